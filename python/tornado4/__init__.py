@@ -1,0 +1,44 @@
+"""One Rust event loop with three faces: Twisted, Tornado and asyncio.
+
+Importing this package imports neither Twisted nor Tornado and installs
+nothing. See `tornado4.platform.twisted` for the reactor, `tornado4.ioloop` for
+the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tornado4.platform.asyncio import EventLoop
+
+__all__ = ["__version__", "new_event_loop", "run"]
+
+__version__ = "0.1.0"
+
+_T = TypeVar("_T")
+
+
+def new_event_loop() -> EventLoop:
+    """Make a new asyncio event loop, as `asyncio.new_event_loop` does.
+
+    To be given to `asyncio.run` or `asyncio.Runner` as ``loop_factory``.
+    Raises `OSError` when the process has no file descriptors left.
+    """
+    from tornado4.platform.asyncio import EventLoop
+
+    return EventLoop()
+
+
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
+    """Run a coroutine on the Rust loop and return its result.
+
+    Like `asyncio.run`: tasks that are left are cancelled, and the loop is
+    closed at the end. When a reactor was installed by
+    `tornado4.platform.twisted.install`, its loop is the one that runs: the
+    reactor starts with it, and is shut down at the end.
+    """
+    from tornado4.platform.asyncio import run
+
+    return run(main, debug=debug)

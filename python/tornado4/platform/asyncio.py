@@ -1,0 +1,189 @@
+"""The asyncio face: `EventLoop`, asyncio's selector loop on the Rust core.
+
+Everything that isn't the loop itself (streams, TLS, subprocesses, pipes,
+datagrams, executors, ``sock_*``) is inherited from asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import signal
+from asyncio import base_events, events, format_helpers
+from asyncio.log import logger
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tornado4 import _core
+from tornado4.platform._runner import run
+from tornado4.platform._selector import SelectorView
+
+__all__ = ["EventLoop", "run"]
+
+# Since 3.12.? it shows arguments in debug mode only.
+_SOURCE_TAKES_DEBUG = (
+    "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+)
+
+
+def _no_action(*_args: object) -> None:
+    """Handle a signal by doing nothing: the wake-up is all that is wanted."""
+
+
+class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
+    """An asyncio event loop that runs in Rust.
+
+    Use it wherever an asyncio loop is wanted; see `tornado4.run` and
+    `tornado4.new_event_loop`. Follows the documentation of the asyncio event
+    loop; ``selector`` is accepted for the sake of `asyncio.SelectorEventLoop`,
+    and ignored.
+    """
+
+    def __init__(self, selector: object = None) -> None:
+        # The Tornado face stands above this one, so it is named and not
+        # imported; it must be there before Tornado asks for this loop's IOLoop.
+        importlib.import_module("tornado4.ioloop")
+        self._at_close: list[Callable[[], object]] = []
+        self._at_shutdown: list[Callable[[], Awaitable[object]]] = []
+        self._child_watchers: list[Callable[[], object]] = []
+        self._wakeup_before: int | None = None
+        self._iterate_limit: float | None = None
+        super().__init__(SelectorView(self))
+
+    # Running
+
+    def run_forever(self) -> None:
+        """Run until `stop` is called.
+
+        While it runs on the main thread, signals wake the loop, so that their
+        Python handlers run at once.
+        """
+        self._check_closed()
+        with self._signals_wake():
+            super().run_forever()
+
+    def _run_once(self) -> None:
+        # asyncio's run_forever calls this until `_stopping` is set. The loop
+        # itself is native: this returns when it is.
+        if self._iterate_limit is None:
+            self._run()
+        else:
+            self._turn(self._iterate_limit)
+            self._stopping = True
+
+    def _iterate(self, limit: float) -> None:
+        """Turn once, waiting at most `limit` seconds; may nest."""
+        if events._get_running_loop() is self:
+            self._turn(limit)
+            return
+        self._iterate_limit = limit
+        try:
+            self.run_forever()
+        finally:
+            self._iterate_limit = None
+
+    def close(self) -> None:
+        """Close the loop. Raises `RuntimeError` if it runs; idempotent."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        if self.is_closed():
+            return
+        super().close()
+        self._release()
+        while self._at_close:
+            self._at_close.pop()()
+
+    async def shutdown_asyncgens(self) -> None:
+        """Shut down the asynchronous generators, after the other faces.
+
+        `asyncio.run` calls this at its end, while the loop still works.
+        """
+        while self._at_shutdown:
+            await self._at_shutdown.pop()()
+        await super().shutdown_asyncgens()
+
+    # Signals
+
+    @contextmanager
+    def _signals_wake(self) -> Iterator[None]:
+        try:
+            before = signal.set_wakeup_fd(
+                self._csock.fileno(), warn_on_full_buffer=False
+            )
+        except ValueError:
+            # Not the main thread: signals are none of this loop's business.
+            yield
+            return
+        self._wakeup_before = before
+        for reap in self._child_watchers:
+            # A child may have ended before signals woke the loop.
+            self.call_soon(reap)
+        try:
+            yield
+        finally:
+            self._wakeup_before = None
+            # Handlers of the loop stay in force between its runs.
+            if not self._signal_handlers:
+                now = signal.set_wakeup_fd(before)
+                if now != self._csock.fileno():
+                    # Somebody else has taken it over meanwhile.
+                    signal.set_wakeup_fd(now)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Remove a signal handler; tell whether there was one."""
+        removed = super().remove_signal_handler(sig)
+        if removed and self._wakeup_before is not None:
+            # asyncio gives the wake-up back with the last handler.
+            signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+        if removed and sig == signal.SIGCHLD and self._child_watchers:
+            self._listen_for_children()
+        return removed
+
+    def _process_self_data(self, data: bytes) -> None:
+        if signal.SIGCHLD in data:
+            for reap in list(self._child_watchers):
+                self.call_soon(reap)
+        super()._process_self_data(data)
+
+    def _watch_children(self, reap: Callable[[], object]) -> None:
+        """Call `reap` whenever a child process ends."""
+        self._child_watchers.append(reap)
+        self._listen_for_children()
+
+    def _unwatch_children(self, reap: Callable[[], object]) -> None:
+        self._child_watchers.remove(reap)
+        if signal.getsignal(signal.SIGCHLD) is _no_action:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def _listen_for_children(self) -> None:
+        # Any Python handler makes the wake-up work; the user's own may stay.
+        if signal.getsignal(signal.SIGCHLD) in (signal.SIG_DFL, signal.SIG_IGN):
+            signal.signal(signal.SIGCHLD, _no_action)
+            signal.siginterrupt(signal.SIGCHLD, False)
+
+    # Reports, called by the native side
+
+    def _report_callback_error(
+        self, handle: _core.Handle, exception: BaseException
+    ) -> None:
+        options = {"debug": self.get_debug()} if _SOURCE_TAKES_DEBUG else {}
+        source = format_helpers._format_callback_source(
+            handle._callback, handle._args, **options
+        )
+        context: dict[str, Any] = {
+            "message": f"Exception in callback {source}",
+            "exception": exception,
+            "handle": handle,
+        }
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    def _report_slow_call(self, subject: object, seconds: float) -> None:
+        if seconds < self.slow_callback_duration:
+            return
+        if isinstance(subject, (_core.Handle, events.Handle)):
+            subject = base_events._format_handle(subject)
+        logger.warning("Executing %s took %.3f seconds", subject, seconds)

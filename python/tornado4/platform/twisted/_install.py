@@ -1,0 +1,32 @@
+"""Installing the global reactor."""
+
+from __future__ import annotations
+
+from twisted.internet.main import installReactor
+
+from tornado4.ioloop import IOLoop
+from tornado4.platform._runner import prefer
+from tornado4.platform.twisted._reactor import TornadoReactor
+
+
+def install(io_loop: IOLoop | None = None) -> TornadoReactor:
+    """Install a `TornadoReactor` as Twisted's global reactor and return it.
+
+    ``io_loop`` is the IOLoop to run on, by default the current one. Raises
+    Twisted's `ReactorAlreadyInstalledError` if there is a global reactor.
+    Follows the documentation of Tornado 4.5.
+    """
+    import sys
+
+    from twisted.internet.error import ReactorAlreadyInstalledError
+
+    installed = sys.modules.get("twisted.internet.reactor")
+    if installed is not None:
+        name = type(installed).__qualname__
+        raise ReactorAlreadyInstalledError(
+            f"reactor already installed: {type(installed).__module__}.{name}"
+        )
+    reactor = TornadoReactor(io_loop)
+    installReactor(reactor)
+    prefer(reactor._asyncioEventloop)
+    return reactor

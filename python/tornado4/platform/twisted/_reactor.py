@@ -1,0 +1,252 @@
+"""`TornadoReactor`: Twisted's reactor on the Rust loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
+from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
+from zope.interface import classImplements, implementer
+
+from tornado4 import _core
+from tornado4.ioloop import IOLoop
+from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted import _reports
+from tornado4.platform.twisted._signals import ChildSignalHandling
+
+classImplements(_core.DelayedCall, IDelayedCall)
+
+# Methods that the instance takes from its native core directly, unless a
+# subclass has its own.
+_NATIVE = (
+    "callFromThread",
+    "callLater",
+    "getDelayedCalls",
+    "removeReader",
+    "removeWriter",
+    "wakeUp",
+)
+
+
+class _Waker:
+    """What `ReactorBase.wakeUp` finds as the reactor's waker.
+
+    The native loop has its own, so there is no pipe to read.
+    """
+
+    def __init__(self, core: _core.Reactor) -> None:
+        self.wakeUp = core.wakeUp
+
+
+@implementer(IReactorFDSet)
+class TornadoReactor(AsyncioSelectorReactor):
+    """A Twisted reactor on a Tornado IOLoop.
+
+    ``io_loop`` is the `tornado4.ioloop.IOLoop` to run on, by default the
+    current one, made if necessary. The reactor starts when the IOLoop does,
+    whichever way that is started: `IOLoop.start`, `run`, `tornado4.run`.
+
+    A reactor that lives shorter than the process is cleaned up by
+    ``reactor.fireSystemEvent("shutdown")``, ``reactor.disconnectAll()`` and
+    ``io_loop.close()``. Follows the documentation of Tornado 4.5; the
+    interfaces are those of `twisted.internet.posixbase.PosixReactorBase`.
+
+    It is a plain class whose native core is in its ``__dict__``: test suites
+    move that from one reactor to another.
+    """
+
+    def __init__(self, io_loop: IOLoop | None = None) -> None:
+        loop = _event_loop(io_loop)
+        self._io_loop = io_loop if io_loop is not None else _io_loop_of(loop)
+        self._asyncioEventloop: EventLoop = loop
+        self._core = _core.Reactor(loop, self, _reports)
+        self._continuousPolling = _ContinuousPolling(self)
+        self._startedByLoop = False
+        self._hostEnds = False
+        for name in _NATIVE:
+            if getattr(type(self), name) is getattr(TornadoReactor, name):
+                setattr(self, name, getattr(self._core, name))
+        # Past AsyncioSelectorReactor: its state is what the core replaces.
+        PosixReactorBase.__init__(self)
+        self._core.callFromThread(self._startWithLoop)
+        loop._at_shutdown.append(self._shutDownWithLoop)
+
+    # IReactorTime
+
+    seconds = staticmethod(_core.Reactor.seconds)
+
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any
+    ) -> IDelayedCall:
+        """See `IReactorTime.callLater`. ``delay`` is in seconds."""
+        return self._core.callLater(delay, callable, *args, **kw)
+
+    def getDelayedCalls(self) -> list[IDelayedCall]:
+        """See `IReactorTime.getDelayedCalls`."""
+        return self._core.getDelayedCalls()
+
+    # IReactorFromThreads, and the waker
+
+    def callFromThread(
+        self, f: Callable[..., object], *args: Any, **kwargs: Any
+    ) -> None:
+        """See `IReactorFromThreads.callFromThread`."""
+        self._core.callFromThread(f, *args, **kwargs)
+
+    def installWaker(self) -> None:
+        """Do nothing but show a waker: the loop has one."""
+        self.waker = _Waker(self._core)
+
+    def wakeUp(self) -> None:
+        """Wake the loop up, from any thread."""
+        self._core.wakeUp()
+
+    # IReactorFDSet
+
+    def addReader(self, reader: Any) -> None:
+        """See `IReactorFDSet.addReader`. Files are polled continuously."""
+        try:
+            self._core.addReader(reader)
+        except PermissionError:
+            self._continuousPolling.addReader(reader)
+
+    def addWriter(self, writer: Any) -> None:
+        """See `IReactorFDSet.addWriter`. Files are polled continuously."""
+        try:
+            self._core.addWriter(writer)
+        except PermissionError:
+            self._continuousPolling.addWriter(writer)
+
+    def removeReader(self, reader: Any) -> None:
+        """See `IReactorFDSet.removeReader`."""
+        self._core.removeReader(reader)
+
+    def removeWriter(self, writer: Any) -> None:
+        """See `IReactorFDSet.removeWriter`."""
+        self._core.removeWriter(writer)
+
+    def removeAll(self) -> list[Any]:
+        """See `IReactorFDSet.removeAll`."""
+        polled = self._continuousPolling.removeAll()
+        return (
+            self._removeAll(self._core.getReaders(), self._core.getWriters()) + polled
+        )
+
+    def getReaders(self) -> list[Any]:
+        """See `IReactorFDSet.getReaders`."""
+        return self._core.getReaders() + self._continuousPolling.getReaders()
+
+    def getWriters(self) -> list[Any]:
+        """See `IReactorFDSet.getWriters`."""
+        return self._core.getWriters() + self._continuousPolling.getWriters()
+
+    # Running
+
+    def startRunning(self, installSignalHandlers: bool = True) -> None:
+        """Start, as `IReactorCore.run` does before it runs.
+
+        Startup triggers already see the running asyncio loop.
+        """
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self._asyncioEventloop)
+        try:
+            super().startRunning(installSignalHandlers=installSignalHandlers)
+        finally:
+            asyncio._set_running_loop(before)
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """See `IReactorCore.run`."""
+        ReactorBase.run(self, installSignalHandlers=installSignalHandlers)
+
+    def mainLoop(self) -> None:
+        """Run the IOLoop until the reactor, or the IOLoop, is stopped."""
+        if self._started:
+            self._io_loop.start()
+
+    def iterate(self, delay: float = 0.0) -> None:
+        """See `IReactorCore.iterate`. May be called while the loop runs."""
+        self._asyncioEventloop._iterate(delay)
+
+    def doIteration(self, delay: float | None) -> None:
+        """Turn the loop once, waiting at most ``delay`` seconds."""
+        self._asyncioEventloop._iterate(0.0 if delay is None else delay)
+
+    def runUntilCurrent(self) -> None:
+        """Run what is due, without waiting."""
+        self._asyncioEventloop._iterate(0.0)
+        self._fireShutdown()
+
+    def stop(self) -> None:
+        """See `IReactorCore.stop`."""
+        ReactorBase.stop(self)
+        self._core.callFromThread(self._fireShutdown)
+
+    def crash(self) -> None:
+        """See `IReactorCore.crash`."""
+        ReactorBase.crash(self)
+        if self._asyncioEventloop.is_running() and not self._hostEnds:
+            self._io_loop.stop()
+
+    def _fireShutdown(self) -> None:
+        if self._justStopped:
+            self._justStopped = False
+            self.fireSystemEvent("shutdown")
+
+    def _startWithLoop(self) -> None:
+        """Start the reactor if the loop was started by other means than `run`.
+
+        Then SIGINT and SIGTERM are the application's own business.
+        """
+        if not self._started and not self._startedBefore:
+            self._startedByLoop = True
+            on_main_thread = threading.current_thread() is threading.main_thread()
+            self.startRunning(installSignalHandlers=on_main_thread)
+
+    async def _shutDownWithLoop(self) -> None:
+        """Shut the reactor down because its loop is about to be closed."""
+        if not self._started:
+            return
+        self._hostEnds = True
+        finished: Deferred[None] = Deferred()
+        self.addSystemEventTrigger("after", "shutdown", finished.callback, None)
+        if not self._stopped:
+            ReactorBase.stop(self)
+        self._fireShutdown()
+        await finished.asFuture(self._asyncioEventloop)
+        self._signals.uninstall()
+
+    # Signals
+
+    def _signalsFactory(self) -> Any:
+        from twisted.internet._signals import _MultiSignalHandling
+
+        children = ChildSignalHandling(self._asyncioEventloop)
+        if self._startedByLoop:
+            return _MultiSignalHandling((children,))
+        return _MultiSignalHandling((ReactorBase._signalsFactory(self), children))
+
+
+def _event_loop(io_loop: object) -> EventLoop:
+    """Return the native loop of an IOLoop, None meaning the current one."""
+    if io_loop is None:
+        running = asyncio._get_running_loop()
+        loop = running if running is not None else IOLoop.current().asyncio_loop
+    elif isinstance(io_loop, asyncio.AbstractEventLoop):
+        loop = io_loop
+    else:
+        loop = getattr(io_loop, "asyncio_loop", None)
+    if not isinstance(loop, EventLoop):
+        raise TypeError(f"not a tornado4 IOLoop: {io_loop or loop!r}")
+    loop._check_closed()
+    return loop
+
+
+def _io_loop_of(loop: EventLoop) -> IOLoop:
+    found: IOLoop = IOLoop._ioloop_for_asyncio[loop]  # type: ignore[assignment]
+    return found

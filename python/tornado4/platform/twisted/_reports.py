@@ -1,0 +1,77 @@
+"""What the native reactor core takes from Twisted: reasons, errors, logs.
+
+Each report logs as Twisted's own reactors do, whatever the exception is.
+"""
+
+from __future__ import annotations
+
+from traceback import format_stack
+
+from twisted.internet.base import (
+    _DEFAULT_DELAYED_CALL_LOGGING_HANDLER,
+    _log,
+    _threadCallHandler,
+)
+from twisted.internet.base import DelayedCall as TwistedDelayedCall
+from twisted.internet.error import AlreadyCalled, AlreadyCancelled
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.posixbase import _NO_FILEDESC
+from twisted.python import log
+from twisted.python.context import theContextTracker
+from twisted.python.log import ILogContext
+
+__all__ = [
+    "CONNECTION_DONE",
+    "CONNECTION_LOST",
+    "_NO_FILEDESC",
+    "AlreadyCalled",
+    "AlreadyCancelled",
+    "ILogContext",
+    "TwistedDelayedCall",
+    "creation_stack",
+    "delayed_call",
+    "delayed_call_repr",
+    "selectable",
+    "theContextTracker",
+    "thread_call",
+]
+
+
+def thread_call(exception: BaseException) -> None:
+    """Log an exception of a `callFromThread`."""
+    with _threadCallHandler:
+        raise exception
+
+
+def delayed_call(exception: BaseException, creator: list[str] | None) -> None:
+    """Log an exception of a `callLater`, with where the call was made."""
+    handler = _DEFAULT_DELAYED_CALL_LOGGING_HANDLER
+    if creator:
+        origin = "".join(creator).rstrip().replace("\n", "\n C:")
+        handler = _log.failuresHandled(
+            "while handling timed call {previous()}",
+            previous=lambda: (
+                f"\n C: from a DelayedCall created here:\n C:{origin}\n"
+            ),
+        )
+    with handler:
+        raise exception
+
+
+def selectable(exception: BaseException, system: str | None) -> None:
+    """Log an exception of a descriptor object."""
+    where = {} if system is None else {"system": system}
+    try:
+        raise exception
+    except BaseException:
+        log.err(**where)
+
+
+def creation_stack() -> list[str]:
+    """Return the stack of the code that makes a delayed call."""
+    return format_stack()[:-1]
+
+
+def delayed_call_repr(call: object) -> str:
+    """Return the repr that Twisted gives a delayed call."""
+    return TwistedDelayedCall.__repr__(call)  # type: ignore[arg-type]

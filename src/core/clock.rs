@@ -1,0 +1,107 @@
+//! Points in time on the monotonic clock, in whole nanoseconds.
+//!
+//! The clock is the one behind Python's `time.monotonic()`, so that a deadline
+//! given in seconds by asyncio means the same here. A stepped wall clock moves
+//! no deadline.
+#![allow(unsafe_code)]
+
+use std::time::Duration;
+
+const NANOS_PER_SECOND: f64 = 1e9;
+
+/// A point on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(u64);
+
+impl Deadline {
+    /// Later than every point the clock can reach.
+    pub const NEVER: Deadline = Deadline(u64::MAX);
+
+    /// The current time.
+    #[must_use]
+    pub fn now() -> Deadline {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` is a valid, writable timespec for the whole call.
+        let outcome = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+        debug_assert_eq!(outcome, 0, "the monotonic clock always exists");
+        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+        Deadline(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    }
+
+    /// The point `seconds` after the clock's epoch, rounded up, so that what
+    /// waits for it is never early. Out of range saturates; `None` for NaN.
+    #[must_use]
+    pub fn from_seconds(seconds: f64) -> Option<Deadline> {
+        if seconds.is_nan() {
+            return None;
+        }
+        // A float cast saturates, which is just what is wanted here.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(Deadline((seconds * NANOS_PER_SECOND).ceil() as u64))
+    }
+
+    /// The point `seconds` (negative: before) from this one; `None` for NaN.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: f64) -> Option<Deadline> {
+        let distance = Deadline::from_seconds(seconds.abs())?;
+        Some(if seconds < 0.0 {
+            Deadline(self.0.saturating_sub(distance.0))
+        } else {
+            Deadline(self.0.saturating_add(distance.0))
+        })
+    }
+
+    /// Seconds since the clock's epoch, as `time.monotonic()` gives them.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn as_seconds(self) -> f64 {
+        self.0 as f64 / NANOS_PER_SECOND
+    }
+
+    /// How long from `now` until this point; zero when it has passed.
+    #[must_use]
+    pub fn since(self, now: Deadline) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(now.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_goes_forward() {
+        let first = Deadline::now();
+        assert!(Deadline::now() >= first);
+        assert!(first < Deadline::NEVER);
+    }
+
+    #[test]
+    fn seconds_are_rounded_up() {
+        let deadline = Deadline::from_seconds(1.000_000_000_4);
+        assert_eq!(deadline, Some(Deadline(1_000_000_001)));
+    }
+
+    #[test]
+    fn out_of_range_saturates_and_nan_is_refused() {
+        assert_eq!(Deadline::from_seconds(f64::INFINITY), Some(Deadline::NEVER));
+        assert_eq!(Deadline::from_seconds(-5.0), Some(Deadline(0)));
+        assert_eq!(Deadline::from_seconds(f64::NAN), None);
+        assert_eq!(Deadline(7).plus_seconds(f64::NAN), None);
+        assert_eq!(
+            Deadline(7).plus_seconds(f64::NEG_INFINITY),
+            Some(Deadline(0))
+        );
+        assert_eq!(Deadline(7).plus_seconds(1e300), Some(Deadline::NEVER));
+    }
+
+    #[test]
+    fn distance_is_never_negative() {
+        assert_eq!(Deadline(5).since(Deadline(9)), Duration::ZERO);
+        assert_eq!(Deadline(9).since(Deadline(5)), Duration::from_nanos(4));
+    }
+}

@@ -1,0 +1,14 @@
+//! The event loop without Python: what is watched, what is due, what is ready.
+//!
+//! Nothing here knows what a callback is. Every container is generic over what
+//! it holds and hands removed values back, so that the caller can drop them
+//! when no lock is held.
+
+pub mod clock;
+pub mod inbox;
+pub mod interest;
+pub mod lock;
+pub mod poller;
+pub mod registrations;
+pub mod sys;
+pub mod timers;

@@ -1,0 +1,129 @@
+//! The poll: waits for descriptors, and is woken by other threads.
+//!
+//! mio's `Poll` wants `&mut self` to wait. It is taken out of its place for
+//! just that long, so that descriptors can be registered meanwhile, and its
+//! events are copied out before anything is dispatched, so that a turn may
+//! nest in another.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token, Waker};
+
+use super::interest::Readiness;
+use super::lock::lock;
+use super::sys::Native;
+
+/// How many events one wait returns at most.
+const EVENTS: usize = 1024;
+
+/// The token of the waker; no registration has it.
+const WAKER: Token = Token(usize::MAX);
+
+/// One descriptor's readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The token that the descriptor was registered with.
+    pub token: Token,
+    /// What it is ready for.
+    pub readiness: Readiness,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Poller {
+    wait: Mutex<Option<Wait>>,
+    waker: Waker,
+    fd: RawFd,
+}
+
+#[derive(Debug)]
+struct Wait {
+    poll: Poll,
+    events: Events,
+}
+
+impl Poller {
+    /// Makes a poll with a waker in it.
+    ///
+    /// # Errors
+    /// Those of the operating system, such as `EMFILE`.
+    pub fn new() -> io::Result<Poller> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let fd = poll.as_raw_fd();
+        let events = Events::with_capacity(EVENTS);
+        Ok(Poller {
+            wait: Mutex::new(Some(Wait { poll, events })),
+            waker,
+            fd,
+        })
+    }
+
+    /// Where descriptors are registered. Good while the poller lives.
+    #[must_use]
+    pub fn backend(&self) -> Native {
+        Native(self.fd)
+    }
+
+    /// Makes a wait that is under way, or else the next one, return at once.
+    ///
+    /// # Errors
+    /// Those of the operating system; none is known to happen.
+    pub fn wake(&self) -> io::Result<()> {
+        self.waker.wake()
+    }
+
+    /// Waits for events, for ever without a time-out, and puts them into
+    /// `into`. A wait that a signal or the waker ended has no events.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if another thread waits; those of the operating system.
+    pub fn poll(&self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<()> {
+        let mut wait = lock(&self.wait).take().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the loop is polled by another thread",
+            )
+        })?;
+        let outcome = wait.poll.poll(&mut wait.events, timeout);
+        if outcome.is_ok() {
+            into.extend(
+                wait.events
+                    .iter()
+                    .filter(|event| event.token() != WAKER)
+                    .map(|event| Event {
+                        token: event.token(),
+                        readiness: readiness(event),
+                    }),
+            );
+        }
+        *lock(&self.wait) = Some(wait);
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+fn readiness(event: &mio::event::Event) -> Readiness {
+    let mut readiness = Readiness::default();
+    if event.is_readable() {
+        readiness |= Readiness::READABLE;
+    }
+    if event.is_writable() {
+        readiness |= Readiness::WRITABLE;
+    }
+    if event.is_error() {
+        readiness |= Readiness::ERROR;
+    }
+    if event.is_read_closed() {
+        readiness |= Readiness::HANGUP;
+    }
+    readiness
+}
+
+#[cfg(test)]
+mod tests;

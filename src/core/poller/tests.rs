@@ -1,0 +1,128 @@
+//! Unit tests of the poll, on real sockets.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+
+use super::super::interest::Interest;
+use super::super::sys::{Backend, Trigger, Watch};
+use super::*;
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (one, other) = UnixStream::pair().expect("a socket pair");
+    one.set_nonblocking(true).expect("non-blocking");
+    other.set_nonblocking(true).expect("non-blocking");
+    (one, other)
+}
+
+fn watch(socket: &UnixStream, token: usize, trigger: Trigger) -> Watch {
+    Watch {
+        fd: socket.as_raw_fd(),
+        token: Token(token),
+        interest: Interest::READABLE,
+        trigger,
+    }
+}
+
+fn poll(poller: &Poller) -> Vec<Event> {
+    let mut events = Vec::new();
+    poller
+        .poll(Some(Duration::ZERO), &mut events)
+        .expect("a poll");
+    events
+}
+
+#[test]
+fn level_and_edge_live_side_by_side() {
+    let poller = Poller::new().expect("a poller");
+    let (level, mut level_peer) = pair();
+    let (mut edge, mut edge_peer) = pair();
+    let backend = poller.backend();
+    backend.add(watch(&level, 1, Trigger::Level)).expect("add");
+    backend.add(watch(&edge, 2, Trigger::Edge)).expect("add");
+    level_peer.write_all(b"ab").expect("write");
+    edge_peer.write_all(b"ab").expect("write");
+
+    let mut tokens: Vec<_> = poll(&poller).iter().map(|event| event.token.0).collect();
+    tokens.sort_unstable();
+    assert_eq!(tokens, [1, 2]);
+    let again: Vec<_> = poll(&poller).iter().map(|event| event.token.0).collect();
+    assert_eq!(again, [1], "only the level-triggered one comes again");
+
+    let mut all = [0; 8];
+    assert_eq!(edge.read(&mut all).expect("read"), 2);
+    edge_peer.write_all(b"c").expect("write");
+    assert_eq!(poll(&poller).len(), 2);
+}
+
+#[test]
+fn errors_are_those_of_the_system() {
+    let poller = Poller::new().expect("a poller");
+    let (socket, _peer) = pair();
+    let level = watch(&socket, 1, Trigger::Level);
+    let code = |outcome: io::Result<()>| outcome.err().and_then(|error| error.raw_os_error());
+    let backend = poller.backend();
+    assert_eq!(
+        code(backend.modify(level, Interest::NONE)),
+        Some(libc::ENOENT)
+    );
+    assert_eq!(
+        code(backend.remove(level.fd, Interest::NONE)),
+        Some(libc::ENOENT)
+    );
+    backend.add(level).expect("add");
+    assert_eq!(code(backend.add(level)), Some(libc::EEXIST));
+    assert_eq!(
+        code(backend.add(Watch { fd: -1, ..level })),
+        Some(libc::EBADF)
+    );
+    let file = std::fs::File::open("Cargo.toml").expect("a regular file");
+    let regular = Watch {
+        fd: file.as_raw_fd(),
+        ..level
+    };
+    assert_eq!(code(backend.add(regular)), Some(libc::EPERM));
+}
+
+#[test]
+fn a_hang_up_is_reported_without_any_interest() {
+    let poller = Poller::new().expect("a poller");
+    let (socket, peer) = pair();
+    let silent = Watch {
+        interest: Interest::NONE,
+        ..watch(&socket, 1, Trigger::Level)
+    };
+    poller.backend().add(silent).expect("add");
+    assert!(poll(&poller).is_empty());
+    drop(peer);
+    let events = poll(&poller);
+    assert_eq!(events.len(), 1);
+    assert!(events.iter().all(|event| event.readiness.is_disconnected()));
+    assert!(events.iter().all(|event| !event.readiness.is_readable()));
+}
+
+#[test]
+fn a_wait_is_woken_from_another_thread() {
+    let poller = Arc::new(Poller::new().expect("a poller"));
+    let waker = Arc::clone(&poller);
+    let thread = thread::spawn(move || waker.wake());
+    let mut events = Vec::new();
+    poller.poll(None, &mut events).expect("a poll");
+    assert!(events.is_empty());
+    assert!(thread.join().expect("the thread").is_ok());
+}
+
+#[test]
+fn a_second_thread_may_not_wait_too() {
+    let poller = Poller::new().expect("a poller");
+    let taken = lock(&poller.wait).take();
+    let mut events = Vec::new();
+    let outcome = poller.poll(Some(Duration::ZERO), &mut events);
+    assert_eq!(
+        outcome.map_err(|error| error.kind()),
+        Err(io::ErrorKind::ResourceBusy)
+    );
+    *lock(&poller.wait) = taken;
+    assert!(poller.poll(Some(Duration::ZERO), &mut events).is_ok());
+}

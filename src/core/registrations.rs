@@ -1,0 +1,310 @@
+//! Which descriptors are watched, and by whom.
+//!
+//! A descriptor has up to three watchers: one for input, one for output and
+//! one for errors; together they make its interest. Each time a descriptor is
+//! added to the poll its token gets a new version, so that an event of a
+//! closed descriptor never reaches the one that has its number next.
+//!
+//! Nothing is recorded before the kernel has agreed. A descriptor that was
+//! closed and reused without being removed is noticed when the kernel answers
+//! `ENOENT`: the watchers of the closed one are handed back.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use mio::Token;
+
+use super::interest::Interest;
+use super::sys::{Backend, Trigger, Watch};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a token holds a 32-bit version and a 32-bit descriptor");
+
+/// What a watcher waits for; names one of a descriptor's three places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Input.
+    Read,
+    /// Output.
+    Write,
+    /// Errors and hang-ups, whatever else is watched.
+    Error,
+}
+
+/// The watchers of one descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watchers<T> {
+    /// Waits for input.
+    pub read: Option<T>,
+    /// Waits for output.
+    pub write: Option<T>,
+    /// Waits for errors and hang-ups.
+    pub error: Option<T>,
+}
+
+impl<T> Default for Watchers<T> {
+    fn default() -> Self {
+        Watchers {
+            read: None,
+            write: None,
+            error: None,
+        }
+    }
+}
+
+impl<T> Watchers<T> {
+    /// The watcher in one place.
+    pub fn get(&self, role: Role) -> Option<&T> {
+        match role {
+            Role::Read => self.read.as_ref(),
+            Role::Write => self.write.as_ref(),
+            Role::Error => self.error.as_ref(),
+        }
+    }
+
+    fn place(&mut self, role: Role) -> &mut Option<T> {
+        match role {
+            Role::Read => &mut self.read,
+            Role::Write => &mut self.write,
+            Role::Error => &mut self.error,
+        }
+    }
+
+    /// Every watcher there is.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        [&self.read, &self.write, &self.error].into_iter().flatten()
+    }
+
+    /// `None` when nobody watches.
+    fn interest(&self) -> Option<Interest> {
+        let mut interest = Interest::NONE;
+        if self.read.is_some() {
+            interest = interest | Interest::READABLE;
+        }
+        if self.write.is_some() {
+            interest = interest | Interest::WRITABLE;
+        }
+        (self.iter().next().is_some()).then_some(interest)
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Registrations<T> {
+    /// Indexed by descriptor. It grows only for descriptors that the kernel
+    /// has accepted, so a made-up number can't make it large.
+    slots: Vec<Slot<T>>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    version: u32,
+    /// What the kernel has been asked for; `None`: it doesn't watch.
+    interest: Option<Interest>,
+    watchers: Watchers<T>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Slot {
+            version: 0,
+            interest: None,
+            watchers: Watchers::default(),
+        }
+    }
+}
+
+impl<T> Default for Registrations<T> {
+    fn default() -> Self {
+        Registrations { slots: Vec::new() }
+    }
+}
+
+impl<T: Clone> Registrations<T> {
+    /// Puts `watcher` into `roles` of a descriptor, and clears the places in
+    /// `clear`, with one system call. Hands back whom that displaced.
+    ///
+    /// # Errors
+    /// Those of the operating system; then nothing has changed.
+    pub fn watch<B: Backend>(
+        &mut self,
+        backend: &B,
+        fd: RawFd,
+        watcher: &T,
+        roles: &[Role],
+        clear: &[Role],
+    ) -> io::Result<Watchers<T>> {
+        let mut wanted = self.watchers(fd).cloned().unwrap_or_default();
+        for role in clear {
+            *wanted.place(*role) = None;
+        }
+        for role in roles {
+            *wanted.place(*role) = Some(watcher.clone());
+        }
+        let Some(interest) = wanted.interest() else {
+            return Ok(self.unwatch(backend, fd, clear));
+        };
+        let (version, before) = self.state(fd);
+        let watch = |version| Watch {
+            fd,
+            token: token(fd, version),
+            interest,
+            trigger: Trigger::Level,
+        };
+        let renewed = version.wrapping_add(1);
+        let mut stale = false;
+        let version = match before {
+            None => match backend.add(watch(renewed)) {
+                // The kernel knows the open file under this number from before.
+                Err(error) if error.raw_os_error() == Some(libc::EEXIST) => backend
+                    .modify(watch(renewed), Interest::NONE)
+                    .map(|()| renewed)?,
+                outcome => outcome.map(|()| renewed)?,
+            },
+            // Asked for even when the interest stays as it is: the answer
+            // tells whether this still is the descriptor that was added.
+            Some(before) => match backend.modify(watch(version), before) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+                    stale = true;
+                    backend.add(watch(renewed)).map(|()| renewed)?
+                }
+                outcome => outcome.map(|()| version)?,
+            },
+        };
+        if stale {
+            wanted = Watchers::default();
+            for role in roles {
+                *wanted.place(*role) = Some(watcher.clone());
+            }
+            let only = wanted.interest().unwrap_or_default();
+            if only != interest {
+                backend.modify(
+                    Watch {
+                        interest: only,
+                        ..watch(version)
+                    },
+                    interest,
+                )?;
+            }
+        }
+        let interest = wanted.interest();
+        let mut displaced = self.record(fd, version, interest, wanted);
+        for role in [Role::Read, Role::Write, Role::Error] {
+            if !(stale || roles.contains(&role) || clear.contains(&role)) {
+                *displaced.place(role) = None;
+            }
+        }
+        Ok(displaced)
+    }
+
+    /// Clears places of a descriptor and hands back who was there. A
+    /// descriptor that is closed already is forgotten without complaint.
+    pub fn unwatch<B: Backend>(&mut self, backend: &B, fd: RawFd, roles: &[Role]) -> Watchers<T> {
+        let Some(slot) = self.slot_mut(fd) else {
+            return Watchers::default();
+        };
+        let mut removed = Watchers::default();
+        for role in roles {
+            *removed.place(*role) = slot.watchers.place(*role).take();
+        }
+        let wanted = slot.watchers.interest();
+        if wanted == slot.interest {
+            return removed;
+        }
+        let outcome = match (slot.interest, wanted) {
+            (Some(before), Some(interest)) => {
+                let watch = Watch {
+                    fd,
+                    token: token(fd, slot.version),
+                    interest,
+                    trigger: Trigger::Level,
+                };
+                backend.modify(watch, before)
+            }
+            (Some(before), None) => backend.remove(fd, before),
+            (None, _) => Ok(()),
+        };
+        // A failure means that the descriptor was closed before it was
+        // removed: the kernel watches it no longer, as was wanted.
+        drop(outcome);
+        slot.interest = wanted;
+        removed
+    }
+
+    /// The watchers of a descriptor.
+    #[must_use]
+    pub fn watchers(&self, fd: RawFd) -> Option<&Watchers<T>> {
+        let slot = self.slots.get(usize::try_from(fd).ok()?)?;
+        slot.interest.is_some().then_some(&slot.watchers)
+    }
+
+    /// The descriptor and its watchers behind a token, unless the descriptor
+    /// was removed since.
+    #[must_use]
+    pub fn resolve(&self, token: Token) -> Option<(RawFd, &Watchers<T>)> {
+        let (fd, version) = parts(token);
+        let watchers = self.watchers(fd)?;
+        let slot = self.slots.get(usize::try_from(fd).ok()?)?;
+        (slot.version == version).then_some((fd, watchers))
+    }
+
+    /// Every watched descriptor with its watchers.
+    pub fn iter(&self) -> impl Iterator<Item = (RawFd, &Watchers<T>)> {
+        (0..).zip(&self.slots).filter_map(|(fd, slot)| {
+            slot.interest?;
+            Some((fd, &slot.watchers))
+        })
+    }
+
+    /// Forgets every descriptor without telling the kernel, for a poll that
+    /// is closed right after, and hands the watchers back.
+    pub fn clear(&mut self) -> Vec<Watchers<T>> {
+        let slots = std::mem::take(&mut self.slots);
+        slots.into_iter().map(|slot| slot.watchers).collect()
+    }
+
+    fn state(&self, fd: RawFd) -> (u32, Option<Interest>) {
+        usize::try_from(fd)
+            .ok()
+            .and_then(|fd| self.slots.get(fd))
+            .map_or((0, None), |slot| (slot.version, slot.interest))
+    }
+
+    fn slot_mut(&mut self, fd: RawFd) -> Option<&mut Slot<T>> {
+        self.slots.get_mut(usize::try_from(fd).ok()?)
+    }
+
+    fn record(
+        &mut self,
+        fd: RawFd,
+        version: u32,
+        interest: Option<Interest>,
+        watchers: Watchers<T>,
+    ) -> Watchers<T> {
+        let index = usize::try_from(fd).unwrap_or_default();
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        match self.slots.get_mut(index) {
+            Some(slot) => {
+                slot.version = version;
+                slot.interest = interest;
+                std::mem::replace(&mut slot.watchers, watchers)
+            }
+            None => watchers,
+        }
+    }
+}
+
+#[allow(clippy::cast_sign_loss)]
+fn token(fd: RawFd, version: u32) -> Token {
+    Token(((version as usize) << 32) | fd as u32 as usize)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+fn parts(token: Token) -> (RawFd, u32) {
+    (token.0 as u32 as RawFd, (token.0 >> 32) as u32)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Unit tests of the registrations: on a backend that only takes notes, and
+//! on the kernel's own.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+
+use super::super::poller::Poller;
+use super::*;
+
+/// Behaves as epoll does, and keeps count.
+#[derive(Default)]
+struct Notes {
+    watched: RefCell<HashMap<RawFd, Watch>>,
+    calls: RefCell<Vec<&'static str>>,
+}
+
+impl Notes {
+    fn fail<T>(code: i32) -> io::Result<T> {
+        Err(io::Error::from_raw_os_error(code))
+    }
+
+    fn calls(&self) -> Vec<&'static str> {
+        self.calls.take()
+    }
+
+    /// What the kernel does when the last duplicate of a descriptor closes.
+    fn close(&self, fd: RawFd) {
+        self.watched.borrow_mut().remove(&fd);
+    }
+
+    fn token(&self, fd: RawFd) -> Token {
+        self.watched
+            .borrow()
+            .get(&fd)
+            .map_or(Token(usize::MAX), |watch| watch.token)
+    }
+
+    fn interest(&self, fd: RawFd) -> Option<Interest> {
+        self.watched.borrow().get(&fd).map(|watch| watch.interest)
+    }
+}
+
+impl Backend for Notes {
+    fn add(&self, watch: Watch) -> io::Result<()> {
+        self.calls.borrow_mut().push("add");
+        if watch.fd < 0 {
+            return Notes::fail(libc::EBADF);
+        }
+        if self.watched.borrow().contains_key(&watch.fd) {
+            return Notes::fail(libc::EEXIST);
+        }
+        self.watched.borrow_mut().insert(watch.fd, watch);
+        Ok(())
+    }
+
+    fn modify(&self, watch: Watch, before: Interest) -> io::Result<()> {
+        self.calls.borrow_mut().push("modify");
+        match self.watched.borrow_mut().get_mut(&watch.fd) {
+            Some(place) => {
+                assert_eq!(place.interest, before);
+                *place = watch;
+                Ok(())
+            }
+            None => Notes::fail(libc::ENOENT),
+        }
+    }
+
+    fn remove(&self, fd: RawFd, before: Interest) -> io::Result<()> {
+        self.calls.borrow_mut().push("remove");
+        match self.watched.borrow_mut().remove(&fd) {
+            Some(watch) => {
+                assert_eq!(watch.interest, before);
+                Ok(())
+            }
+            None => Notes::fail(libc::ENOENT),
+        }
+    }
+}
+
+type Table = Registrations<Rc<str>>;
+
+fn watch(table: &mut Table, notes: &Notes, fd: RawFd, who: &str, role: Role) -> Watchers<Rc<str>> {
+    table
+        .watch(notes, fd, &Rc::from(who), &[role], &[])
+        .expect("the backend agrees")
+}
+
+fn name(watcher: Option<&Rc<str>>) -> Option<&str> {
+    watcher.map(AsRef::as_ref)
+}
+
+#[test]
+fn both_directions_share_one_entry() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "reader", Role::Read);
+    watch(&mut table, &notes, 5, "writer", Role::Write);
+    assert_eq!(notes.calls(), ["add", "modify"]);
+    assert_eq!(
+        notes.interest(5),
+        Some(Interest::READABLE | Interest::WRITABLE)
+    );
+    let (fd, watchers) = table.resolve(notes.token(5)).expect("known");
+    assert_eq!(fd, 5);
+    assert_eq!(name(watchers.get(Role::Read)), Some("reader"));
+    assert_eq!(name(watchers.get(Role::Write)), Some("writer"));
+
+    let removed = table.unwatch(&notes, 5, &[Role::Read]);
+    assert_eq!(name(removed.read.as_ref()), Some("reader"));
+    assert_eq!(notes.interest(5), Some(Interest::WRITABLE));
+    table.unwatch(&notes, 5, &[Role::Read, Role::Write]);
+    assert_eq!(notes.calls(), ["modify", "remove"]);
+    assert!(table.watchers(5).is_none());
+}
+
+#[test]
+fn a_mask_is_set_with_one_call() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    let who = Rc::from("handler");
+    let roles = [Role::Read, Role::Write, Role::Error];
+    table.watch(&notes, 5, &who, &roles, &[]).expect("added");
+    table
+        .watch(&notes, 5, &who, &[Role::Error], &[Role::Read, Role::Write])
+        .expect("changed");
+    assert_eq!(notes.calls(), ["add", "modify"]);
+    assert_eq!(notes.interest(5), Some(Interest::NONE));
+}
+
+#[test]
+fn the_displaced_watcher_is_handed_back_and_no_other() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "first", Role::Read);
+    watch(&mut table, &notes, 5, "writer", Role::Write);
+    let displaced = watch(&mut table, &notes, 5, "second", Role::Read);
+    assert_eq!(name(displaced.read.as_ref()), Some("first"));
+    assert_eq!(displaced.write, None);
+}
+
+#[test]
+fn an_event_of_a_removed_descriptor_reaches_nobody() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "old", Role::Read);
+    let old = notes.token(5);
+    table.unwatch(&notes, 5, &[Role::Read]);
+    assert!(table.resolve(old).is_none());
+    watch(&mut table, &notes, 5, "new", Role::Read);
+    assert!(table.resolve(old).is_none());
+    assert!(table.resolve(notes.token(5)).is_some());
+}
+
+#[test]
+fn a_descriptor_reused_without_removal_starts_afresh() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "old reader", Role::Read);
+    let old = notes.token(5);
+    notes.close(5);
+    let displaced = watch(&mut table, &notes, 5, "new writer", Role::Write);
+    assert_eq!(name(displaced.read.as_ref()), Some("old reader"));
+    assert!(table.resolve(old).is_none());
+    assert_eq!(notes.interest(5), Some(Interest::WRITABLE));
+    let (_, watchers) = table.resolve(notes.token(5)).expect("known");
+    assert_eq!(watchers.read, None);
+}
+
+#[test]
+fn removing_a_closed_descriptor_is_no_error() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "reader", Role::Read);
+    watch(&mut table, &notes, 5, "writer", Role::Write);
+    notes.close(5);
+    assert!(table.unwatch(&notes, 5, &[Role::Read]).read.is_some());
+    assert!(table.unwatch(&notes, 5, &[Role::Write]).write.is_some());
+    assert!(table.watchers(5).is_none());
+}
+
+#[test]
+fn a_refused_descriptor_leaves_no_trace() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    let outcome = table.watch(&notes, -1, &Rc::from("x"), &[Role::Read], &[]);
+    assert!(outcome.is_err());
+    assert_eq!(table.iter().count(), 0);
+    assert!(table.slots.is_empty());
+    assert_eq!(
+        table.unwatch(&notes, -1, &[Role::Read]),
+        Watchers::default()
+    );
+    assert_eq!(
+        table.unwatch(&notes, 99, &[Role::Read]),
+        Watchers::default()
+    );
+}
+
+#[test]
+fn a_duplicate_that_outlives_its_descriptor_reaches_nobody() {
+    let poller = Poller::new().expect("a poller");
+    let mut table = Registrations::default();
+    let (socket, peer) = UnixStream::pair().expect("a socket pair");
+    let fd = socket.as_raw_fd();
+    let duplicate = socket.try_clone().expect("a duplicate");
+    let backend = poller.backend();
+    table
+        .watch(&backend, fd, &Rc::new(()), &[Role::Read], &[])
+        .expect("added");
+    drop(socket);
+    table.unwatch(&backend, fd, &[Role::Read]);
+    drop(peer);
+    let mut events = Vec::new();
+    poller
+        .poll(Some(std::time::Duration::ZERO), &mut events)
+        .expect("a poll");
+    assert!(
+        events
+            .iter()
+            .all(|event| table.resolve(event.token).is_none())
+    );
+    drop(duplicate);
+}
+
+#[test]
+fn clearing_hands_every_watcher_back() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    watch(&mut table, &notes, 5, "reader", Role::Read);
+    watch(&mut table, &notes, 7, "writer", Role::Write);
+    assert_eq!(table.iter().map(|(fd, _)| fd).collect::<Vec<_>>(), [5, 7]);
+    let who: Vec<_> = table.clear();
+    assert_eq!(who.iter().flat_map(Watchers::iter).count(), 2);
+    assert_eq!(table.iter().count(), 0);
+}

@@ -1,0 +1,210 @@
+//! `asyncio.Handle`: a queued callback that can be cancelled.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyTuple};
+
+use super::EventLoop;
+use crate::core::lock::{lock, try_lock};
+use crate::py::{context, error, imports};
+
+/// A callback wrapper object returned by call_soon(), call_soon_threadsafe(),
+/// add_reader() and add_writer().
+///
+/// Follows asyncio.Handle.
+#[pyclass(frozen, subclass, weakref, freelist = 256, module = "tornado4._core")]
+pub struct Handle {
+    event_loop: Py<EventLoop>,
+    context: Py<PyAny>,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The callback and its arguments, until cancelled.
+    work: Option<(Py<PyAny>, Py<PyTuple>)>,
+    /// Where the handle was made; in debug mode only.
+    source_traceback: Option<Py<PyAny>>,
+    /// What the handle was; kept when it is cancelled in debug mode.
+    repr: Option<Py<PyString>>,
+}
+
+impl Handle {
+    /// A handle in the given context, or else in a copy of the current one.
+    pub fn create(
+        event_loop: &Bound<'_, EventLoop>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Handle> {
+        let py = event_loop.py();
+        let context = match context {
+            Some(context) => context,
+            None => context::copy_current(py)?,
+        };
+        let source_traceback = if event_loop.get().is_debug() {
+            Some(imports::extract_stack(py)?)
+        } else {
+            None
+        };
+        Ok(Handle {
+            event_loop: event_loop.clone().unbind(),
+            context,
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State {
+                work: Some((callback, args)),
+                source_traceback,
+                repr: None,
+            }),
+        })
+    }
+
+    /// The loop that runs the handle.
+    pub fn event_loop(&self) -> &Py<EventLoop> {
+        &self.event_loop
+    }
+
+    /// Whether the handle has been cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The callback and its arguments, unless cancelled.
+    pub fn work(&self, py: Python<'_>) -> Option<(Py<PyAny>, Py<PyTuple>)> {
+        let state = lock(&self.state);
+        let (callback, args) = state.work.as_ref()?;
+        Some((callback.clone_ref(py), args.clone_ref(py)))
+    }
+
+    /// Makes sure that the handle never runs, and lets go of its callback.
+    pub fn cancel_quietly(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+        let work = lock(&self.state).work.take();
+        drop(work);
+    }
+
+    /// Calls the callback in its context. An exception goes to the loop's
+    /// exception handler.
+    ///
+    /// # Errors
+    /// `KeyboardInterrupt` and `SystemExit`.
+    pub fn run(slf: &Bound<'_, Handle>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let Some((callback, args)) = this.work(py) else {
+            return Ok(());
+        };
+        let outcome = context::run_in(py, &this.context, || callback.call1(py, args));
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) if error::ends_the_loop(py, &error) => Err(error),
+            Err(error) => {
+                let report = intern!(py, "_report_callback_error");
+                let event_loop = this.event_loop.bind(py);
+                event_loop.call_method1(report, (slf, error.into_value(py)))?;
+                Ok(())
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Handle {
+    /// Cancel the callback; does nothing if it has run or was cancelled.
+    pub fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        if this.is_cancelled() {
+            return Ok(());
+        }
+        if this.event_loop.get().is_debug() {
+            this.cancelled.store(true, Ordering::Relaxed);
+            let repr = imports::handle_repr(slf.as_any())?.unbind();
+            let before = lock(&this.state).repr.replace(repr);
+            drop(before);
+        }
+        this.cancel_quietly();
+        Ok(())
+    }
+
+    /// Return True if the callback was cancelled.
+    fn cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+
+    /// Return the contextvars.Context that the callback runs in.
+    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context.clone_ref(py)
+    }
+
+    /// Call the callback now, as the loop does.
+    #[pyo3(name = "_run")]
+    fn run_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Handle::run(slf)
+    }
+
+    fn _repr_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        imports::handle_repr_info(slf.as_any())
+    }
+
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
+        imports::handle_repr(slf.as_any())
+    }
+
+    #[getter]
+    fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.work(py).map(|(callback, _)| callback)
+    }
+
+    #[getter]
+    fn _args(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
+        self.work(py).map(|(_, args)| args)
+    }
+
+    #[getter]
+    fn _cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+
+    #[getter]
+    fn _context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context.clone_ref(py)
+    }
+
+    #[getter]
+    fn _loop(&self, py: Python<'_>) -> Py<EventLoop> {
+        self.event_loop.clone_ref(py)
+    }
+
+    #[getter]
+    fn _source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let state = lock(&self.state);
+        state.source_traceback.as_ref().map(|it| it.clone_ref(py))
+    }
+
+    #[getter]
+    fn _repr(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        let state = lock(&self.state);
+        state.repr.as_ref().map(|it| it.clone_ref(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.context)?;
+        let Some(state) = try_lock(&self.state) else {
+            return Ok(());
+        };
+        if let Some((callback, args)) = &state.work {
+            visit.call(callback)?;
+            visit.call(args)?;
+        }
+        visit.call(&state.source_traceback)
+    }
+
+    fn __clear__(&self) {
+        self.cancel_quietly();
+    }
+}

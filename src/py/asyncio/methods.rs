@@ -1,0 +1,282 @@
+//! The methods of `_core.EventLoop`: asyncio's names for what the loop does.
+//!
+//! Attributes that asyncio's own base classes keep in an instance (`_closed`,
+//! `_stopping`, `_debug`, `_thread_id`) are descriptors here, so that what the
+//! inherited Python code sets is what the native code sees.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::readers::{self, Direction};
+use super::{EventLoop, Handle, TimerHandle};
+use crate::core::clock::Deadline;
+use crate::py::call::Call;
+use crate::py::{error, turn};
+
+/// What asyncio checks in debug mode only: the thread, and the callback.
+fn check(
+    slf: &Bound<'_, EventLoop>,
+    callback: &Py<PyAny>,
+    method: &str,
+    thread: bool,
+) -> PyResult<()> {
+    let py = slf.py();
+    slf.get().check_open()?;
+    if slf.get().is_debug() {
+        if thread {
+            slf.call_method0(intern!(py, "_check_thread"))?;
+        }
+        slf.call_method1(intern!(py, "_check_callback"), (callback, method))?;
+    }
+    Ok(())
+}
+
+fn queue(
+    slf: &Bound<'_, EventLoop>,
+    callback: Py<PyAny>,
+    args: Py<PyTuple>,
+    context: Option<Py<PyAny>>,
+) -> PyResult<Py<Handle>> {
+    let py = slf.py();
+    let handle = Py::new(py, Handle::create(slf, callback, args, context)?)?;
+    slf.get().schedule(Call::Handle(handle.clone_ref(py)));
+    Ok(handle)
+}
+
+/// A number of seconds that asyncio's methods require.
+fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+    if value.is_none() {
+        let message = format!("{name} must not be None");
+        return Err(PyTypeError::new_err(message));
+    }
+    value.extract()
+}
+
+#[pymethods]
+impl EventLoop {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        EventLoop::create()
+    }
+
+    /// Arrange for a callback to be called in the next turn of the loop.
+    ///
+    /// Callbacks run in the order in which they were registered, each in its
+    /// context. Raises RuntimeError when the loop is closed. Follows
+    /// asyncio.loop.call_soon.
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon(
+        slf: &Bound<'_, Self>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        check(slf, &callback, "call_soon", true)?;
+        queue(slf, callback, args, context)
+    }
+
+    /// Like call_soon(), from any thread; wakes the loop.
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon_threadsafe(
+        slf: &Bound<'_, Self>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<Handle>> {
+        check(slf, &callback, "call_soon_threadsafe", false)?;
+        queue(slf, callback, args, context)
+    }
+
+    /// Arrange for a callback to be called after a delay in seconds.
+    ///
+    /// A negative delay is like 0. Raises TypeError for a delay that is no
+    /// number, ValueError for NaN, RuntimeError when the loop is closed.
+    /// Follows asyncio.loop.call_later.
+    #[pyo3(signature = (delay, callback, *args, context = None))]
+    fn call_later(
+        slf: &Bound<'_, Self>,
+        delay: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        let delay = seconds(delay, "delay")?;
+        check(slf, &callback, "call_later", true)?;
+        let now = Deadline::now();
+        let deadline = error::deadline(now.plus_seconds(delay))?;
+        let when = now.as_seconds() + delay;
+        TimerHandle::schedule(slf, (deadline, when), callback, args, context)
+    }
+
+    /// Like call_later(), at an absolute time on the clock of time().
+    #[pyo3(signature = (when, callback, *args, context = None))]
+    fn call_at(
+        slf: &Bound<'_, Self>,
+        when: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        let when = seconds(when, "when")?;
+        check(slf, &callback, "call_at", true)?;
+        let deadline = error::deadline(Deadline::from_seconds(when))?;
+        TimerHandle::schedule(slf, (deadline, when), callback, args, context)
+    }
+
+    /// Return the loop's time in seconds: that of time.monotonic().
+    #[allow(clippy::unused_self)]
+    fn time(&self) -> f64 {
+        Deadline::now().as_seconds()
+    }
+
+    /// Stop the loop after the turn that is under way, or else the next one.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.look_again();
+    }
+
+    /// Return True while the loop runs.
+    fn is_running(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) != 0
+    }
+
+    /// Return True after close().
+    #[pyo3(name = "is_closed")]
+    fn py_is_closed(&self) -> bool {
+        EventLoop::is_closed(self)
+    }
+
+    /// Return True in debug mode.
+    fn get_debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    fn _check_closed(&self) -> PyResult<()> {
+        self.check_open()
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_reader(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        readers::add(slf, Direction::Read, fd, callback, args)
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_writer(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        readers::add(slf, Direction::Write, fd, callback, args)
+    }
+
+    fn _remove_reader(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::remove(slf, Direction::Read, fd)
+    }
+
+    fn _remove_writer(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        readers::remove(slf, Direction::Write, fd)
+    }
+
+    /// The watched descriptors and their handles: {fd: (reader, writer)}.
+    fn _handles(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        readers::handles(self, py)
+    }
+
+    /// Queue a handle that asyncio made itself, such as a signal handler's.
+    fn _add_callback(&self, py: Python<'_>, handle: Py<PyAny>) -> PyResult<()> {
+        if !handle
+            .call_method0(py, intern!(py, "cancelled"))?
+            .is_truthy(py)?
+        {
+            self.schedule(Call::Foreign(handle));
+        }
+        Ok(())
+    }
+
+    fn _add_callback_signalsafe(&self, py: Python<'_>, handle: Py<PyAny>) -> PyResult<()> {
+        self._add_callback(py, handle)
+    }
+
+    /// Turn until stop() was called.
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        turn::run(slf)
+    }
+
+    /// One turn, waiting at most `limit` seconds; None: until something
+    /// happens. May be called while a turn is under way.
+    #[pyo3(signature = (limit = None))]
+    fn _turn(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<()> {
+        let limit = limit.map(|limit| Duration::try_from_secs_f64(limit.max(0.0)));
+        // Too long for a duration is as good as for ever.
+        turn::turn(slf, limit.and_then(Result::ok))
+    }
+
+    /// Close the native side: everything that is scheduled is dropped.
+    fn _release(&self) {
+        self.release();
+    }
+
+    #[getter(_closed)]
+    fn closed_attribute(&self) -> bool {
+        EventLoop::is_closed(self)
+    }
+
+    #[setter(_closed)]
+    fn set_closed_attribute(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
+    }
+
+    #[getter(_stopping)]
+    fn stopping_attribute(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    #[setter(_stopping)]
+    fn set_stopping_attribute(&self, stopping: bool) {
+        self.stopping.store(stopping, Ordering::Relaxed);
+    }
+
+    #[getter(_debug)]
+    fn debug_attribute(&self) -> bool {
+        self.is_debug()
+    }
+
+    #[setter(_debug)]
+    fn set_debug_attribute(&self, debug: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.debug.store(debug.is_truthy()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[getter(_thread_id)]
+    fn thread_attribute(&self) -> Option<u64> {
+        let thread = self.thread.load(Ordering::Relaxed);
+        (thread != 0).then_some(thread)
+    }
+
+    #[setter(_thread_id)]
+    fn set_thread_attribute(&self, thread: Option<u64>) {
+        self.thread.store(thread.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.traverse(visit)
+    }
+
+    fn __clear__(&self) {
+        self.release();
+    }
+}

@@ -1,0 +1,132 @@
+//! asyncio's readers and writers: one code for both directions.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::{EventLoop, Handle};
+use crate::core::registrations::{Role, Watchers};
+use crate::py::watcher::{HandleWatcher, Watcher};
+
+/// Which side of a descriptor is watched.
+#[derive(Clone, Copy)]
+pub enum Direction {
+    /// `add_reader`, `remove_reader`.
+    Read,
+    /// `add_writer`, `remove_writer`.
+    Write,
+}
+
+impl Direction {
+    fn role(self) -> Role {
+        match self {
+            Direction::Read => Role::Read,
+            Direction::Write => Role::Write,
+        }
+    }
+}
+
+/// The descriptor of an int or a file object, as Python's selectors take it.
+fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    let invalid = || match file.repr() {
+        Ok(repr) => PyValueError::new_err(format!("Invalid file object: {repr}")),
+        Err(error) => error,
+    };
+    let fd = if let Ok(fd) = file.extract::<i64>() {
+        fd
+    } else {
+        let fileno = file
+            .call_method0(intern!(file.py(), "fileno"))
+            .map_err(|_| invalid())?;
+        fileno.extract::<i64>().map_err(|_| invalid())?
+    };
+    match RawFd::try_from(fd) {
+        Ok(fd) if fd >= 0 => Ok(fd),
+        _ => Err(PyValueError::new_err(format!(
+            "Invalid file descriptor: {fd}"
+        ))),
+    }
+}
+
+/// Watches one direction; whoever watched it before is cancelled.
+pub fn add(
+    event_loop: &Bound<'_, EventLoop>,
+    direction: Direction,
+    file: &Bound<'_, PyAny>,
+    callback: Py<PyAny>,
+    args: Py<PyTuple>,
+) -> PyResult<Py<Handle>> {
+    let (this, py) = (event_loop.get(), event_loop.py());
+    this.check_open()?;
+    let handle = Py::new(py, Handle::create(event_loop, callback, args, None)?)?;
+    let fd = descriptor(file)?;
+    let watcher = Arc::new(Watcher::Handle(HandleWatcher {
+        handle: handle.clone_ref(py),
+        file: (!file.is_instance_of::<pyo3::types::PyInt>()).then(|| file.clone().unbind()),
+    }));
+    let displaced = this.watch(fd, &watcher, &[direction.role()], &[])?;
+    cancel(&displaced);
+    Ok(handle)
+}
+
+/// Watches one direction no longer; tells whether it was watched.
+pub fn remove(
+    event_loop: &Bound<'_, EventLoop>,
+    direction: Direction,
+    file: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    let this = event_loop.get();
+    if this.is_closed() {
+        return Ok(false);
+    }
+    let fd = match descriptor(file) {
+        Ok(fd) => fd,
+        Err(error) => find(this, file).ok_or(error)?,
+    };
+    let removed = this.unwatch(fd, &[direction.role()]);
+    cancel(&removed);
+    Ok(removed.iter().next().is_some())
+}
+
+/// The descriptor that a file object had when it was added.
+fn find(this: &EventLoop, file: &Bound<'_, PyAny>) -> Option<RawFd> {
+    this.with_registrations(|registrations| {
+        registrations
+            .iter()
+            .find(|(_, watchers)| watchers.iter().any(|watcher| watcher.is_for(file)))
+            .map(|(fd, _)| fd)
+    })
+}
+
+/// Cancels the handles of removed watchers, which may be queued already.
+fn cancel(watchers: &Watchers<Arc<Watcher>>) {
+    for handle in watchers.iter().filter_map(|watcher| watcher.handle()) {
+        handle.get().cancel_quietly();
+    }
+}
+
+/// The watched descriptors and their handles.
+pub fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
+    let known: Vec<_> = this.with_registrations(|registrations| {
+        let handle = |watcher: Option<&Arc<Watcher>>| {
+            let handle = watcher.and_then(|watcher| watcher.handle());
+            handle.map(|handle| handle.clone_ref(py))
+        };
+        let entry = |(fd, watchers): (RawFd, &Watchers<Arc<Watcher>>)| {
+            let read = handle(watchers.get(Role::Read));
+            (fd, (read, handle(watchers.get(Role::Write))))
+        };
+        registrations.iter().map(entry).collect()
+    });
+    let handles = PyDict::new(py);
+    for (fd, (read, write)) in known {
+        if read.is_some() || write.is_some() {
+            handles.set_item(fd, (read, write))?;
+        }
+    }
+    Ok(handles.unbind())
+}

@@ -1,0 +1,127 @@
+//! `asyncio.TimerHandle`: a callback scheduled for a time.
+
+use std::sync::OnceLock;
+
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyList, PyTuple};
+
+use super::{EventLoop, Handle};
+use crate::core::clock::Deadline;
+use crate::core::timers::Key;
+use crate::py::imports;
+use crate::py::timer::Timer;
+
+/// A callback wrapper object returned by call_later() and call_at().
+///
+/// Follows asyncio.TimerHandle.
+#[pyclass(frozen, extends = Handle, freelist = 256, module = "tornado4._core")]
+pub struct TimerHandle {
+    /// Seconds on the loop's clock.
+    when: f64,
+    /// Where the loop keeps the timer; set once it is scheduled.
+    key: OnceLock<Key>,
+}
+
+impl TimerHandle {
+    /// Schedules a callback.
+    pub fn schedule(
+        event_loop: &Bound<'_, EventLoop>,
+        (deadline, when): (Deadline, f64),
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        context: Option<Py<PyAny>>,
+    ) -> PyResult<Py<TimerHandle>> {
+        let handle = Handle::create(event_loop, callback, args, context)?;
+        let timer = TimerHandle {
+            when,
+            key: OnceLock::new(),
+        };
+        let initializer = PyClassInitializer::from(handle).add_subclass(timer);
+        let timer = Bound::new(event_loop.py(), initializer)?;
+        let base = timer.as_super().clone().unbind();
+        let key = event_loop.get().insert_timer(deadline, Timer::Handle(base));
+        // The handle is new, so the place is empty.
+        let _filled = timer.get().key.set(key);
+        Ok(timer.unbind())
+    }
+}
+
+#[pymethods]
+impl TimerHandle {
+    /// Cancel the callback; does nothing if it has run or was cancelled.
+    fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let base = slf.as_super();
+        Handle::cancel(base)?;
+        if let Some(key) = slf.get().key.get() {
+            let timer = base.get().event_loop().get().remove_timer(*key);
+            drop(timer);
+        }
+        Ok(())
+    }
+
+    /// Return the scheduled time, in seconds on the loop's clock.
+    fn when(&self) -> f64 {
+        self.when
+    }
+
+    #[getter]
+    fn _when(&self) -> f64 {
+        self.when
+    }
+
+    fn _repr_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let info = imports::handle_repr_info(slf.as_any())?;
+        let position = if slf.as_super().get().is_cancelled() {
+            2
+        } else {
+            1
+        };
+        let when = PyFloat::new(slf.py(), slf.get().when).repr()?;
+        info.insert(position, format!("when={when}"))?;
+        Ok(info)
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        PyFloat::new(slf.py(), slf.get().when).hash()
+    }
+
+    fn __richcmp__(
+        slf: &Bound<'_, Self>,
+        other: &Bound<'_, PyAny>,
+        operation: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let Ok(other) = other.cast::<TimerHandle>() else {
+            return Ok(py.NotImplemented());
+        };
+        let (mine, theirs) = (slf.get().when, other.get().when);
+        let result = match operation {
+            CompareOp::Lt => mine < theirs,
+            CompareOp::Gt => mine > theirs,
+            CompareOp::Eq => same(slf, other)?,
+            CompareOp::Ne => !same(slf, other)?,
+            CompareOp::Le => mine < theirs || same(slf, other)?,
+            CompareOp::Ge => mine > theirs || same(slf, other)?,
+        };
+        Ok(result.into_pyobject(py)?.to_owned().into_any().unbind())
+    }
+}
+
+/// Equality as asyncio.TimerHandle has it.
+fn same(one: &Bound<'_, TimerHandle>, other: &Bound<'_, TimerHandle>) -> PyResult<bool> {
+    let py = one.py();
+    let (base, other_base) = (one.as_super().get(), other.as_super().get());
+    if one.get().when.to_bits() != other.get().when.to_bits()
+        || base.is_cancelled() != other_base.is_cancelled()
+    {
+        return Ok(false);
+    }
+    match (base.work(py), other_base.work(py)) {
+        (Some((callback, args)), Some((other_callback, other_args))) => {
+            Ok(callback.bind(py).eq(other_callback)? && args.bind(py).eq(other_args)?)
+        }
+        (None, None) => Ok(true),
+        _ => Ok(false),
+    }
+}

@@ -1,0 +1,86 @@
+//! What the ready queue holds: every face's calls, each with its own way to
+//! run and to report an exception.
+
+use mio::Token;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::asyncio::Handle;
+use super::event_loop::EventLoop;
+use super::tornado::{Callback, Timeout};
+use super::twisted::{DelayedCall, ThreadCall};
+use super::watcher;
+use crate::core::interest::Readiness;
+
+/// A call that is ready to run.
+pub enum Call {
+    /// asyncio: a callback with a handle; also a reader, a writer, a timer.
+    Handle(Py<Handle>),
+    /// asyncio: a handle that asyncio itself made, such as a signal's.
+    Foreign(Py<PyAny>),
+    /// Tornado: `add_callback`.
+    Callback(Callback),
+    /// Tornado: a due timeout.
+    Timeout(Py<Timeout>),
+    /// Twisted: `callFromThread`.
+    Thread(ThreadCall),
+    /// Twisted: a due `DelayedCall`, and which of its times this is.
+    Delayed(Py<DelayedCall>, u32),
+    /// Tornado, Twisted: a descriptor is ready.
+    Ready(Token, Readiness),
+}
+
+impl Call {
+    /// Runs the call and reports its exception in its framework's way.
+    ///
+    /// # Errors
+    /// Those exceptions that must end the loop.
+    pub fn run(&self, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+        let py = event_loop.py();
+        match self {
+            Call::Handle(handle) => Handle::run(handle.bind(py)),
+            Call::Foreign(handle) => run_foreign(handle.bind(py)),
+            Call::Callback(callback) => callback.run(py),
+            Call::Timeout(timeout) => Timeout::run(timeout.bind(py)),
+            Call::Thread(call) => call.run(py),
+            Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
+            Call::Ready(token, readiness) => watcher::dispatch(event_loop, *token, *readiness),
+        }
+    }
+
+    /// What a report of a slow call names.
+    pub fn subject(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        match self {
+            Call::Handle(handle) => Some(handle.clone_ref(py).into_any()),
+            Call::Foreign(handle) => Some(handle.clone_ref(py)),
+            Call::Callback(callback) => Some(callback.subject(py)),
+            Call::Timeout(timeout) => Some(timeout.clone_ref(py).into_any()),
+            Call::Thread(call) => Some(call.subject(py)),
+            Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
+            Call::Ready(..) => None,
+        }
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Call::Handle(handle) => visit.call(handle),
+            Call::Foreign(handle) => visit.call(handle),
+            Call::Callback(callback) => callback.traverse(visit),
+            Call::Timeout(timeout) => visit.call(timeout),
+            Call::Thread(call) => call.traverse(visit),
+            Call::Delayed(delayed, _) => visit.call(delayed),
+            Call::Ready(..) => Ok(()),
+        }
+    }
+}
+
+fn run_foreign(handle: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = handle.py();
+    if !handle.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
+        handle.call_method0(intern!(py, "_run"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Which exceptions leave the loop, and how errors of the core become Python's.
+
+use std::io;
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit, PyValueError};
+use pyo3::prelude::*;
+
+use crate::core::clock::Deadline;
+
+/// Whether asyncio lets this exception end the loop instead of reporting it.
+pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
+}
+
+/// What every call after `close` gets.
+pub fn closed() -> PyErr {
+    PyRuntimeError::new_err("Event loop is closed")
+}
+
+/// An `OSError` of the right subclass, with its errno.
+pub fn os_error(error: io::Error) -> PyErr {
+    match error.kind() {
+        io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => {
+            PyRuntimeError::new_err(error.to_string())
+        }
+        _ => error.into(),
+    }
+}
+
+/// Refuses a deadline that isn't a number.
+pub fn deadline(deadline: Option<Deadline>) -> PyResult<Deadline> {
+    deadline.ok_or_else(|| PyValueError::new_err("a time must not be NaN"))
+}

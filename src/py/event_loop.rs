@@ -1,0 +1,242 @@
+//! The loop's state and what the faces do with it; no Python method is here.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+
+use super::call::Call;
+use super::error;
+use super::timer::Timer;
+use super::watcher::Watcher;
+use crate::core::clock::Deadline;
+use crate::core::inbox::Inbox;
+use crate::core::lock::{lock, try_lock};
+use crate::core::poller::{Event, Poller};
+use crate::core::registrations::{Registrations, Role, Watchers};
+use crate::core::timers::{Key, Timers};
+
+/// The native core of an event loop, and the base of
+/// `tornado4.platform.asyncio.EventLoop`.
+#[pyclass(frozen, subclass, module = "tornado4._core")]
+pub struct EventLoop {
+    /// Calls that are ready to run.
+    pub(super) calls: Inbox<Call>,
+    timers: Mutex<Timers<Timer>>,
+    registrations: Mutex<Registrations<Arc<Watcher>>>,
+    /// Taken out when the loop is closed; who still waits in it keeps it.
+    poller: Mutex<Option<Arc<Poller>>>,
+    /// A buffer for the poll, taken out while it is in use.
+    events: Mutex<Vec<Event>>,
+    pub(super) closed: AtomicBool,
+    pub(super) stopping: AtomicBool,
+    pub(super) debug: AtomicBool,
+    /// The identifier of the thread that runs the loop, 0 for none.
+    pub(super) thread: AtomicU64,
+    /// When other threads last had a chance to run, so that they never starve.
+    pub(super) detached: Mutex<Deadline>,
+}
+
+impl EventLoop {
+    /// A loop with a poll of its own.
+    ///
+    /// # Errors
+    /// `OSError`, when the process has no descriptors left.
+    pub fn create() -> PyResult<EventLoop> {
+        let poller = Poller::new().map_err(error::os_error)?;
+        Ok(EventLoop {
+            calls: Inbox::default(),
+            timers: Mutex::default(),
+            registrations: Mutex::default(),
+            poller: Mutex::new(Some(Arc::new(poller))),
+            events: Mutex::default(),
+            closed: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            debug: AtomicBool::new(false),
+            thread: AtomicU64::new(0),
+            detached: Mutex::new(Deadline::now()),
+        })
+    }
+
+    /// The poll.
+    ///
+    /// # Errors
+    /// `RuntimeError` after the loop was closed.
+    pub fn poller(&self) -> PyResult<Arc<Poller>> {
+        lock(&self.poller).clone().ok_or_else(error::closed)
+    }
+
+    /// Whether the loop has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether asyncio's debug mode is on.
+    pub fn is_debug(&self) -> bool {
+        self.debug.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// `RuntimeError` after the loop was closed.
+    pub fn check_open(&self) -> PyResult<()> {
+        if self.is_closed() {
+            return Err(error::closed());
+        }
+        Ok(())
+    }
+
+    /// Queues a call, from any thread.
+    pub fn schedule(&self, call: Call) {
+        if self.calls.push(call) {
+            self.wake();
+        }
+    }
+
+    /// Ends a wait that is under way, or else the next one.
+    pub fn wake(&self) {
+        if let Ok(poller) = self.poller() {
+            // The waker's counter can't be full: the poll resets it.
+            drop(poller.wake());
+        }
+    }
+
+    /// Schedules a timer.
+    pub fn insert_timer(&self, deadline: Deadline, timer: Timer) -> Key {
+        let (key, first) = lock(&self.timers).insert(deadline, timer);
+        self.look_again_if(first);
+        key
+    }
+
+    /// Unschedules a timer; `None` if it isn't scheduled.
+    pub fn remove_timer(&self, key: Key) -> Option<Timer> {
+        lock(&self.timers).remove(key)
+    }
+
+    /// Moves a timer; `false` if it isn't scheduled.
+    pub fn reschedule_timer(&self, key: Key, deadline: Deadline) -> bool {
+        let moved = lock(&self.timers).reschedule(key, deadline);
+        self.look_again_if(moved == Some(true));
+        moved.is_some()
+    }
+
+    /// Ends a wait that is under way: something changed that isn't a call.
+    pub fn look_again(&self) {
+        if self.calls.nudge() {
+            self.wake();
+        }
+    }
+
+    /// A timer set from another thread must shorten a wait that is under way.
+    fn look_again_if(&self, first: bool) {
+        if first {
+            self.look_again();
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        lock(&self.timers).next_deadline()
+    }
+
+    /// Queues every timer that is due.
+    pub fn queue_due_timers(&self, now: Deadline) {
+        loop {
+            let due = lock(&self.timers).pop_due(now);
+            let Some(timer) = due else { break };
+            self.schedule(timer.due());
+        }
+    }
+
+    /// Looks at every timer.
+    pub fn for_each_timer(&self, mut look: impl FnMut(&Timer)) {
+        lock(&self.timers).values().for_each(&mut look);
+    }
+
+    /// Puts a watcher into `roles` of a descriptor, clears the places in
+    /// `clear`, and hands back whom that displaced.
+    ///
+    /// # Errors
+    /// `RuntimeError` after close; `OSError` as the system gives it.
+    pub fn watch(
+        &self,
+        fd: RawFd,
+        watcher: &Arc<Watcher>,
+        roles: &[Role],
+        clear: &[Role],
+    ) -> PyResult<Watchers<Arc<Watcher>>> {
+        let backend = self.poller()?.backend();
+        let outcome = lock(&self.registrations).watch(&backend, fd, watcher, roles, clear);
+        outcome.map_err(error::os_error)
+    }
+
+    /// Clears places of a descriptor and hands back who was there; nobody,
+    /// after close.
+    pub fn unwatch(&self, fd: RawFd, roles: &[Role]) -> Watchers<Arc<Watcher>> {
+        match self.poller() {
+            Ok(poller) => lock(&self.registrations).unwatch(&poller.backend(), fd, roles),
+            Err(_) => Watchers::default(),
+        }
+    }
+
+    /// Looks up something in the registrations, which are locked meanwhile.
+    pub fn with_registrations<R>(&self, look: impl FnOnce(&Registrations<Arc<Watcher>>) -> R) -> R {
+        look(&lock(&self.registrations))
+    }
+
+    /// The buffer for events; put it back with `keep_events`.
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut lock(&self.events))
+    }
+
+    /// Gives the buffer for events back.
+    pub fn keep_events(&self, mut events: Vec<Event>) {
+        events.clear();
+        *lock(&self.events) = events;
+    }
+
+    /// Lets go of everything that is held, the poll last. Values are dropped
+    /// with no lock held, since their finalizers may call the loop.
+    pub fn release(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        drop(self.calls.clear());
+        let timers = lock(&self.timers).clear();
+        drop(timers);
+        let watchers = lock(&self.registrations).clear();
+        drop(watchers);
+        let poller = lock(&self.poller).take();
+        drop(poller);
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.calls.try_visit(|call| call.traverse(visit))?;
+        if let Some(timers) = try_lock(&self.timers) {
+            for timer in timers.values() {
+                timer.traverse(visit)?;
+            }
+        }
+        if let Some(registrations) = try_lock(&self.registrations) {
+            for (_, watchers) in registrations.iter() {
+                for watcher in unique(watchers) {
+                    watcher.traverse(visit)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each watcher once: one that is in several places holds its Python objects
+/// once, and the collector must not see them more often than that.
+fn unique(watchers: &Watchers<Arc<Watcher>>) -> Vec<&Arc<Watcher>> {
+    let mut unique: Vec<&Arc<Watcher>> = Vec::new();
+    for watcher in watchers.iter() {
+        if !unique.iter().any(|other| Arc::ptr_eq(other, watcher)) {
+            unique.push(watcher);
+        }
+    }
+    unique
+}

@@ -1,0 +1,59 @@
+//! Everything that the native code takes from Python's own modules.
+//!
+//! Only the standard library stands here: what belongs to Tornado or Twisted
+//! is handed in by the Python side, so that importing `_core` imports neither.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyString};
+
+/// `getattr(import_module(module), name)`, looked up once.
+fn cached<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyAny>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyAny>> {
+    let object =
+        cell.get_or_try_init(py, || py.import(module)?.getattr(name).map(Bound::unbind))?;
+    Ok(object.bind(py))
+}
+
+/// The stack of the Python code that made this call, outermost first, as
+/// asyncio keeps it with a handle in debug mode.
+pub fn extract_stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    static EXTRACT_STACK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static GETFRAME: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let frame = cached(py, &GETFRAME, "sys", "_getframe")?.call0()?;
+    let extract = cached(
+        py,
+        &EXTRACT_STACK,
+        "asyncio.format_helpers",
+        "extract_stack",
+    )?;
+    Ok(extract.call1((frame,))?.unbind())
+}
+
+/// `asyncio.Handle`, for what its methods say of a handle.
+fn asyncio_handle(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static HANDLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &HANDLE, "asyncio.events", "Handle")
+}
+
+/// The parts of a handle's repr, as asyncio puts them.
+pub fn handle_repr_info<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    let info = asyncio_handle(handle.py())?.call_method1("_repr_info", (handle,))?;
+    Ok(info.cast_into::<PyList>()?)
+}
+
+/// A handle's repr, as asyncio puts it.
+pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    let repr = asyncio_handle(handle.py())?.call_method1("__repr__", (handle,))?;
+    Ok(repr.cast_into::<PyString>()?)
+}
+
+/// Whether `object` is a `numbers.Real`, Tornado's notion of a number.
+pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static REAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    object.is_instance(cached(object.py(), &REAL, "numbers", "Real")?)
+}

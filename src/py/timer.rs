@@ -1,0 +1,43 @@
+//! What the timer heap holds, and what becomes of it when it is due.
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+
+use super::asyncio::Handle;
+use super::call::Call;
+use super::tornado::Timeout;
+use super::twisted::DelayedCall;
+
+/// A scheduled call of one of the faces.
+pub enum Timer {
+    /// asyncio's `call_later`, `call_at`.
+    Handle(Py<Handle>),
+    /// Tornado's `add_timeout`, `call_later`, `call_at`.
+    Timeout(Py<Timeout>),
+    /// Twisted's `callLater`.
+    Delayed(Py<DelayedCall>),
+}
+
+impl Timer {
+    /// The call that a due timer becomes.
+    pub fn due(self) -> Call {
+        match self {
+            Timer::Handle(handle) => Call::Handle(handle),
+            Timer::Timeout(timeout) => Call::Timeout(timeout),
+            Timer::Delayed(delayed) => {
+                let turn = delayed.get().mark_due();
+                Call::Delayed(delayed, turn)
+            }
+        }
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Timer::Handle(handle) => visit.call(handle),
+            Timer::Timeout(timeout) => visit.call(timeout),
+            Timer::Delayed(delayed) => visit.call(delayed),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Tornado's descriptor handlers: one function for every kind of event.
+
+use std::sync::Arc;
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::IOLoop;
+use crate::core::interest::Readiness;
+use crate::core::registrations::{Role, Watchers};
+use crate::py::watcher::Watcher;
+use crate::py::{context, error};
+
+/// `IOLoop.READ`.
+pub const READ: u32 = 0x001;
+/// `IOLoop.WRITE`.
+pub const WRITE: u32 = 0x004;
+/// `IOLoop.ERROR`.
+pub const ERROR: u32 = 0x018;
+
+/// See the module's documentation.
+pub struct Handler {
+    /// Reports exceptions.
+    pub io_loop: Py<IOLoop>,
+    /// The descriptor as it was given, which is how the handler gets it back.
+    pub file: Py<PyAny>,
+    /// What is called.
+    pub handler: Py<PyAny>,
+    /// Where it runs.
+    pub context: Py<PyAny>,
+}
+
+impl Handler {
+    /// The places that a mask of events stands for, and the others. Errors
+    /// are always watched.
+    pub fn roles(events: u32) -> (Vec<Role>, Vec<Role>) {
+        let mut roles = vec![Role::Error];
+        let mut others = Vec::new();
+        for (mask, role) in [(READ, Role::Read), (WRITE, Role::Write)] {
+            if events & mask == 0 {
+                others.push(role);
+            } else {
+                roles.push(role);
+            }
+        }
+        (roles, others)
+    }
+
+    /// Whether this handler was added for the given object.
+    pub fn is_for(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.file.is(object)
+    }
+
+    /// Calls the handler once with everything that its descriptor is ready
+    /// for. A disconnection makes every watched direction ready; it is shown
+    /// as an error only when there is nothing left to read, because Tornado's
+    /// streams close on an error.
+    ///
+    /// # Errors
+    /// `KeyboardInterrupt` and `SystemExit`.
+    pub fn dispatch(
+        &self,
+        py: Python<'_>,
+        watchers: &Watchers<Arc<Watcher>>,
+        readiness: Readiness,
+    ) -> PyResult<()> {
+        let disconnected = readiness.is_disconnected();
+        let watches = |role| {
+            let watcher = watchers.get(role);
+            watcher.is_some_and(|watcher| watcher.handler().is_some())
+        };
+        let mut events = 0;
+        if watches(Role::Read) && (readiness.is_readable() || disconnected) {
+            events |= READ;
+        }
+        if watches(Role::Write) && (readiness.is_writable() || disconnected) {
+            events |= WRITE;
+        }
+        if disconnected && !readiness.is_readable() {
+            events |= ERROR;
+        }
+        if events == 0 {
+            return Ok(());
+        }
+        let outcome = context::run_in(py, &self.context, || {
+            self.handler.call1(py, (&self.file, events))
+        });
+        match outcome {
+            Err(error) if error::ends_the_loop(py, &error) => Err(error),
+            Err(error) => {
+                let report = intern!(py, "_handler_failed");
+                let call = (&self.handler, &self.file, error.into_value(py));
+                self.io_loop.call_method1(py, report, call)?;
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.io_loop)?;
+        visit.call(&self.file)?;
+        visit.call(&self.handler)?;
+        visit.call(&self.context)
+    }
+}

@@ -1,0 +1,311 @@
+//! The methods of `_core.IOLoop`, the base of `tornado4.ioloop.IOLoop`.
+
+use std::os::fd::RawFd;
+use std::sync::{Arc, OnceLock};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::{PyFileNotFoundError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
+
+use super::{Callback, Handler, Timeout};
+use crate::core::clock::Deadline;
+use crate::core::registrations::Role;
+use crate::py::call::Call;
+use crate::py::event_loop::EventLoop;
+use crate::py::watcher::Watcher;
+use crate::py::{context, error, imports};
+
+const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
+
+/// The native core of an IOLoop.
+#[pyclass(frozen, subclass, module = "tornado4._core")]
+pub struct IOLoop {
+    /// Set once, by `_bind`.
+    event_loop: OnceLock<Py<EventLoop>>,
+}
+
+impl IOLoop {
+    fn event_loop(&self) -> PyResult<&Py<EventLoop>> {
+        self.event_loop
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("IOLoop.initialize() was not called"))
+    }
+
+    /// A timeout after `delay` seconds.
+    fn schedule(
+        slf: &Bound<'_, Self>,
+        delay: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<Timeout>> {
+        let py = slf.py();
+        let event_loop = slf.get().event_loop()?.bind(py);
+        event_loop.get().check_open()?;
+        let deadline = error::deadline(Deadline::now().plus_seconds(delay))?;
+        let callback = Callback {
+            io_loop: slf.clone().unbind(),
+            callback,
+            args,
+            kwargs,
+            context: context::copy_current(py)?,
+        };
+        Timeout::schedule(event_loop, deadline, callback)
+    }
+
+    /// The loop's time: the clock that absolute deadlines are given on.
+    fn now(slf: &Bound<'_, Self>) -> PyResult<f64> {
+        slf.call_method0(intern!(slf.py(), "time"))?.extract()
+    }
+
+    /// The descriptor that `fd`, a number or a file object, stands for.
+    fn descriptor(&self, fd: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+        if fd.is_instance_of::<PyInt>() {
+            return fd.extract();
+        }
+        let number: RawFd = fd.call_method0(intern!(fd.py(), "fileno"))?.extract()?;
+        if number >= 0 {
+            return Ok(number);
+        }
+        // Closed already: the number that it had when it was added.
+        let event_loop = self.event_loop()?.get();
+        Ok(event_loop.with_registrations(|registrations| {
+            registrations
+                .iter()
+                .find(|(_, watchers)| watchers.iter().any(|watcher| watcher.is_for(fd)))
+                .map_or(number, |(fd, _)| fd)
+        }))
+    }
+
+    /// The handler of a descriptor.
+    fn handler(&self, fd: RawFd) -> PyResult<Option<Arc<Watcher>>> {
+        let event_loop = self.event_loop()?.get();
+        Ok(event_loop.with_registrations(|registrations| {
+            let watcher = registrations.watchers(fd)?.get(Role::Error)?;
+            watcher.handler().map(|_| Arc::clone(watcher))
+        }))
+    }
+
+    fn add_call(
+        slf: &Bound<'_, Self>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+        context: Py<PyAny>,
+    ) -> PyResult<()> {
+        let event_loop = slf.get().event_loop()?.get();
+        if !event_loop.is_closed() {
+            event_loop.schedule(Call::Callback(Callback {
+                io_loop: slf.clone().unbind(),
+                callback,
+                args,
+                kwargs,
+                context,
+            }));
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl IOLoop {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        IOLoop {
+            event_loop: OnceLock::new(),
+        }
+    }
+
+    /// Attach to the asyncio face. May be called once.
+    fn _bind(&self, event_loop: Py<EventLoop>) -> PyResult<()> {
+        self.event_loop
+            .set(event_loop)
+            .map_err(|_| PyRuntimeError::new_err("IOLoop.initialize() was called twice"))
+    }
+
+    /// Call handler(fd, events) whenever fd is ready for one of events.
+    ///
+    /// fd is a descriptor or an object with fileno() and close(), and is given
+    /// back as it is; events is a bitwise or of READ, WRITE and ERROR, and one
+    /// call carries all that fd is ready for. Level-triggered. Raises
+    /// ValueError if fd has a handler, OSError if fd can't be watched,
+    /// RuntimeError when the loop is closed. Follows the documentation of
+    /// Tornado 4.5.
+    fn add_handler(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        handler: Py<PyAny>,
+        events: u32,
+    ) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let event_loop = this.event_loop()?.get();
+        event_loop.check_open()?;
+        let number = this.descriptor(fd)?;
+        if this.handler(number)?.is_some() {
+            let message = format!("fd {number} added twice");
+            return Err(PyValueError::new_err(message));
+        }
+        let watcher = Arc::new(Watcher::Handler(Handler {
+            io_loop: slf.clone().unbind(),
+            file: fd.clone().unbind(),
+            handler,
+            context: context::copy_current(py)?,
+        }));
+        let (roles, _) = Handler::roles(events);
+        let displaced = event_loop.watch(number, &watcher, &roles, &[])?;
+        drop(displaced);
+        Ok(())
+    }
+
+    /// Change the events that the handler of fd is called for.
+    ///
+    /// Raises FileNotFoundError if fd has no handler. Follows the
+    /// documentation of Tornado 4.5.
+    fn update_handler(&self, fd: &Bound<'_, PyAny>, events: u32) -> PyResult<()> {
+        let event_loop = self.event_loop()?.get();
+        event_loop.check_open()?;
+        let number = self.descriptor(fd)?;
+        let watcher = self.handler(number)?.ok_or_else(|| {
+            PyFileNotFoundError::new_err((libc::ENOENT, format!("fd {number} has no handler")))
+        })?;
+        let (roles, others) = Handler::roles(events);
+        let displaced = event_loop.watch(number, &watcher, &roles, &others)?;
+        drop(displaced);
+        Ok(())
+    }
+
+    /// Stop listening for events on fd; an unknown fd is ignored.
+    fn remove_handler(&self, fd: &Bound<'_, PyAny>) -> PyResult<()> {
+        let number = self.descriptor(fd)?;
+        if self.handler(number)?.is_some() {
+            let removed = self.event_loop()?.get().unwatch(number, &EVERY_ROLE);
+            drop(removed);
+        }
+        Ok(())
+    }
+
+    /// Remove every handler; the descriptors, as they were given.
+    fn _remove_handlers(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let event_loop = self.event_loop()?.get();
+        let known: Vec<_> = event_loop.with_registrations(|registrations| {
+            let handlers = registrations.iter().filter_map(|(fd, watchers)| {
+                let handler = watchers.get(Role::Error)?.handler()?;
+                Some((fd, handler.file.clone_ref(py)))
+            });
+            handlers.collect()
+        });
+        for (fd, _) in &known {
+            let removed = event_loop.unwatch(*fd, &EVERY_ROLE);
+            drop(removed);
+        }
+        Ok(known.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// Call callback(*args, **kwargs) in the next turn of the loop.
+    ///
+    /// Safe from any thread. Runs in a copy of the current context. After
+    /// close() it does nothing. Follows the documentation of Tornado 4.5.
+    #[pyo3(signature = (callback, *args, **kwargs))]
+    fn add_callback(
+        slf: &Bound<'_, Self>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<()> {
+        let context = context::copy_current(slf.py())?;
+        IOLoop::add_call(slf, callback, args, kwargs, context)
+    }
+
+    /// Like add_callback(), for use in a signal handler: runs in an empty
+    /// context. Follows the documentation of Tornado 4.5.
+    #[pyo3(signature = (callback, *args, **kwargs))]
+    fn add_callback_from_signal(
+        slf: &Bound<'_, Self>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<()> {
+        let context = context::empty(slf.py())?;
+        IOLoop::add_call(slf, callback, args, kwargs, context)
+    }
+
+    /// Call callback(*args, **kwargs) at deadline: a number on the clock of
+    /// time(), or a datetime.timedelta from now.
+    ///
+    /// Returns a handle for remove_timeout(). Raises TypeError for anything
+    /// else, ValueError for NaN. Follows the documentation of Tornado 4.5.
+    #[pyo3(signature = (deadline, callback, *args, **kwargs))]
+    fn add_timeout(
+        slf: &Bound<'_, Self>,
+        deadline: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<Timeout>> {
+        let delay = if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)? {
+            deadline.extract::<f64>()? - IOLoop::now(slf)?
+        } else if deadline.is_instance_of::<PyDelta>() {
+            let total = intern!(slf.py(), "total_seconds");
+            deadline.call_method0(total)?.extract()?
+        } else {
+            let message = format!("Unsupported deadline {}", deadline.repr()?);
+            return Err(PyTypeError::new_err(message));
+        };
+        IOLoop::schedule(slf, delay, callback, args, kwargs)
+    }
+
+    /// Call callback(*args, **kwargs) after delay seconds.
+    ///
+    /// Returns a handle for remove_timeout(). Follows the documentation of
+    /// Tornado 4.5.
+    #[pyo3(signature = (delay, callback, *args, **kwargs))]
+    fn call_later(
+        slf: &Bound<'_, Self>,
+        delay: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<Timeout>> {
+        IOLoop::schedule(slf, delay, callback, args, kwargs)
+    }
+
+    /// Call callback(*args, **kwargs) at the time when, on the clock of
+    /// time().
+    ///
+    /// Returns a handle for remove_timeout(). Follows the documentation of
+    /// Tornado 4.5.
+    #[pyo3(signature = (when, callback, *args, **kwargs))]
+    fn call_at(
+        slf: &Bound<'_, Self>,
+        when: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<Timeout>> {
+        let delay = when - IOLoop::now(slf)?;
+        IOLoop::schedule(slf, delay, callback, args, kwargs)
+    }
+
+    /// Remove a timeout; one that has run or was removed is ignored.
+    #[allow(clippy::unused_self)]
+    fn remove_timeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(timeout) = timeout.cast::<Timeout>() {
+            timeout.get().remove();
+        } else {
+            // A handle of the asyncio face, as Tornado 5 and later return it.
+            timeout.call_method0(intern!(timeout.py(), "cancel"))?;
+        }
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.event_loop.get() {
+            Some(event_loop) => visit.call(event_loop),
+            None => Ok(()),
+        }
+    }
+}

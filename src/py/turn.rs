@@ -1,0 +1,123 @@
+//! One turn of the loop: wait, collect what is ready and due, run it.
+//!
+//! Exactly what was ready when the running began is run; what that schedules
+//! waits for the next turn, so that descriptors are looked at in between.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::call::Call;
+use super::error;
+use super::event_loop::EventLoop;
+use super::watcher;
+use crate::core::clock::Deadline;
+use crate::core::lock::lock;
+use crate::core::poller::{Event, Poller};
+
+/// After this long without a wait, a busy loop lets other threads run. The
+/// interpreter's own switch interval is as long, but a native call never asks
+/// for it.
+const DETACH_EVERY: Duration = Duration::from_millis(5);
+
+/// Turns until `stop` was asked for.
+///
+/// # Errors
+/// Whatever ends the loop: `KeyboardInterrupt`, `SystemExit`, an exception
+/// raised by a signal handler, `OSError` from the poll itself.
+pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    loop {
+        turn(event_loop, None)?;
+        if event_loop.get().stopping.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+    }
+}
+
+/// One turn, waiting no longer than `limit`. May nest in another turn.
+///
+/// # Errors
+/// As `run`.
+pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<()> {
+    let (this, py) = (event_loop.get(), event_loop.py());
+    let poller = this.poller()?;
+    let mut events = this.take_events();
+    let waited = wait(this, py, &poller, limit, &mut events);
+    if waited.is_ok() {
+        for event in &events {
+            watcher::queue(this, py, *event);
+        }
+    }
+    this.keep_events(events);
+    waited?;
+    this.queue_due_timers(Deadline::now());
+    py.check_signals()?;
+    let end = this.calls.end();
+    while let Some(call) = this.calls.pop_before(end) {
+        if this.is_debug() {
+            run_timed(event_loop, &call)?;
+        } else {
+            call.run(event_loop)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks for events without letting go of the interpreter; only when there is
+/// nothing to do at all, lets go of it and blocks.
+fn wait(
+    this: &EventLoop,
+    py: Python<'_>,
+    poller: &Poller,
+    limit: Option<Duration>,
+    events: &mut Vec<Event>,
+) -> PyResult<()> {
+    let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
+    let now = Deadline::now();
+    let next = this.next_deadline();
+    let busy = this.stopping.load(Ordering::Relaxed)
+        || !this.calls.is_empty()
+        || next.is_some_and(|deadline| deadline <= now);
+    if busy && now.since(*lock(&this.detached)) >= DETACH_EVERY {
+        *lock(&this.detached) = now;
+        return py.detach(|| poll(Some(Duration::ZERO)));
+    }
+    poll(Some(Duration::ZERO))?;
+    if busy || !events.is_empty() || !this.calls.begin_wait() {
+        return Ok(());
+    }
+    // Taken after `begin_wait`: a timer that another thread sets from here on
+    // ends the wait.
+    let now = Deadline::now();
+    let next = this.next_deadline().map(|deadline| deadline.since(now));
+    let timeout = match (next, limit) {
+        (Some(next), Some(limit)) => Some(next.min(limit)),
+        (next, limit) => next.or(limit),
+    };
+    let outcome = py.detach(|| poller.poll(timeout, events).map_err(error::os_error));
+    this.calls.end_wait();
+    *lock(&this.detached) = Deadline::now();
+    outcome
+}
+
+/// Runs a call as asyncio's debug mode does: with its handle known to the
+/// exception handler, and a report if it took long.
+fn run_timed(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
+    let py = event_loop.py();
+    let current = intern!(py, "_current_handle");
+    let handle = match call {
+        Call::Handle(handle) => Some(handle),
+        _ => None,
+    };
+    event_loop.setattr(current, handle)?;
+    let start = Deadline::now();
+    let outcome = call.run(event_loop);
+    let took = Deadline::now().since(start).as_secs_f64();
+    event_loop.setattr(current, py.None())?;
+    outcome?;
+    let subject = call.subject(py);
+    event_loop.call_method1(intern!(py, "_report_slow_call"), (subject, took))?;
+    Ok(())
+}

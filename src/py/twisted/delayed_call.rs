@@ -1,0 +1,337 @@
+//! Twisted's `DelayedCall`: a timer that can be cancelled and moved.
+
+use std::sync::Mutex;
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyAttributeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::Reactor;
+use crate::core::clock::Deadline;
+use crate::core::lock::{lock, try_lock};
+use crate::core::timers::Key;
+use crate::py::error;
+use crate::py::timer::Timer;
+
+/// A call scheduled by callLater(). Follows IDelayedCall.
+#[pyclass(frozen, weakref, freelist = 256, module = "tornado4._core")]
+pub struct DelayedCall {
+    reactor: Py<Reactor>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The function and its arguments, until cancelled.
+    work: Option<Work>,
+    /// When it is due, in seconds since the epoch.
+    time: f64,
+    /// When it is due, on the loop's clock.
+    deadline: Deadline,
+    stage: Stage,
+    /// How often it was due; tells a queued call whether it still counts.
+    turn: u32,
+    /// Where it was made; in debug mode only.
+    creator: Option<Py<PyAny>>,
+    /// What it was; kept when it is cancelled in debug mode.
+    repr: Option<Py<PyString>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    /// About to be scheduled.
+    New,
+    /// In the timer heap.
+    Scheduled(Key),
+    /// In the ready queue.
+    Due,
+    Called,
+    Cancelled,
+}
+
+struct Work {
+    function: Py<PyAny>,
+    args: Py<PyTuple>,
+    kw: Option<Py<PyDict>>,
+}
+
+impl Work {
+    fn clone_ref(&self, py: Python<'_>) -> Work {
+        Work {
+            function: self.function.clone_ref(py),
+            args: self.args.clone_ref(py),
+            kw: self.kw.as_ref().map(|kw| kw.clone_ref(py)),
+        }
+    }
+}
+
+impl DelayedCall {
+    /// Schedules a call.
+    pub fn schedule(
+        reactor: &Bound<'_, Reactor>,
+        (deadline, time): (Deadline, f64),
+        function: Py<PyAny>,
+        args: Py<PyTuple>,
+        kw: Option<Py<PyDict>>,
+        creator: Option<Py<PyAny>>,
+    ) -> PyResult<Py<DelayedCall>> {
+        let py = reactor.py();
+        let work = Work { function, args, kw };
+        let call = DelayedCall {
+            reactor: reactor.clone().unbind(),
+            state: Mutex::new(State {
+                work: Some(work),
+                time,
+                deadline,
+                stage: Stage::New,
+                turn: 0,
+                creator,
+                repr: None,
+            }),
+        };
+        let call = Py::new(py, call)?;
+        DelayedCall::insert(call.bind(py), deadline);
+        Ok(call)
+    }
+
+    fn insert(slf: &Bound<'_, Self>, deadline: Deadline) {
+        let event_loop = slf.get().reactor.get().event_loop();
+        let timer = Timer::Delayed(slf.clone().unbind());
+        // Locked first: the call must not be marked due before it has its key.
+        let mut state = lock(&slf.get().state);
+        state.stage = Stage::Scheduled(event_loop.insert_timer(deadline, timer));
+    }
+
+    /// Notes that the call has moved from the heap to the ready queue; the
+    /// number goes there with it.
+    pub fn mark_due(&self) -> u32 {
+        let mut state = lock(&self.state);
+        state.stage = Stage::Due;
+        state.turn = state.turn.wrapping_add(1);
+        state.turn
+    }
+
+    /// Whether the call is of the given reactor.
+    pub fn is_of(&self, reactor: &Bound<'_, Reactor>) -> bool {
+        self.reactor.is(reactor)
+    }
+
+    /// Whether the call waits in the ready queue under the given number.
+    pub fn is_due(&self, turn: u32) -> bool {
+        let state = lock(&self.state);
+        state.stage == Stage::Due && state.turn == turn
+    }
+
+    /// Makes the call, unless it was cancelled or moved since it was due. An
+    /// exception is logged, whatever it is, as Twisted does.
+    ///
+    /// # Errors
+    /// None that comes from the call.
+    pub fn run(slf: &Bound<'_, Self>, turn: u32) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        let work = {
+            let mut state = lock(&this.state);
+            if state.stage != Stage::Due || state.turn != turn {
+                return Ok(());
+            }
+            state.stage = Stage::Called;
+            state.work.as_ref().map(|work| work.clone_ref(py))
+        };
+        let Some(Work { function, args, kw }) = work else {
+            return Ok(());
+        };
+        let kw = kw.as_ref().map(|kw| kw.bind(py));
+        match function.call(py, args.bind(py), kw) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let what = (error.into_value(py), this.creator(py));
+                this.reactor.get().report(py, "delayed_call", what)
+            }
+        }
+    }
+
+    /// # Errors
+    /// `AlreadyCalled`, `AlreadyCancelled`.
+    fn check_active(&self, py: Python<'_>) -> PyResult<()> {
+        let name = match lock(&self.state).stage {
+            Stage::Called => "AlreadyCalled",
+            Stage::Cancelled => "AlreadyCancelled",
+            _ => return Ok(()),
+        };
+        Err(self.reactor.get().error(py, name))
+    }
+
+    /// Moves the call, wherever it waits.
+    fn move_to(slf: &Bound<'_, Self>, deadline: Deadline, time: f64) {
+        let stage = {
+            let mut state = lock(&slf.get().state);
+            state.deadline = deadline;
+            state.time = time;
+            state.stage
+        };
+        let event_loop = slf.get().reactor.get().event_loop();
+        match stage {
+            Stage::Scheduled(key) if event_loop.reschedule_timer(key, deadline) => {}
+            Stage::Called | Stage::Cancelled => {}
+            // In the ready queue: what is queued there no longer counts.
+            _ => DelayedCall::insert(slf, deadline),
+        }
+    }
+
+    fn work(&self, py: Python<'_>) -> PyResult<Work> {
+        let state = lock(&self.state);
+        let work = state.work.as_ref().map(|work| work.clone_ref(py));
+        work.ok_or_else(|| PyAttributeError::new_err("the call was cancelled"))
+    }
+}
+
+#[pymethods]
+impl DelayedCall {
+    /// Return the time at which the call is due, in seconds since the epoch.
+    #[pyo3(name = "getTime")]
+    fn get_time(&self) -> f64 {
+        lock(&self.state).time
+    }
+
+    /// Unschedule the call.
+    ///
+    /// Raises AlreadyCancelled or AlreadyCalled.
+    fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        this.check_active(py)?;
+        let debug = this.reactor.get().is_debug(py)?;
+        let before = {
+            let mut state = lock(&this.state);
+            std::mem::replace(&mut state.stage, Stage::Cancelled)
+        };
+        if let Stage::Scheduled(key) = before {
+            let timer = this.reactor.get().event_loop().remove_timer(key);
+            drop(timer);
+        }
+        if debug {
+            let repr = slf.repr()?.unbind();
+            let before = lock(&this.state).repr.replace(repr);
+            drop(before);
+        }
+        let work = lock(&this.state).work.take();
+        drop(work);
+        Ok(())
+    }
+
+    /// Reschedule the call for `secondsFromNow` seconds from now.
+    ///
+    /// Raises AlreadyCancelled or AlreadyCalled; ValueError for NaN.
+    #[pyo3(signature = (secondsFromNow))]
+    #[allow(non_snake_case)]
+    fn reset(slf: &Bound<'_, Self>, secondsFromNow: f64) -> PyResult<()> {
+        slf.get().check_active(slf.py())?;
+        let deadline = error::deadline(Deadline::now().plus_seconds(secondsFromNow))?;
+        DelayedCall::move_to(slf, deadline, super::reactor::seconds() + secondsFromNow);
+        Ok(())
+    }
+
+    /// Reschedule the call for `secondsLater` seconds after its time.
+    ///
+    /// Raises AlreadyCancelled or AlreadyCalled; ValueError for NaN.
+    #[pyo3(signature = (secondsLater))]
+    #[allow(non_snake_case)]
+    fn delay(slf: &Bound<'_, Self>, secondsLater: f64) -> PyResult<()> {
+        slf.get().check_active(slf.py())?;
+        let (deadline, time) = {
+            let state = lock(&slf.get().state);
+            (state.deadline, state.time)
+        };
+        let deadline = error::deadline(deadline.plus_seconds(secondsLater))?;
+        DelayedCall::move_to(slf, deadline, time + secondsLater);
+        Ok(())
+    }
+
+    /// Return True if the call is pending.
+    fn active(&self) -> bool {
+        !matches!(lock(&self.state).stage, Stage::Called | Stage::Cancelled)
+    }
+
+    /// The time now, on the clock of getTime().
+    #[allow(clippy::unused_self)]
+    fn seconds(&self) -> f64 {
+        super::reactor::seconds()
+    }
+
+    #[getter]
+    fn time(&self) -> f64 {
+        self.get_time()
+    }
+
+    #[getter]
+    fn called(&self) -> bool {
+        lock(&self.state).stage == Stage::Called
+    }
+
+    #[getter]
+    fn cancelled(&self) -> bool {
+        lock(&self.state).stage == Stage::Cancelled
+    }
+
+    #[getter]
+    fn func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(self.work(py)?.function)
+    }
+
+    #[getter]
+    fn args(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        Ok(self.work(py)?.args)
+    }
+
+    #[getter]
+    fn kw(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let kw = self.work(py)?.kw;
+        Ok(kw.unwrap_or_else(|| PyDict::new(py).unbind()))
+    }
+
+    /// The stack at creation, a list of lines; None unless in debug mode.
+    #[getter]
+    fn creator(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let state = lock(&self.state);
+        state.creator.as_ref().map(|creator| creator.clone_ref(py))
+    }
+
+    #[getter]
+    fn _repr(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        let state = lock(&self.state);
+        state.repr.as_ref().map(|repr| repr.clone_ref(py))
+    }
+
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let reports = slf.get().reactor.get().reports(py);
+        reports.call_method1(intern!(py, "delayed_call_repr"), (slf,))
+    }
+
+    fn __lt__(&self, other: PyRef<'_, DelayedCall>) -> bool {
+        self.get_time() < other.get_time()
+    }
+
+    fn __le__(&self, other: PyRef<'_, DelayedCall>) -> bool {
+        self.get_time() <= other.get_time()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reactor)?;
+        let Some(state) = try_lock(&self.state) else {
+            return Ok(());
+        };
+        if let Some(Work { function, args, kw }) = &state.work {
+            visit.call(function)?;
+            visit.call(args)?;
+            visit.call(kw)?;
+        }
+        visit.call(&state.creator)
+    }
+
+    fn __clear__(&self) {
+        let work = lock(&self.state).work.take();
+        drop(work);
+    }
+}

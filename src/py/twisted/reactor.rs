@@ -1,0 +1,337 @@
+//! The native core of `TornadoReactor`, which keeps it in its `__dict__`.
+
+use std::convert::Infallible;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyAssertionError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::log_context::LogContexts;
+use super::{DelayedCall, Selectable, ThreadCall};
+use crate::core::clock::Deadline;
+use crate::core::registrations::Role;
+use crate::py::call::Call;
+use crate::py::error;
+use crate::py::event_loop::EventLoop;
+use crate::py::timer::Timer;
+use crate::py::watcher::Watcher;
+
+/// The wall clock, in seconds since the epoch.
+pub fn seconds() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}
+
+/// The native core of a reactor: timed calls, calls from threads, descriptors.
+///
+/// `Reactor(event_loop, reactor, reports)`: the asyncio face to run on, the
+/// reactor whose core this is, and the module that knows Twisted.
+#[pyclass(frozen, weakref, module = "tornado4._core")]
+pub struct Reactor {
+    event_loop: Py<EventLoop>,
+    reactor: Py<PyAny>,
+    reports: Py<PyAny>,
+    log_contexts: LogContexts,
+}
+
+impl Reactor {
+    /// The loop's native core.
+    pub fn event_loop(&self) -> &EventLoop {
+        self.event_loop.get()
+    }
+
+    /// What knows Twisted.
+    pub fn reports<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.reports.bind(py)
+    }
+
+    /// The log contexts of the descriptors served.
+    pub fn log_contexts(&self) -> &LogContexts {
+        &self.log_contexts
+    }
+
+    /// Logs an exception of the application.
+    ///
+    /// # Errors
+    /// None, unless logging itself fails.
+    pub fn report<'py>(
+        &self,
+        py: Python<'py>,
+        what: &str,
+        args: impl PyCallArgs<'py>,
+    ) -> PyResult<()> {
+        self.reports(py).call_method1(what, args)?;
+        Ok(())
+    }
+
+    /// One of Twisted's reasons for a disconnection.
+    ///
+    /// # Errors
+    /// None, unless Twisted is broken.
+    pub fn reason<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.reports(py).getattr(name)
+    }
+
+    /// One of Twisted's exceptions.
+    pub fn error(&self, py: Python<'_>, name: &str) -> PyErr {
+        match self
+            .reports(py)
+            .getattr(name)
+            .and_then(|class| class.call0())
+        {
+            Ok(error) => PyErr::from_value(error),
+            Err(error) => error,
+        }
+    }
+
+    /// Whether delayed calls keep where they were made.
+    ///
+    /// # Errors
+    /// None, unless Twisted is broken.
+    pub fn is_debug(&self, py: Python<'_>) -> PyResult<bool> {
+        let class = self
+            .reports(py)
+            .getattr(intern!(py, "TwistedDelayedCall"))?;
+        class.getattr(intern!(py, "debug"))?.is_truthy()
+    }
+
+    /// Lets the reactor disconnect a descriptor object.
+    ///
+    /// # Errors
+    /// What the object's own methods raise.
+    pub fn disconnect(
+        &self,
+        object: &Bound<'_, PyAny>,
+        why: &Bound<'_, PyAny>,
+        reading: bool,
+    ) -> PyResult<()> {
+        let py = object.py();
+        let disconnect = intern!(py, "_disconnectSelectable");
+        let reactor = self.reactor.bind(py);
+        reactor.call_method1(disconnect, (object, why, reading))?;
+        Ok(())
+    }
+
+    fn watch(slf: &Bound<'_, Self>, object: &Bound<'_, PyAny>, role: Role) -> PyResult<()> {
+        let this = slf.get();
+        let fd = fileno(object)?;
+        if this.watched(object, role) == Some(fd) {
+            return Ok(());
+        }
+        let watcher = Arc::new(Watcher::Selectable(Selectable {
+            reactor: slf.clone().unbind(),
+            object: object.clone().unbind(),
+        }));
+        let displaced = this.event_loop().watch(fd, &watcher, &[role], &[])?;
+        drop(displaced);
+        Ok(())
+    }
+
+    fn unwatch(&self, object: &Bound<'_, PyAny>, role: Role) {
+        if let Some(fd) = self.watched(object, role) {
+            let removed = self.event_loop().unwatch(fd, &[role]);
+            drop(removed);
+        }
+    }
+
+    /// The descriptor under which an object is watched. Its own word is tried
+    /// first; once closed, or renumbered, it no longer knows.
+    fn watched(&self, object: &Bound<'_, PyAny>, role: Role) -> Option<RawFd> {
+        let current = fileno(object).ok();
+        self.event_loop().with_registrations(|registrations| {
+            let is_watched = |watcher: Option<&Arc<Watcher>>| {
+                watcher
+                    .and_then(|watcher| watcher.selectable())
+                    .is_some_and(|selectable| selectable.is_for(object))
+            };
+            let current = current.filter(|fd| {
+                let watchers = registrations.watchers(*fd);
+                is_watched(watchers.and_then(|watchers| watchers.get(role)))
+            });
+            current.or_else(|| {
+                registrations
+                    .iter()
+                    .find(|(_, watchers)| is_watched(watchers.get(role)))
+                    .map(|(fd, _)| fd)
+            })
+        })
+    }
+
+    fn objects(slf: &Bound<'_, Self>, role: Role) -> Vec<Py<PyAny>> {
+        let event_loop = slf.get().event_loop();
+        event_loop.with_registrations(|registrations| {
+            let objects = registrations.iter().filter_map(|(_, watchers)| {
+                let selectable = watchers.get(role)?.selectable()?;
+                let mine = selectable.reactor.is(slf);
+                mine.then(|| selectable.object.clone_ref(slf.py()))
+            });
+            objects.collect()
+        })
+    }
+}
+
+fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    object
+        .call_method0(intern!(object.py(), "fileno"))?
+        .extract()
+}
+
+#[pymethods]
+#[allow(non_snake_case)]
+impl Reactor {
+    #[new]
+    fn new(
+        event_loop: Py<EventLoop>,
+        reactor: Py<PyAny>,
+        reports: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let log_contexts = LogContexts::new(
+            reports.getattr("theContextTracker")?.unbind(),
+            reports.getattr("ILogContext")?.unbind(),
+        );
+        Ok(Reactor {
+            event_loop,
+            reactor,
+            reports: reports.clone().unbind(),
+            log_contexts,
+        })
+    }
+
+    /// The time in seconds since the epoch. Follows IReactorTime.
+    #[staticmethod]
+    fn seconds() -> f64 {
+        seconds()
+    }
+
+    /// Call `callable(*args, **kw)` after `delay` seconds.
+    ///
+    /// Returns an IDelayedCall. Raises AssertionError for a negative delay or
+    /// NaN, RuntimeError when the loop is closed. Follows IReactorTime.
+    #[pyo3(signature = (delay, callable, *args, **kw))]
+    fn callLater(
+        slf: &Bound<'_, Self>,
+        delay: &Bound<'_, PyAny>,
+        callable: Py<PyAny>,
+        args: Py<PyTuple>,
+        kw: Option<Py<PyDict>>,
+    ) -> PyResult<Py<DelayedCall>> {
+        let (this, py) = (slf.get(), slf.py());
+        let wait: f64 = delay.extract()?;
+        if wait.is_nan() || wait < 0.0 {
+            let message = format!("{delay} is not greater than or equal to 0 seconds");
+            return Err(PyAssertionError::new_err(message));
+        }
+        this.event_loop().check_open()?;
+        let deadline = error::deadline(Deadline::now().plus_seconds(wait))?;
+        let creator = if this.is_debug(py)? {
+            Some(this.reports(py).call_method0("creation_stack")?.unbind())
+        } else {
+            None
+        };
+        let when = (deadline, seconds() + wait);
+        DelayedCall::schedule(slf, when, callable, args, kw, creator)
+    }
+
+    /// The delayed calls that are pending. Follows IReactorTime.
+    fn getDelayedCalls(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
+        let (this, py) = (slf.get().event_loop(), slf.py());
+        let mut calls = Vec::new();
+        let Ok(()) = this.calls.try_visit(|call| {
+            if let Call::Delayed(delayed, turn) = call
+                && delayed.get().is_of(slf)
+                && delayed.get().is_due(*turn)
+            {
+                calls.push(delayed.clone_ref(py));
+            }
+            Ok::<(), Infallible>(())
+        });
+        this.for_each_timer(|timer| {
+            if let Timer::Delayed(delayed) = timer
+                && delayed.get().is_of(slf)
+            {
+                calls.push(delayed.clone_ref(py));
+            }
+        });
+        calls
+    }
+
+    /// Call `f(*args, **kwargs)` in the loop's thread, as soon as possible.
+    ///
+    /// Safe from any thread and from a signal handler. After the loop was
+    /// closed it does nothing. Follows IReactorFromThreads.
+    #[pyo3(signature = (f, *args, **kwargs))]
+    fn callFromThread(
+        slf: &Bound<'_, Self>,
+        f: &Bound<'_, PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<()> {
+        if !f.is_callable() {
+            let message = format!("{f} is not callable");
+            return Err(PyAssertionError::new_err(message));
+        }
+        let event_loop = slf.get().event_loop();
+        if !event_loop.is_closed() {
+            event_loop.schedule(Call::Thread(ThreadCall {
+                reactor: slf.clone().unbind(),
+                function: f.clone().unbind(),
+                args,
+                kwargs,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Make the loop look at its queue. Safe from any thread.
+    fn wakeUp(&self) {
+        self.event_loop().wake();
+    }
+
+    /// Call `reader.doRead()` whenever it has input. Level-triggered.
+    ///
+    /// Raises PermissionError for what can't be polled, such as a regular
+    /// file. Follows IReactorFDSet.
+    fn addReader(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        Reactor::watch(slf, reader, Role::Read)
+    }
+
+    /// Call `writer.doWrite()` whenever it can take output.
+    fn addWriter(slf: &Bound<'_, Self>, writer: &Bound<'_, PyAny>) -> PyResult<()> {
+        Reactor::watch(slf, writer, Role::Write)
+    }
+
+    /// Watch a reader no longer; one that isn't watched is ignored.
+    fn removeReader(&self, reader: &Bound<'_, PyAny>) {
+        self.unwatch(reader, Role::Read);
+    }
+
+    /// Watch a writer no longer; one that isn't watched is ignored.
+    fn removeWriter(&self, writer: &Bound<'_, PyAny>) {
+        self.unwatch(writer, Role::Write);
+    }
+
+    /// The readers that are watched.
+    fn getReaders(slf: &Bound<'_, Self>) -> Vec<Py<PyAny>> {
+        Reactor::objects(slf, Role::Read)
+    }
+
+    /// The writers that are watched.
+    fn getWriters(slf: &Bound<'_, Self>) -> Vec<Py<PyAny>> {
+        Reactor::objects(slf, Role::Write)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.reactor)?;
+        visit.call(&self.reports)?;
+        self.log_contexts.traverse(visit)
+    }
+}

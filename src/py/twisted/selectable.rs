@@ -1,0 +1,174 @@
+//! Twisted's descriptor objects: `doRead`, `doWrite` and what they return.
+//!
+//! The rules are those of `EPollReactor`, with one exception: a descriptor
+//! that stopped reading or writing earlier in the same turn isn't asked to.
+
+use mio::Token;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use super::Reactor;
+use crate::core::interest::Readiness;
+use crate::core::registrations::{Role, Watchers};
+use crate::py::event_loop::EventLoop;
+use crate::py::watcher::{self, Watcher};
+
+/// A descriptor object and the reactor that it was added to.
+pub struct Selectable {
+    /// Disconnects the descriptor, and reports exceptions.
+    pub reactor: Py<Reactor>,
+    /// IReadDescriptor, IWriteDescriptor or both.
+    pub object: Py<PyAny>,
+}
+
+/// Why a descriptor must be disconnected, and whether reading said so.
+type Verdict<'py> = Option<(Bound<'py, PyAny>, bool)>;
+
+impl Selectable {
+    /// Whether this is the watcher of the given object.
+    pub fn is_for(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.object.is(object)
+    }
+
+    /// Serves the descriptor objects behind a token: one object that reads and
+    /// writes is served once, two objects each in their own way.
+    ///
+    /// # Errors
+    /// `KeyboardInterrupt` from a log prefix; nothing else, see `serve`.
+    pub fn dispatch(
+        event_loop: &Bound<'_, EventLoop>,
+        token: Token,
+        readiness: Readiness,
+    ) -> PyResult<()> {
+        for role in [Role::Read, Role::Write] {
+            let Some(watchers) = watcher::resolve(event_loop.get(), token) else {
+                return Ok(());
+            };
+            let Some(selectable) = of(&watchers, role) else {
+                continue;
+            };
+            let other = of(&watchers, Role::Read);
+            let both = other.is_some_and(|other| other.object.is(&selectable.object));
+            if role == Role::Write && both {
+                // It reads too, so it has been served.
+                continue;
+            }
+            let event = Event {
+                event_loop,
+                token,
+                readiness,
+            };
+            event.serve(selectable)?;
+        }
+        Ok(())
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reactor)?;
+        visit.call(&self.object)
+    }
+}
+
+fn of<T: AsRef<Watcher>>(watchers: &Watchers<T>, role: Role) -> Option<&Selectable> {
+    watchers.get(role)?.as_ref().selectable()
+}
+
+/// One event of a descriptor.
+struct Event<'a, 'py> {
+    event_loop: &'a Bound<'py, EventLoop>,
+    token: Token,
+    readiness: Readiness,
+}
+
+impl<'py> Event<'_, 'py> {
+    /// Serves one descriptor object in its log context. Whatever it raises is
+    /// logged, and disconnects it.
+    fn serve(&self, selectable: &Selectable) -> PyResult<()> {
+        let py = self.event_loop.py();
+        let object = selectable.object.bind(py);
+        let reactor = selectable.reactor.get();
+        let prefix = match object.call_method0(intern!(py, "logPrefix")) {
+            Ok(prefix) => prefix,
+            Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
+            Err(error) => {
+                let buggy = PyString::intern(py, "(buggy logPrefix method)");
+                reactor.report(py, "selectable", (error.into_value(py), &buggy))?;
+                buggy.into_any()
+            }
+        };
+        let outcome = reactor.log_contexts().run_in(&prefix, || {
+            if let Some((why, reading)) = self.verdict(selectable)? {
+                reactor.disconnect(object, &why, reading)?;
+            }
+            Ok(())
+        });
+        match outcome {
+            Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
+                reactor.report(py, "selectable", (error.into_value(py), prefix))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn verdict(&self, selectable: &Selectable) -> PyResult<Verdict<'py>> {
+        let py = self.event_loop.py();
+        let reactor = selectable.reactor.get();
+        if self.readiness.is_disconnected() && !self.readiness.is_readable() {
+            // With nothing left to read this is the end: a clean one for
+            // someone who reads, an error for someone who only writes.
+            let reading = self.watches(selectable, Role::Read);
+            let why = if reading {
+                "CONNECTION_DONE"
+            } else {
+                "CONNECTION_LOST"
+            };
+            return Ok(Some((reactor.reason(py, why)?, reading)));
+        }
+        let mut reading = false;
+        match self.transfer(selectable, &mut reading) {
+            Ok(why) if why.is_truthy()? => Ok(Some((why, reading))),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                let why = error.into_value(py);
+                reactor.report(py, "selectable", (&why, py.None()))?;
+                Ok(Some((why.into_bound(py).into_any(), reading)))
+            }
+        }
+    }
+
+    /// Reads and writes as far as the event says so.
+    fn transfer(&self, selectable: &Selectable, reading: &mut bool) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.event_loop.py();
+        let object = selectable.object.bind(py);
+        let fd = object.call_method0(intern!(py, "fileno"))?;
+        if fd.eq(-1)? {
+            return selectable.reactor.get().reason(py, "_NO_FILEDESC");
+        }
+        let mut why = py.None().into_bound(py);
+        if self.readiness.is_readable() && self.watches(selectable, Role::Read) {
+            why = object.call_method0(intern!(py, "doRead"))?;
+            *reading = true;
+        }
+        if !why.is_truthy()?
+            && self.readiness.is_writable()
+            && self.watches(selectable, Role::Write)
+        {
+            why = object.call_method0(intern!(py, "doWrite"))?;
+            *reading = false;
+        }
+        Ok(why)
+    }
+
+    /// Whether the object watches this direction at this moment.
+    fn watches(&self, selectable: &Selectable, role: Role) -> bool {
+        watcher::resolve(self.event_loop.get(), self.token)
+            .as_ref()
+            .and_then(|watchers| of(watchers, role))
+            .is_some_and(|current| current.object.is(&selectable.object))
+    }
+}

@@ -1,0 +1,50 @@
+//! A call as `callFromThread` takes it: no handle, no context.
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::Reactor;
+
+/// See the module's documentation.
+pub struct ThreadCall {
+    /// Reports exceptions.
+    pub reactor: Py<Reactor>,
+    /// What is called.
+    pub function: Py<PyAny>,
+    /// Its positional arguments.
+    pub args: Py<PyTuple>,
+    /// Its keyword arguments.
+    pub kwargs: Option<Py<PyDict>>,
+}
+
+impl ThreadCall {
+    /// Calls it. An exception is logged, whatever it is, as Twisted does.
+    ///
+    /// # Errors
+    /// None that comes from the call.
+    pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        match self.function.call(py, self.args.bind(py), kwargs) {
+            Ok(_) => Ok(()),
+            Err(error) => self
+                .reactor
+                .get()
+                .report(py, "thread_call", (error.into_value(py),)),
+        }
+    }
+
+    /// What a report names.
+    pub fn subject(&self, py: Python<'_>) -> Py<PyAny> {
+        self.function.clone_ref(py)
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reactor)?;
+        visit.call(&self.function)?;
+        visit.call(&self.args)?;
+        visit.call(&self.kwargs)
+    }
+}

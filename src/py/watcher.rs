@@ -1,0 +1,144 @@
+//! Who watches a descriptor, and how its events become calls.
+//!
+//! asyncio's readers and writers are handles and go into the ready queue as
+//! such. Tornado's and Twisted's watchers are looked up again when their turn
+//! comes, so that one which was removed meanwhile isn't called.
+
+use std::sync::Arc;
+
+use mio::Token;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+
+use super::asyncio::Handle;
+use super::call::Call;
+use super::event_loop::EventLoop;
+use super::tornado::Handler;
+use super::twisted::Selectable;
+use crate::core::interest::Readiness;
+use crate::core::poller::Event;
+use crate::core::registrations::Watchers;
+
+/// A watcher of one of the faces.
+pub enum Watcher {
+    /// asyncio's `add_reader`, `add_writer`.
+    Handle(HandleWatcher),
+    /// Tornado's `add_handler`.
+    Handler(Handler),
+    /// Twisted's `addReader`, `addWriter`.
+    Selectable(Selectable),
+}
+
+/// asyncio's watcher: the handle, and the file object if one was given.
+pub struct HandleWatcher {
+    /// Queued when the descriptor is ready.
+    pub handle: Py<Handle>,
+    /// What names the descriptor when it is closed already.
+    pub file: Option<Py<PyAny>>,
+}
+
+impl Watcher {
+    /// asyncio's handle, if this is asyncio's watcher.
+    pub fn handle(&self) -> Option<&Py<Handle>> {
+        match self {
+            Watcher::Handle(watcher) => Some(&watcher.handle),
+            _ => None,
+        }
+    }
+
+    /// Tornado's handler, if this is Tornado's watcher.
+    pub fn handler(&self) -> Option<&Handler> {
+        match self {
+            Watcher::Handler(handler) => Some(handler),
+            _ => None,
+        }
+    }
+
+    /// Twisted's descriptor object, if this is Twisted's watcher.
+    pub fn selectable(&self) -> Option<&Selectable> {
+        match self {
+            Watcher::Selectable(selectable) => Some(selectable),
+            _ => None,
+        }
+    }
+
+    /// Whether this is the watcher of the given file object.
+    pub fn is_for(&self, object: &Bound<'_, PyAny>) -> bool {
+        match self {
+            Watcher::Handle(watcher) => watcher.file.as_ref().is_some_and(|file| file.is(object)),
+            Watcher::Handler(handler) => handler.is_for(object),
+            Watcher::Selectable(selectable) => selectable.is_for(object),
+        }
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Watcher::Handle(watcher) => {
+                visit.call(&watcher.handle)?;
+                visit.call(&watcher.file)
+            }
+            Watcher::Handler(handler) => handler.traverse(visit),
+            Watcher::Selectable(selectable) => selectable.traverse(visit),
+        }
+    }
+}
+
+/// Queues the calls that an event asks for. Errors and hang-ups wake both
+/// directions, as Python's own selectors have it.
+pub fn queue(this: &EventLoop, py: Python<'_>, event: Event) {
+    let readiness = event.readiness;
+    let Some(watchers) = resolve(this, event.token) else {
+        return;
+    };
+    let mut others = watchers.error.is_some();
+    let directions = [
+        (&watchers.read, readiness.is_readable()),
+        (&watchers.write, readiness.is_writable()),
+    ];
+    for (watcher, ready) in directions {
+        match watcher.as_deref().map(Watcher::handle) {
+            Some(Some(handle)) if ready || readiness.is_disconnected() => {
+                this.schedule(Call::Handle(handle.clone_ref(py)));
+            }
+            Some(None) => others = true,
+            _ => {}
+        }
+    }
+    if others {
+        this.schedule(Call::Ready(event.token, readiness));
+    }
+}
+
+/// Calls Tornado's or Twisted's watchers of a descriptor that is ready.
+///
+/// # Errors
+/// Those exceptions that must end the loop.
+pub fn dispatch(
+    event_loop: &Bound<'_, EventLoop>,
+    token: Token,
+    readiness: Readiness,
+) -> PyResult<()> {
+    let Some(watchers) = resolve(event_loop.get(), token) else {
+        return Ok(());
+    };
+    if let Some(handler) = watchers.iter().find_map(|watcher| watcher.handler()) {
+        handler.dispatch(event_loop.py(), &watchers, readiness)?;
+    }
+    if watchers
+        .iter()
+        .any(|watcher| watcher.selectable().is_some())
+    {
+        Selectable::dispatch(event_loop, token, readiness)?;
+    }
+    Ok(())
+}
+
+/// The watchers behind a token, unless the descriptor was removed since.
+pub fn resolve(this: &EventLoop, token: Token) -> Option<Watchers<Arc<Watcher>>> {
+    this.with_registrations(|registrations| {
+        let (_, watchers) = registrations.resolve(token)?;
+        Some(watchers.clone())
+    })
+}

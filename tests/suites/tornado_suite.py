@@ -1,0 +1,123 @@
+"""Run Tornado's own test suite on our loop.
+
+The suite's own runner, ``tornado.test.runtests``, stays in charge: it turns warnings into errors
+and fails a run that logged anything or wrote to stderr.  Only what makes IOLoops and asyncio
+loops is replaced, and what records the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import sys
+import unittest
+from typing import Any
+
+import _loops
+from _results import JournalResult, Report, flatten
+from _supervisor import Plan, Supervisor, parser, work
+
+#: The id under which a run that logged or wrote to stderr is reported, like Tornado's does.
+CLEAN_OUTPUT = "tornado.test.runtests: nothing logged, nothing written to stderr"
+
+#: The name of every class that ``tornado.test.util.abstract_base_test`` made.
+ABSTRACT = "abstract_base_test.<locals>.AbstractBaseWrapper"
+
+
+class JournalRunner:
+    """A unittest runner that records in a journal."""
+
+    def __init__(self, result: JournalResult) -> None:
+        self._result = result
+
+    def run(self, suite: unittest.TestSuite) -> JournalResult:
+        """Run the suite's cases."""
+        suite.run(self._result)
+        # What the last cases left behind shall complain while it is still listened to.
+        gc.collect()
+        return self._result
+
+
+def run(cases: list[Any], result: JournalResult) -> None:
+    """Run the cases as ``python -m tornado.test`` would."""
+    runtests: Any = importlib.import_module("tornado.test.runtests")
+    written: list[str] = []
+    counters: list[Any] = []
+
+    class LogCounter(runtests.LogCounter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            counters.append(self)
+
+    class CountingStderr(runtests.CountingStderr):
+        def write(self, data: str) -> Any:
+            written.append(data)
+            return super().write(data)
+
+    runtests.LogCounter = LogCounter
+    runtests.CountingStderr = CountingStderr
+    runtests.test_runner_factory = lambda stderr: JournalRunner(result)
+    # unittest.main, several calls below, loads the name "all" from the main module.
+    main_module: Any = sys.modules["__main__"]
+    main_module.all = lambda: unittest.TestSuite(cases)
+    sys.argv[1:] = []
+    try:
+        runtests.main()
+    except SystemExit:
+        pass  # the journal says more than the exit code
+    logged = {
+        name: sum(getattr(counter, name) for counter in counters)
+        for name in ("info_count", "warning_count", "error_count")
+    }
+    clean = not written and not any(logged.values())
+    result.write(
+        "extra",
+        case={
+            "id": CLEAN_OUTPUT,
+            "outcome": "passed" if clean else "failed",
+            "reason": "" if clean else f"{logged}\n{''.join(written)}",
+        },
+    )
+
+
+def plan() -> Plan:
+    """Load Tornado's tests."""
+    import tornado
+    from tornado.test import runtests
+
+    versions = {
+        "Tornado": tornado.version,
+        "Python": ".".join(map(str, sys.version_info[:3])),
+    }
+    loaded = flatten(runtests.all())
+    # The loader picks up base classes too, which then skip themselves as abstract; Tornado's
+    # runner does not count these either.
+    cases = [case for case in loaded if type(case).__qualname__ != ABSTRACT]
+    return Plan(cases, versions, {ABSTRACT: "abstract base classes"})
+
+
+def worker(args: argparse.Namespace) -> int:
+    """Run the cases in this process."""
+    if args.loop == "tornado4":
+        from tornado.ioloop import IOLoop
+
+        _loops.install()
+        IOLoop.configure("tornado4.ioloop.IOLoop")
+    return work(args, plan(), run, loops_created=_loops.created)
+
+
+def main() -> int:
+    """Run the suite as the command line says; return the exit code."""
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("--loop", choices=("tornado4", "stock"), default="tornado4")
+    args = options.parse_args()
+    if args.journal:
+        return worker(args)
+    supervisor = Supervisor(Report("tornado.test", args.loop), args)
+    supervisor.run("tornado.test", [__file__, "--loop", args.loop])
+    return supervisor.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""call_soon, call_soon_threadsafe, run and stop: stock asyncio's calls in its order."""
+
+import asyncio
+import contextvars
+import os
+import threading
+
+import pytest
+from loops import on_asyncio, pipe, turns
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@on_asyncio
+def test_first_in_first_out_and_what_is_added_waits_a_turn(run):
+    def scenario(loop, trace):
+        def again(name, left):
+            trace.append(name)
+            if left:
+                loop.call_soon(again, name + "'", left - 1)
+
+        for name in "abc":
+            loop.call_soon(again, name, 2)
+        for turn in range(4):
+            trace.append(turn)
+            turns(loop)
+
+    assert run(scenario) == [
+        *(0, "a", "b", "c"),
+        *(1, "a'", "b'", "c'"),
+        *(2, "a''", "b''", "c''"),
+        3,
+    ]
+
+
+@on_asyncio
+def test_soon_and_threadsafe_share_one_queue(run):
+    def scenario(loop, trace):
+        for number in range(0, 100, 2):
+            loop.call_soon(trace.append, number)
+            loop.call_soon_threadsafe(trace.append, number + 1)
+        turns(loop)
+
+    assert run(scenario) == list(range(100))
+
+
+@on_asyncio
+def test_cancelled_before_its_turn_or_within_it(run):
+    def scenario(loop, trace):
+        def first():
+            trace.append("first")
+            second.cancel()
+
+        handles = [loop.call_soon(first)]
+        second = loop.call_soon(trace.append, "second")
+        third = loop.call_soon_threadsafe(trace.append, "third")
+        third.cancel()
+        handles += [second, third, loop.call_soon(trace.append, "fourth")]
+        turns(loop)
+        handles[3].cancel()
+        trace.append([handle.cancelled() for handle in handles])
+
+    assert run(scenario) == ["first", "fourth", [False, True, True, True]]
+
+
+@on_asyncio
+def test_under_load_from_threads_nothing_is_lost_and_each_keeps_its_order(run):
+    def scenario(loop, trace):
+        per_thread = {thread: [] for thread in range(10)}
+
+        def received(thread, number):
+            per_thread[thread].append(number)
+            if sum(map(len, per_thread.values())) == 10_000:
+                loop.stop()
+
+        def send(thread):
+            for number in range(1_000):
+                loop.call_soon_threadsafe(received, thread, number)
+
+        threads = [threading.Thread(target=send, args=[n]) for n in per_thread]
+        for thread in threads:
+            thread.start()
+        loop.run_forever()
+        for thread in threads:
+            thread.join()
+        turns(loop)
+        trace.extend(per_thread.values())
+
+    assert run(scenario) == [list(range(1_000))] * 10
+
+
+@on_asyncio
+def test_a_thread_wakes_a_loop_that_has_nothing_to_do(run):
+    def scenario(loop, trace):
+        for _ in range(3):
+            thread = threading.Timer(0.02, loop.call_soon_threadsafe, [loop.stop])
+            thread.start()
+            loop.run_forever()
+            thread.join()
+            trace.append("woken")
+
+    assert run(scenario) == ["woken"] * 3
+
+
+var = contextvars.ContextVar("var", default="unset")
+
+
+@on_asyncio
+def test_each_call_has_the_context_it_was_scheduled_in(run):
+    def scenario(loop, trace):
+        def show(name):
+            trace.append((name, var.get()))
+            var.set("leaked")
+
+        given = contextvars.copy_context()
+        given.run(var.set, "given")
+        with pipe() as (r, w):
+            os.write(w, b"x")
+            var.set("scheduled")
+            loop.call_soon(show, "soon")
+            loop.call_soon(show, "soon, given", context=given)
+            loop.call_soon(show, "soon, same", context=given)
+            loop.call_soon_threadsafe(show, "threadsafe")
+            loop.call_soon_threadsafe(show, "threadsafe, given", context=given.copy())
+            loop.add_reader(r, show, "reader")
+            loop.call_later(0, show, "later")
+            loop.call_later(0, show, "later, given", context=given.copy())
+            loop.call_at(loop.time(), show, "at")
+            var.set("too late")
+            turns(loop)
+            turns(loop)
+            loop.remove_reader(r)
+        trace.append(var.get())
+
+    assert run(lambda *args: contextvars.copy_context().run(scenario, *args)) == [
+        ("soon", "scheduled"),
+        ("soon, given", "given"),
+        ("soon, same", "leaked"),
+        ("threadsafe", "scheduled"),
+        ("threadsafe, given", "given"),
+        ("reader", "scheduled"),
+        ("later", "scheduled"),
+        ("later, given", "given"),
+        ("at", "scheduled"),
+        ("reader", "leaked"),
+        "too late",
+    ]
+
+
+def scheduled_everywhere(loop, call):
+    """Every way to have something called, in the order of one turn."""
+    loop.call_soon(call, "soon")
+    loop.call_soon_threadsafe(call, "threadsafe")
+    loop.call_later(0, call, "later")
+
+
+@on_asyncio
+def test_what_the_exception_handler_is_told(run):
+    def scenario(loop, trace):
+        def told(_, context):
+            message = context["message"].partition("fail(")
+            handle = type(context["handle"]).__name__
+            trace.append((sorted(context), *message[:2], handle, context["exception"].args))
+
+        def fail(name):
+            raise ValueError(name)
+
+        loop.set_exception_handler(told)
+        with pipe() as (r, w):
+            os.write(w, b"x")
+            loop.add_reader(r, fail, "reader")
+            scheduled_everywhere(loop, fail)
+            turns(loop)
+            loop.remove_reader(r)
+
+    keys = ["exception", "handle", "message"]
+    where = test_what_the_exception_handler_is_told.__name__
+    message = f"Exception in callback {where}.<locals>.scenario.<locals>."
+    assert run(scenario) == [
+        (keys, message, "fail(", "Handle", ("soon",)),
+        (keys, message, "fail(", "Handle", ("threadsafe",)),
+        (keys, message, "fail(", "Handle", ("reader",)),
+        (keys, message, "fail(", "TimerHandle", ("later",)),
+    ]
+
+
+@on_asyncio
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_leaves_run_forever_and_the_loop_usable(run, error):
+    def scenario(loop, trace):
+        def leave(name):
+            raise error(name)
+
+        def read():
+            loop.remove_reader(r)
+            leave("reader")
+
+        with pipe() as (r, w):
+            os.write(w, b"x")
+            loop.add_reader(r, read)
+            scheduled_everywhere(loop, leave)
+            loop.call_later(0, trace.append, "last")
+            for _ in range(4):
+                try:
+                    turns(loop)
+                except error as left:
+                    trace.append(left.args)
+                trace.append((loop.is_running(), loop.is_closed()))
+            loop.call_soon(trace.append, "usable")
+            turns(loop)
+
+    idle = (False, False)
+    assert run(scenario) == [
+        *(("soon",), idle),
+        *(("threadsafe",), idle),
+        *(("reader",), idle),
+        *(("later",), idle),
+        "last",
+        "usable",
+    ]
+
+
+@on_asyncio
+def test_other_base_exceptions_are_reported(run):
+    def scenario(loop, trace):
+        def fail(error):
+            raise error
+
+        for error in [GeneratorExit("mine"), asyncio.CancelledError("mine")]:
+            loop.call_soon(fail, error)
+        turns(loop)
+
+    assert run(scenario) == [
+        ("reported", "GeneratorExit", "mine"),
+        ("reported", "CancelledError", "mine"),
+    ]
+
+
+@on_asyncio
+def test_an_exception_handler_that_fails(run, caplog):
+    def scenario(loop, trace):
+        def handler(_, context):
+            trace.append("handler")
+            raise context["exception"]
+
+        loop.set_exception_handler(handler)
+        loop.call_soon(int, "x")
+        loop.call_soon(trace.append, "next")
+        turns(loop)
+        trace.append([record.getMessage().splitlines()[0] for record in caplog.records])
+        caplog.clear()
+
+    logged = ["Unhandled error in exception handler"]
+    assert run(scenario) == ["handler", "next", logged]
+
+
+@on_asyncio
+@pytest.mark.parametrize("callback", [None, "text", 1])
+def test_what_cannot_be_called_is_reported_when_its_turn_comes(run, callback):
+    def scenario(loop, trace):
+        loop.call_soon(callback)
+        loop.call_soon_threadsafe(callback)
+        turns(loop)
+
+    kind = type(callback).__name__
+    reported = ("reported", "TypeError", f"'{kind}' object is not callable")
+    assert run(scenario) == [reported] * 2

@@ -1,0 +1,277 @@
+"""run, stop, crash and the system events, as EPollReactor has them."""
+
+import os
+
+import pytest
+from descriptors import Watched
+from loops import on_reactors, outcome, pipe, run_turns
+from twisted.internet import defer
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def run_reactor(reactor):
+    reactor.run(installSignalHandlers=False)
+
+
+NOT_RUNNING = ("ReactorNotRunning", "Can't stop reactor that isn't running.")
+
+
+@on_reactors
+def test_stop_before_run_and_after(run):
+    def scenario(reactor, trace):
+        trace.append(outcome(reactor.stop))
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+        trace.append(outcome(reactor.stop))
+
+    assert run(scenario) == [NOT_RUNNING, NOT_RUNNING]
+
+
+@on_reactors
+def test_stop_twice(run):
+    def scenario(reactor, trace):
+        def stop():
+            trace.append(outcome(reactor.stop))
+            trace.append(outcome(reactor.stop))
+
+        reactor.callLater(0, stop)
+        run_reactor(reactor)
+
+    assert run(scenario) == [None, NOT_RUNNING]
+
+
+@on_reactors
+def test_run_twice(run):
+    def scenario(reactor, trace):
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+        trace.append(outcome(run_reactor, reactor)[0])
+
+    assert run(scenario) == ["ReactorNotRestartable"]
+
+
+@on_reactors
+def test_run_while_running(run):
+    def scenario(reactor, trace):
+        def again():
+            trace.append(outcome(run_reactor, reactor)[0])
+            trace.append(reactor.running)
+            reactor.callLater(0, reactor.stop)
+
+        reactor.callLater(0, again)
+        run_reactor(reactor)
+
+    assert run(scenario) == ["ReactorAlreadyRunning", True]
+
+
+@on_reactors
+def test_running_tells_the_truth(run):
+    def scenario(reactor, trace):
+        def note(name):
+            trace.append((name, reactor.running))
+
+        def stop():
+            note("stop")
+            reactor.stop()
+            note("stopped")
+
+        note("before")
+        for phase in ["before", "during", "after"]:
+            for event in ["startup", "shutdown"]:
+                reactor.addSystemEventTrigger(phase, event, note, f"{phase} {event}")
+        reactor.callLater(0, stop)
+        run_reactor(reactor)
+        note("over")
+
+    assert run(scenario) == [
+        ("before", False),
+        ("before startup", False),
+        ("during startup", True),
+        ("after startup", True),
+        ("stop", True),
+        ("stopped", True),
+        ("before shutdown", True),
+        ("during shutdown", False),
+        ("after shutdown", False),
+        ("over", False),
+    ]
+
+
+@on_reactors
+def test_the_order_of_triggers(run):
+    def scenario(reactor, trace):
+        for event in ["startup", "shutdown"]:
+            for phase in ["after", "during", "before"]:
+                for number in [1, 2]:
+                    name = f"{phase} {event} {number}"
+                    reactor.addSystemEventTrigger(phase, event, trace.append, name)
+        removed = reactor.addSystemEventTrigger("before", "startup", trace.append, "no")
+        reactor.removeSystemEventTrigger(removed)
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+
+    phases = ["before", "during", "after"]
+    assert run(scenario) == [
+        f"{phase} {event} {number}"
+        for event in ["startup", "shutdown"]
+        for phase in phases
+        for number in [1, 2]
+    ]
+
+
+@on_reactors
+def test_a_before_trigger_delays_what_follows(run):
+    def scenario(reactor, trace):
+        waited = defer.Deferred()
+
+        def before():
+            trace.append("before")
+            reactor.callLater(0, trace.append, "a turn later")
+            reactor.callLater(0, waited.callback, None)
+            return waited
+
+        reactor.addSystemEventTrigger("before", "shutdown", before)
+        reactor.addSystemEventTrigger("during", "shutdown", trace.append, "during")
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+
+    assert run(scenario) == ["before", "a turn later", "during"]
+
+
+@on_reactors
+def test_a_trigger_that_raises_is_logged(run):
+    def scenario(reactor, trace):
+        for event in ["startup", "shutdown"]:
+            reactor.addSystemEventTrigger("before", event, int, event)
+            reactor.addSystemEventTrigger("before", event, trace.append, event)
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+
+    message = "invalid literal for int() with base 10: "
+    assert run(scenario) == [
+        ("logged", "ValueError", f"{message}'startup'"),
+        "startup",
+        ("logged", "ValueError", f"{message}'shutdown'"),
+        "shutdown",
+    ]
+
+
+@on_reactors
+def test_callwhenrunning_before_and_after_the_start(run):
+    def scenario(reactor, trace):
+        def started():
+            trace.append("started")
+            trace.append(reactor.callWhenRunning(trace.append, "at once") is None)
+            trace.append("started over")
+
+        reactor.callLater(0, trace.append, "due")
+        reactor.callFromThread(trace.append, "from thread")
+        removed = reactor.callWhenRunning(trace.append, "removed")
+        reactor.removeSystemEventTrigger(removed)
+        reactor.callWhenRunning(started)
+        reactor.callWhenRunning(trace.append, "second")
+        trace.append(outcome(reactor.callWhenRunning, None))
+        reactor.callLater(0, reactor.stop)
+        run_reactor(reactor)
+
+    assert run(scenario) == [
+        ("AssertionError", "None is not callable"),
+        *("started", "at once", True, "started over", "second"),
+        *("from thread", "due"),
+    ]
+
+
+@on_reactors
+def test_stop_lets_what_is_due_run_before_the_shutdown(run):
+    def scenario(reactor, trace):
+        def stop():
+            trace.append("stop")
+            reactor.stop()
+            reactor.callLater(0, trace.append, "later, after stop")
+            reactor.callFromThread(trace.append, "from thread, after stop")
+
+        reactor.addSystemEventTrigger("before", "shutdown", trace.append, "shutdown")
+        reactor.callFromThread(trace.append, "from thread")
+        reactor.callLater(0, stop)
+        reactor.callLater(0, trace.append, "due")
+        reactor.callLater(1000, trace.append, "far")
+        run_reactor(reactor)
+        trace.append(len(reactor.getDelayedCalls()))
+
+    assert run(scenario) == ["from thread", "stop", "due", "shutdown", 2]
+
+
+@on_reactors
+def test_stop_from_a_thread_lets_what_is_due_run(run):
+    def scenario(reactor, trace):
+        reactor.addSystemEventTrigger("before", "shutdown", trace.append, "shutdown")
+        reactor.callFromThread(reactor.stop)
+        reactor.callFromThread(trace.append, "from thread")
+        reactor.callLater(0, trace.append, "due")
+        run_reactor(reactor)
+
+    assert run(scenario) == ["from thread", "due", "shutdown"]
+
+
+@on_reactors
+def test_stop_within_doread_and_the_disconnection(run):
+    def scenario(reactor, trace):
+        with pipe() as (r, w):
+            os.write(w, b"x")
+            reactor.addReader(Watched(trace, "r", r, reactor.stop))
+            reactor.addSystemEventTrigger("before", "shutdown", trace.append, "before")
+            reactor.addSystemEventTrigger("after", "shutdown", trace.append, "after")
+            run_reactor(reactor)
+
+    lost = ("r", "connectionLost", "ConnectionLost")
+    assert run(scenario) == [("r", "doRead"), "before", lost, "after"]
+
+
+@on_reactors
+def test_crash_fires_nothing_and_allows_another_run(run):
+    def scenario(reactor, trace):
+        reactor.addSystemEventTrigger("before", "shutdown", trace.append, "shutdown")
+        for number in range(3):
+            reactor.callWhenRunning(trace.append, f"run {number}")
+            reactor.callLater(0, reactor.crash)
+            reactor.callLater(0, trace.append, f"due {number}")
+            run_reactor(reactor)
+            trace.append(reactor.running)
+        reactor.callWhenRunning(reactor.stop)
+        run_reactor(reactor)
+
+    assert run(scenario) == [
+        *("run 0", "due 0", False),
+        *("run 1", "due 1", False),
+        *("run 2", "due 2", False),
+        "shutdown",
+    ]
+
+
+@on_reactors
+def test_crash_at_the_start(run):
+    def scenario(reactor, trace):
+        reactor.callWhenRunning(reactor.crash)
+        reactor.callWhenRunning(trace.append, "after crash")
+        run_reactor(reactor)
+        trace.append(reactor.running)
+        run_turns(reactor)
+
+    assert run(scenario) == ["after crash", False]
+
+
+@on_reactors
+def test_an_exit_in_a_call_is_logged(run):
+    def scenario(reactor, trace):
+        def leave(error):
+            raise error("mine")
+
+        for error in [SystemExit, KeyboardInterrupt]:
+            reactor.callLater(0, leave, error)
+            reactor.callFromThread(leave, error)
+        reactor.callLater(0, trace.append, "next")
+        run_turns(reactor)
+
+    logged = [("logged", name, "mine") for name in ["SystemExit", "KeyboardInterrupt"]]
+    assert run(scenario) == [*logged, *logged, "next"]

@@ -1,0 +1,272 @@
+"""add_handler and its kin, as Tornado 4.5 documents them."""
+
+import os
+import socket
+
+import pytest
+from loops import on_io_loops, ours_io_loop, outcome, pipe, socket_pair, turns
+from tornado.ioloop import IOLoop
+
+pytestmark = pytest.mark.timeout(120)
+
+READ, WRITE, ERROR = IOLoop.READ, IOLoop.WRITE, IOLoop.ERROR
+
+
+def run_turns(io_loop, count=1):
+    turns(io_loop.asyncio_loop, count)
+
+
+class FileLike:
+    def __init__(self, fd):
+        self.fd = fd
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        os.close(self.fd)
+
+
+@on_io_loops
+def test_the_constants(run):
+    def scenario(io_loop, trace):
+        trace.extend([io_loop.NONE, io_loop.READ, io_loop.WRITE, io_loop.ERROR])
+
+    assert run(scenario) == [0, 0x1, 0x4, 0x18]
+
+
+@on_io_loops
+def test_the_handler_gets_what_was_given(run):
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, right), pipe() as (r, w):
+            given = [left, right.fileno(), FileLike(r)]
+            left.send(b"x")
+            right.send(b"x")
+            os.write(w, b"x")
+            for fd in given:
+                io_loop.add_handler(fd, lambda fd, events: trace.append((fd, events)), READ)
+            run_turns(io_loop)
+            trace[:] = [(given.index(fd), events) for fd, events in trace]
+            for fd in given:
+                io_loop.remove_handler(fd)
+
+    assert run(scenario) == [(0, READ), (1, READ), (2, READ)]
+
+
+def test_reading_and_writing_come_in_one_call_and_level_triggered():
+    # Tornado 6 makes two calls of it.
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, right):
+            io_loop.add_handler(left, lambda fd, events: trace.append(events), READ | WRITE)
+            run_turns(io_loop)
+            right.send(b"xy")
+            run_turns(io_loop)
+            left.recv(1)
+            run_turns(io_loop)
+            left.recv(1)
+            run_turns(io_loop)
+            io_loop.remove_handler(left)
+
+    assert ours_io_loop(scenario) == [WRITE, READ | WRITE, READ | WRITE, WRITE]
+
+
+@on_io_loops
+def test_update_handler(run):
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            io_loop.add_handler(left, lambda fd, events: trace.append(events), READ)
+            for events in [READ, WRITE, 0, WRITE, READ]:
+                io_loop.update_handler(left, events)
+                trace.append("updated")
+                run_turns(io_loop)
+            io_loop.remove_handler(left.fileno())
+            run_turns(io_loop)
+
+    assert run(scenario) == [
+        *("updated", READ),
+        *("updated", WRITE),
+        "updated",
+        *("updated", WRITE),
+        *("updated", READ),
+    ]
+
+
+@on_io_loops
+def test_update_handler_within_the_handler(run):
+    def scenario(io_loop, trace):
+        def handle(fd, events):
+            trace.append(events)
+            io_loop.update_handler(fd, WRITE if events == READ else READ)
+
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            io_loop.add_handler(left, handle, READ)
+            run_turns(io_loop, 4)
+            io_loop.remove_handler(left)
+
+    assert run(scenario) == [READ, WRITE, READ, WRITE]
+
+
+@on_io_loops
+def test_remove_handler(run):
+    def scenario(io_loop, trace):
+        def first(fd, events):
+            trace.append("first")
+            io_loop.remove_handler(second)
+            io_loop.remove_handler(fd)
+
+        with pipe() as (r1, w1), pipe() as (second, w2):
+            os.write(w1, b"x")
+            os.write(w2, b"x")
+            io_loop.add_handler(r1, first, READ)
+            io_loop.add_handler(second, lambda fd, events: trace.append("second"), READ)
+            run_turns(io_loop, 3)
+            io_loop.add_handler(r1, lambda fd, events: trace.append("again"), READ)
+            run_turns(io_loop)
+            io_loop.remove_handler(r1)
+
+    assert run(scenario) == ["first", "again"]
+
+
+@on_io_loops
+def test_removing_what_was_never_added_is_silent(run):
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, _):
+            trace.append(outcome(io_loop.remove_handler, left))
+            trace.append(outcome(io_loop.remove_handler, left.fileno()))
+            trace.append(outcome(io_loop.remove_handler, 2**20))
+
+    assert run(scenario) == [None] * 3
+
+
+@on_io_loops
+def test_added_twice(run):
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            io_loop.add_handler(left, lambda *_: trace.append("called"), READ)
+            for twice in [left, left.fileno(), FileLike(left.fileno())]:
+                trace.append(outcome(io_loop.add_handler, twice, print, WRITE)[0])
+            run_turns(io_loop)
+            io_loop.remove_handler(left)
+
+    assert run(scenario) == ["ValueError"] * 3 + ["called"]
+
+
+def test_updating_what_was_never_added():
+    # Tornado 6 takes it, and fails when an event comes.
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, _):
+            for fd in [left, left.fileno()]:
+                trace.append(outcome(io_loop.update_handler, fd, READ))
+            io_loop.add_handler(left, print, READ)
+            io_loop.remove_handler(left)
+            trace.append(outcome(io_loop.update_handler, left, READ))
+            run_turns(io_loop)
+
+    error = ("FileNotFoundError", "[Errno 2] No such file or directory")
+    assert ours_io_loop(scenario) == [error] * 3
+
+
+def test_what_cannot_be_watched_is_not_added():
+    # Tornado 6 remembers the handler even so, and refuses a second attempt.
+    def scenario(io_loop, trace):
+        with open(__file__) as file, socket.socket() as closed:
+            number = closed.fileno()
+            closed.close()
+            for fd in [file, number, "text"]:
+                for _ in range(2):
+                    trace.append(outcome(io_loop.add_handler, fd, print, READ)[0])
+
+    refused = ["PermissionError", "OSError", "AttributeError"]
+    assert ours_io_loop(scenario) == [error for error in refused for _ in range(2)]
+
+
+def test_a_handler_that_raises_is_logged_and_the_loop_goes_on():
+    # Tornado 6 leaves it to the asyncio loop's exception handler.
+    def scenario(io_loop, trace):
+        with pipe() as (r, w), pipe() as (r2, w2):
+            os.write(w, b"x")
+            os.write(w2, b"x")
+            io_loop.add_handler(r, lambda fd, events: int(os.read(fd, 1)), READ)
+            io_loop.add_handler(r2, lambda fd, events: trace.append(os.read(fd, 1)), READ)
+            run_turns(io_loop, 3)
+            io_loop.remove_handler(r)
+            io_loop.remove_handler(r2)
+
+    message = "invalid literal for int() with base 10: b'x'"
+    assert ours_io_loop(scenario) == [("logged", "ValueError", message), b"x"]
+
+
+def test_errors_are_told_whatever_is_asked_for():
+    # Tornado 6 calls it READ or WRITE.
+    def scenario(io_loop, trace):
+        def handle(fd, events):
+            trace.append(bool(events & ERROR))
+            io_loop.remove_handler(fd)
+
+        for events in [READ, WRITE]:
+            with pipe() as (r, w):
+                end = r if events == READ else w
+                os.close(w if events == READ else r)
+                io_loop.add_handler(end, handle, events)
+                run_turns(io_loop, 2)
+
+    assert ours_io_loop(scenario) == [True, True]
+
+
+@on_io_loops
+@pytest.mark.parametrize("all_fds", [True, False])
+def test_close_and_the_descriptors(run, all_fds):
+    def scenario(io_loop, trace):
+        def is_open(fd):
+            return not isinstance(outcome(os.get_inheritable, fd), tuple)
+
+        with socket_pair() as (left, right), pipe() as (r, _):
+            number = right.detach()
+            kept = FileLike(r)
+            for fd in [left, number, kept]:
+                io_loop.add_handler(fd, print, READ)
+            io_loop.remove_handler(kept)
+            try:
+                io_loop.close(all_fds=all_fds)
+                trace.append((left.fileno() != -1, is_open(number), is_open(r)))
+            finally:
+                if is_open(number):
+                    os.close(number)
+
+    assert run(scenario) == [(not all_fds, not all_fds, True)]
+
+
+def test_close_while_running_is_refused_and_loses_nothing():
+    # Tornado 6 refuses as well, when it has dropped the handlers already.
+    def scenario(io_loop, trace):
+        def close(fd, events):
+            trace.append(outcome(io_loop.close, all_fds=True)[0])
+            io_loop.add_callback(trace.append, "callback")
+
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            io_loop.add_handler(left, close, READ)
+            io_loop.call_later(0, trace.append, "timeout")
+            run_turns(io_loop, 2)
+            trace.append(left.fileno() != -1)
+            io_loop.remove_handler(left)
+
+    refused = "RuntimeError"
+    assert ours_io_loop(scenario) == [refused, "timeout", "callback", refused, True]
+
+
+@on_io_loops
+def test_split_fd_and_close_fd(run):
+    def scenario(io_loop, trace):
+        with socket_pair() as (left, right):
+            number = right.detach()
+            trace.append(io_loop.split_fd(left) == (left.fileno(), left))
+            trace.append(io_loop.split_fd(number) == (number, number))
+            for fd in [left, number, number]:
+                io_loop.close_fd(fd)
+            trace.append((left.fileno(), outcome(os.fstat, number)[0]))
+
+    assert run(scenario) == [True, True, (-1, "OSError")]

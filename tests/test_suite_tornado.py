@@ -1,0 +1,36 @@
+"""Tornado's own test suite, on our IOLoop."""
+
+from __future__ import annotations
+
+import pytest
+from suites._expectations import (
+    Expected,
+    check_complete,
+    check_outcomes,
+    check_quiet,
+    run_suite,
+)
+from suites._results import Report
+
+EXPECTED: dict[str, Expected] = {}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Run the suite."""
+    json = tmp_path_factory.mktemp("tornado") / "report.json"
+    return run_suite("tornado_suite.py", json=json, timeout=1800)
+
+
+def test_all_cases_ran(report: Report) -> None:
+    check_complete(report)
+    # On asyncio's loop 5 % are skipped where pycurl, pycares, brotli and IPv6 are missing.
+    assert report.count("passed") >= 0.9 * report.discovered
+
+
+def test_outcomes(report: Report) -> None:
+    check_outcomes(report, EXPECTED)
+
+
+def test_nothing_leaked(report: Report) -> None:
+    check_quiet(report)
