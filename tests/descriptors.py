@@ -3,9 +3,10 @@
 import contextlib
 import os
 
-from loops import described
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadWriteDescriptor
 from zope.interface import implementer
+
+from scenarios import described
 
 
 @implementer(IReadWriteDescriptor)

@@ -13,8 +13,6 @@ test expects is right, and once for ours, where the traces of both must be equal
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 import sys
 import threading
 from unittest import mock
@@ -26,13 +24,13 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.logger import LogPublisher, globalLogBeginner
 from twisted.python import log
 
+from scenarios import described
+
 LIMIT = 30.0  # seconds. Only a hang takes this long.
 
 # Until somebody observes it, Twisted's log keeps every failure, and with it the
 # frames and whatever a test wants to see collected.
-globalLogBeginner.beginLoggingTo(
-    [LogPublisher()], discardBuffer=True, redirectStandardIO=False
-)
+globalLogBeginner.beginLoggingTo([LogPublisher()], discardBuffer=True, redirectStandardIO=False)
 
 
 def stock_asyncio():
@@ -92,18 +90,6 @@ def watchdog(give_up):
     finally:
         timer.cancel()
     assert not late.is_set(), "the scenario hung"
-
-
-def described(error):
-    return type(error).__name__, str(error)
-
-
-def outcome(function, *args, **kwargs):
-    """What a call comes to: its result, or its exception as (type name, message)."""
-    try:
-        return function(*args, **kwargs)
-    except Exception as error:
-        return described(error)
 
 
 def trace_asyncio(factory, scenario):
@@ -230,48 +216,3 @@ def ours_io_loop(scenario):
 
 def ours_reactor(scenario):
     return trace_reactor(tornado4_reactor, scenario)
-
-
-def turns(loop, count=1):
-    """Runs exactly so many turns of an asyncio loop, none of which blocks."""
-    for _ in range(count):
-        loop.stop()
-        loop.run_forever()
-
-
-def run_turns(reactor, count=3):
-    """Runs a reactor for about so many turns; it can be run again afterwards."""
-
-    def turn(left):
-        if left:
-            reactor.callLater(0, turn, left - 1)
-        else:
-            reactor.crash()
-
-    reactor.callWhenRunning(turn, count)
-    reactor.run(installSignalHandlers=False)
-
-
-@contextlib.contextmanager
-def pipe():
-    """A non-blocking pipe whose ends a scenario may close itself."""
-    ends = os.pipe()
-    inodes = [os.fstat(end).st_ino for end in ends]
-    for end in ends:
-        os.set_blocking(end, False)
-    try:
-        yield ends
-    finally:
-        for end, inode in zip(ends, inodes, strict=True):
-            with contextlib.suppress(OSError):
-                if os.fstat(end).st_ino == inode:
-                    os.close(end)
-
-
-@contextlib.contextmanager
-def socket_pair():
-    left, right = socket.socketpair()
-    with left, right:
-        left.setblocking(False)
-        right.setblocking(False)
-        yield left, right

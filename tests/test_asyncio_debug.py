@@ -9,9 +9,9 @@ import threading
 import time
 
 import pytest
-from loops import on_asyncio, outcome, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio
+from scenarios import outcome, turns
 
 
 def callback(*args):
@@ -157,7 +157,13 @@ def test_reprs(run, debug):
     def scenario(loop, trace):
         loop.set_debug(debug)
         bound = Fails().method
-        for function in [callback, print, bound, Fails(), functools.partial(callback, 1, k=2)]:
+        for function in [
+            callback,
+            print,
+            bound,
+            Fails(),
+            functools.partial(callback, 1, k=2),
+        ]:
             handles = [
                 loop.call_soon(function, "a", [1]),
                 loop.call_soon_threadsafe(function),
@@ -205,7 +211,12 @@ def test_the_source_traceback_ends_where_the_call_was_made(run, debug):
 
     traces = run(scenario)
     keys = ["exception", "handle", "message"]
-    calls = ["loop.call_soon", "loop.call_soon_threadsafe", "loop.call_at", "loop.call_later"]
+    calls = [
+        "loop.call_soon",
+        "loop.call_soon_threadsafe",
+        "loop.call_at",
+        "loop.call_later",
+    ]
     if debug:
         keys.append("source_traceback")
         assert traces[0::3] == [keys] * 4
@@ -234,7 +245,11 @@ def test_the_log_of_an_exception(run, caplog):
     start = ("ERROR", "ValueError", f"Exception in callback {what}")
     assert plain == (*start, f"handle: <Handle {what}>")
     created = f"handle: <Handle {what} created at FILE>"
-    assert debug == (*start, created, "source_traceback: Object created at (most recent call last):")
+    assert debug == (
+        *start,
+        created,
+        "source_traceback: Object created at (most recent call last):",
+    )
 
 
 @on_asyncio

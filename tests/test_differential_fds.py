@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from loops import on_asyncio, ours_asyncio, pipe, socket_pair, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio, ours_asyncio
+from scenarios import pipe, socket_pair, turns
 
 
 @on_asyncio

@@ -7,9 +7,9 @@ import struct
 import tempfile
 
 import pytest
-from loops import on_asyncio, outcome, pipe, socket_pair, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio
+from scenarios import closed_number, outcome, pipe, socket_pair, turns
 
 
 class Fileno:
@@ -28,11 +28,6 @@ class Directory(Fileno):
 
     def close(self):
         os.close(self.answer)
-
-
-def closed_number():
-    with socket.socket() as sock:
-        return sock.fileno()
 
 
 def closed_socket():
@@ -138,9 +133,7 @@ def test_a_transports_descriptor_is_refused(run):
         with socket_pair() as (left, right):
 
             async def main():
-                transport, _ = await loop.create_connection(
-                    asyncio.Protocol, sock=left
-                )
+                transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
                 for call in [loop.add_reader, loop.add_writer]:
                     trace.append(outcome(call, left, print)[0])
                 for call in [loop.remove_reader, loop.remove_writer]:

@@ -3,11 +3,11 @@
 import os
 
 import pytest
-from descriptors import HalfCloseable, Watched, drain
-from loops import on_reactors, pipe, run_turns, socket_pair
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-pytestmark = pytest.mark.timeout(120)
+from descriptors import HalfCloseable, Watched, drain
+from loops import on_reactors
+from scenarios import pipe, run_turns, socket_pair
 
 
 @on_reactors

@@ -6,9 +6,9 @@ import os
 import threading
 
 import pytest
-from loops import on_asyncio, pipe, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio
+from scenarios import pipe, turns
 
 
 @on_asyncio

@@ -3,11 +3,9 @@
 import os
 import threading
 
-import pytest
 from descriptors import Watched, drain
-from loops import on_reactors, ours_reactor, outcome, pipe, run_turns
-
-pytestmark = pytest.mark.timeout(120)
+from loops import on_reactors, ours_reactor
+from scenarios import outcome, pipe, run_turns
 
 
 @on_reactors

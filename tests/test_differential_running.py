@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 import pytest
-from loops import on_asyncio, outcome, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio
+from scenarios import outcome, turns
 
 RUNNING = ("RuntimeError", "This event loop is already running")
 CLOSED = ("RuntimeError", "Event loop is closed")

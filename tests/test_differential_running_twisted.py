@@ -2,12 +2,11 @@
 
 import os
 
-import pytest
-from descriptors import Watched
-from loops import on_reactors, outcome, pipe, run_turns
 from twisted.internet import defer
 
-pytestmark = pytest.mark.timeout(120)
+from descriptors import Watched
+from loops import on_reactors
+from scenarios import outcome, pipe, run_turns
 
 
 def run_reactor(reactor):

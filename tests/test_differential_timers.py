@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from loops import on_asyncio, ours_asyncio, outcome, turns
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_asyncio, ours_asyncio
+from scenarios import outcome, turns
 
 
 @on_asyncio

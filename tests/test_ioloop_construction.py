@@ -5,11 +5,10 @@ import datetime
 
 import pytest
 import tornado.ioloop
-from loops import on_io_loops
 from tornado.ioloop import PeriodicCallback
 from tornado.platform.asyncio import AsyncIOLoop
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_io_loops
 
 
 @pytest.fixture
@@ -72,7 +71,10 @@ def test_a_subclass_is_initialized(ours):
     class Plain(Marked):
         pass
 
-    for io_loop in [Marked("a mark", make_current=False), Plain(mark=2, make_current=False)]:
+    for io_loop in [
+        Marked("a mark", make_current=False),
+        Plain(mark=2, make_current=False),
+    ]:
         try:
             assert io_loop.mark in ("a mark", 2)
             assert io_loop.run_sync(current) is io_loop
@@ -173,7 +175,14 @@ def test_asyncio_and_tornado_share_the_loop(run):
         io_loop.start()
         trace.append(loop.run_until_complete(asyncio.sleep(0, "slept")))
 
-    assert run(scenario) == ["asyncio", "tornado", True, "asyncio'", "tornado'", "slept"]
+    assert run(scenario) == [
+        "asyncio",
+        "tornado",
+        True,
+        "asyncio'",
+        "tornado'",
+        "slept",
+    ]
 
 
 @on_io_loops

@@ -4,16 +4,12 @@ import os
 import socket
 
 import pytest
-from loops import on_io_loops, ours_io_loop, outcome, pipe, socket_pair, turns
 from tornado.ioloop import IOLoop
 
-pytestmark = pytest.mark.timeout(120)
+from loops import on_io_loops, ours_io_loop
+from scenarios import io_turns, outcome, pipe, socket_pair
 
 READ, WRITE, ERROR = IOLoop.READ, IOLoop.WRITE, IOLoop.ERROR
-
-
-def run_turns(io_loop, count=1):
-    turns(io_loop.asyncio_loop, count)
 
 
 class FileLike:
@@ -45,7 +41,7 @@ def test_the_handler_gets_what_was_given(run):
             os.write(w, b"x")
             for fd in given:
                 io_loop.add_handler(fd, lambda fd, events: trace.append((fd, events)), READ)
-            run_turns(io_loop)
+            io_turns(io_loop)
             trace[:] = [(given.index(fd), events) for fd, events in trace]
             for fd in given:
                 io_loop.remove_handler(fd)
@@ -58,13 +54,13 @@ def test_reading_and_writing_come_in_one_call_and_level_triggered():
     def scenario(io_loop, trace):
         with socket_pair() as (left, right):
             io_loop.add_handler(left, lambda fd, events: trace.append(events), READ | WRITE)
-            run_turns(io_loop)
+            io_turns(io_loop)
             right.send(b"xy")
-            run_turns(io_loop)
+            io_turns(io_loop)
             left.recv(1)
-            run_turns(io_loop)
+            io_turns(io_loop)
             left.recv(1)
-            run_turns(io_loop)
+            io_turns(io_loop)
             io_loop.remove_handler(left)
 
     assert ours_io_loop(scenario) == [WRITE, READ | WRITE, READ | WRITE, WRITE]
@@ -79,9 +75,9 @@ def test_update_handler(run):
             for events in [READ, WRITE, 0, WRITE, READ]:
                 io_loop.update_handler(left, events)
                 trace.append("updated")
-                run_turns(io_loop)
+                io_turns(io_loop)
             io_loop.remove_handler(left.fileno())
-            run_turns(io_loop)
+            io_turns(io_loop)
 
     assert run(scenario) == [
         *("updated", READ),
@@ -102,7 +98,7 @@ def test_update_handler_within_the_handler(run):
         with socket_pair() as (left, right):
             right.send(b"x")
             io_loop.add_handler(left, handle, READ)
-            run_turns(io_loop, 4)
+            io_turns(io_loop, 4)
             io_loop.remove_handler(left)
 
     assert run(scenario) == [READ, WRITE, READ, WRITE]
@@ -121,9 +117,9 @@ def test_remove_handler(run):
             os.write(w2, b"x")
             io_loop.add_handler(r1, first, READ)
             io_loop.add_handler(second, lambda fd, events: trace.append("second"), READ)
-            run_turns(io_loop, 3)
+            io_turns(io_loop, 3)
             io_loop.add_handler(r1, lambda fd, events: trace.append("again"), READ)
-            run_turns(io_loop)
+            io_turns(io_loop)
             io_loop.remove_handler(r1)
 
     assert run(scenario) == ["first", "again"]
@@ -148,7 +144,7 @@ def test_added_twice(run):
             io_loop.add_handler(left, lambda *_: trace.append("called"), READ)
             for twice in [left, left.fileno(), FileLike(left.fileno())]:
                 trace.append(outcome(io_loop.add_handler, twice, print, WRITE)[0])
-            run_turns(io_loop)
+            io_turns(io_loop)
             io_loop.remove_handler(left)
 
     assert run(scenario) == ["ValueError"] * 3 + ["called"]
@@ -163,7 +159,7 @@ def test_updating_what_was_never_added():
             io_loop.add_handler(left, print, READ)
             io_loop.remove_handler(left)
             trace.append(outcome(io_loop.update_handler, left, READ))
-            run_turns(io_loop)
+            io_turns(io_loop)
 
     error = ("FileNotFoundError", "[Errno 2] No such file or directory")
     assert ours_io_loop(scenario) == [error] * 3
@@ -191,7 +187,7 @@ def test_a_handler_that_raises_is_logged_and_the_loop_goes_on():
             os.write(w2, b"x")
             io_loop.add_handler(r, lambda fd, events: int(os.read(fd, 1)), READ)
             io_loop.add_handler(r2, lambda fd, events: trace.append(os.read(fd, 1)), READ)
-            run_turns(io_loop, 3)
+            io_turns(io_loop, 3)
             io_loop.remove_handler(r)
             io_loop.remove_handler(r2)
 
@@ -211,7 +207,7 @@ def test_errors_are_told_whatever_is_asked_for():
                 end = r if events == READ else w
                 os.close(w if events == READ else r)
                 io_loop.add_handler(end, handle, events)
-                run_turns(io_loop, 2)
+                io_turns(io_loop, 2)
 
     assert ours_io_loop(scenario) == [True, True]
 
@@ -250,7 +246,7 @@ def test_close_while_running_is_refused_and_loses_nothing():
             right.send(b"x")
             io_loop.add_handler(left, close, READ)
             io_loop.call_later(0, trace.append, "timeout")
-            run_turns(io_loop, 2)
+            io_turns(io_loop, 2)
             trace.append(left.fileno() != -1)
             io_loop.remove_handler(left)
 

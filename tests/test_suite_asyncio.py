@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from suites._expectations import (
     Expected,
     check_complete,
@@ -12,7 +13,8 @@ from suites._expectations import (
 )
 from suites._results import Report
 
-pytestmark = pytest.mark.slow
+# pytest-timeout's limit is for a case; the fixture runs hundreds of them, with its own.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4000)]
 
 EXPECTED: dict[str, Expected] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from suites._expectations import (
     Expected,
     check_complete,
@@ -12,7 +13,15 @@ from suites._expectations import (
 )
 from suites._results import Report
 
-EXPECTED: dict[str, Expected] = {}
+# pytest-timeout's limit is for a case; the fixture runs hundreds of them, with its own.
+pytestmark = pytest.mark.timeout(2000)
+
+EXPECTED = {
+    "tornado.test.asyncio_test.LeakTest.test_asyncio_close_leak": Expected(
+        "the case counts on one closed loop staying in Tornado's map until the next "
+        "loop is made; ours leave the map when they are closed, so none stays"
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +33,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def test_all_cases_ran(report: Report) -> None:
     check_complete(report)
-    # On asyncio's loop 5 % are skipped where pycurl, pycares, brotli and IPv6 are missing.
+    # On asyncio's loop 5 % are skipped where pycurl, pycares, brotli and IPv6 are
+    # missing.
     assert report.count("passed") >= 0.9 * report.discovered
 
 

@@ -90,8 +90,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
             if loop is not asyncio_loop:
                 loop.close()
             raise
-        self._bind(loop)
-        loop._at_close.append(functools.partial(_forget, loop))
+        self._bind(loop, type(self).time is not tornado.ioloop.IOLoop.time)
 
     # Running
 
@@ -124,6 +123,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
                 self.close_fd(file)
         if self.is_current:
             self._clear_current_hook()
+        # Before the loop is closed: Tornado drops closed ones on its own.
+        tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(self.asyncio_loop, None)
         self.asyncio_loop.close()
 
     # The current loop, and the one instance
@@ -236,9 +237,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         try:
             raise exception
         except BaseException:
-            self.handle_callback_exception(
-                functools.partial(callback, *args, **(kwargs or {}))
-            )
+            self.handle_callback_exception(functools.partial(callback, *args, **(kwargs or {})))
 
     def _handler_failed(
         self, handler: Callable[..., object], file: object, exception: BaseException
@@ -262,10 +261,6 @@ def _asyncio_loop_of_thread() -> Any:
     return getattr(local, "_loop", None)
 
 
-def _forget(loop: EventLoop) -> None:
-    tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(loop, None)
-
-
 class _IOLoops(dict[asyncio.AbstractEventLoop, tornado.ioloop.IOLoop]):
     """Tornado's map from asyncio loops to IOLoops.
 
@@ -279,6 +274,4 @@ class _IOLoops(dict[asyncio.AbstractEventLoop, tornado.ioloop.IOLoop]):
         raise KeyError(loop)
 
 
-tornado.ioloop.IOLoop._ioloop_for_asyncio = _IOLoops(
-    tornado.ioloop.IOLoop._ioloop_for_asyncio
-)
+tornado.ioloop.IOLoop._ioloop_for_asyncio = _IOLoops(tornado.ioloop.IOLoop._ioloop_for_asyncio)

@@ -5,9 +5,34 @@
 //! no deadline.
 #![allow(unsafe_code)]
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const NANOS_PER_SECOND: f64 = 1e9;
+
+/// By how many nanoseconds the wall clock may drift from the monotonic one
+/// before the distance between them is taken anew. Small against the
+/// millisecond to which a poll rounds, large against what it takes to read two
+/// clocks.
+const TOLERANCE: i64 = 20_000;
+
+/// The wall clock's lead over the monotonic clock, in nanoseconds. It is kept,
+/// because reading the clocks anew for each deadline would put equal deadlines
+/// in random order.
+fn wall_clock_offset() -> i64 {
+    static OFFSET: AtomicI64 = AtomicI64::new(i64::MIN);
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_nanos());
+    let wall = i64::try_from(wall).unwrap_or(i64::MAX);
+    let now = wall.saturating_sub_unsigned(Deadline::now().0);
+    let kept = OFFSET.load(Ordering::Relaxed);
+    if kept.abs_diff(now) <= TOLERANCE.unsigned_abs() {
+        return kept;
+    }
+    OFFSET.store(now, Ordering::Relaxed);
+    now
+}
 
 /// A point on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +80,18 @@ impl Deadline {
         })
     }
 
+    /// The point at which the wall clock reads `seconds` since the Unix epoch;
+    /// `None` for NaN. Equal readings give equal points, and none is early.
+    #[must_use]
+    pub fn from_wall_clock(seconds: f64) -> Option<Deadline> {
+        let wall = Deadline::from_seconds(seconds)?;
+        if wall == Deadline::NEVER {
+            return Some(wall);
+        }
+        let nanos = i128::from(wall.0) - i128::from(wall_clock_offset()) + i128::from(TOLERANCE);
+        Some(Deadline(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)))
+    }
+
     /// Seconds since the clock's epoch, as `time.monotonic()` gives them.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
@@ -97,6 +134,18 @@ mod tests {
             Some(Deadline(0))
         );
         assert_eq!(Deadline(7).plus_seconds(1e300), Some(Deadline::NEVER));
+    }
+
+    #[test]
+    fn equal_wall_clock_readings_are_equal_deadlines() {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+        let wall = wall.as_secs_f64() + 10.0;
+        let before = Deadline::now().plus_seconds(10.0).expect("a time");
+        let deadline = Deadline::from_wall_clock(wall).expect("a time");
+        assert!(deadline.since(before) < Duration::from_secs(5));
+        assert!(Deadline::from_wall_clock(f64::NAN).is_none());
+        assert_eq!(Deadline::from_wall_clock(1e300), Some(Deadline::NEVER));
+        assert!(Deadline::from_wall_clock(-1e300).is_some_and(|past| past < Deadline::now()));
     }
 
     #[test]

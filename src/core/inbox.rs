@@ -25,13 +25,17 @@ struct State<T> {
     calls: VecDeque<T>,
     /// How many calls have been taken out in the inbox's life.
     taken: u64,
+    /// The turn that is under way runs the calls before this position, which
+    /// counts from the beginning of the inbox's life.
+    end: Option<u64>,
     /// The loop waits in its poll and nobody has woken it yet.
     waiting: bool,
 }
 
-/// A position in the queue, fixed for the queue's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
+/// The turn that goes on when a nested one is over.
+#[derive(Debug)]
+#[must_use = "give it back with `end_turn`"]
+pub struct OuterTurn(Option<u64>);
 
 impl<T> Default for Inbox<T> {
     fn default() -> Self {
@@ -39,6 +43,7 @@ impl<T> Default for Inbox<T> {
             state: Mutex::new(State {
                 calls: VecDeque::new(),
                 taken: 0,
+                end: None,
                 waiting: false,
             }),
         }
@@ -59,6 +64,11 @@ impl<T> Inbox<T> {
         std::mem::take(&mut state.waiting)
     }
 
+    /// Adds calls at the end, from the loop's own thread between two waits.
+    pub fn extend(&self, calls: impl Iterator<Item = T>) {
+        self.lock().calls.extend(calls);
+    }
+
     /// `true`, once, if the loop waits: something else than a call has to be
     /// looked at, such as an earlier deadline.
     #[must_use = "the loop must be woken when this says so"]
@@ -71,23 +81,44 @@ impl<T> Inbox<T> {
         self.lock().calls.is_empty()
     }
 
-    /// The end of the queue as it is now.
-    pub fn end(&self) -> Mark {
-        let state = self.lock();
-        Mark(state.taken.saturating_add(state.calls.len() as u64))
+    /// Begins a turn: it runs what is in the queue now. May nest.
+    pub fn begin_turn(&self) -> OuterTurn {
+        let mut state = self.lock();
+        let end = state.taken.saturating_add(state.calls.len() as u64);
+        OuterTurn(state.end.replace(end))
     }
 
-    /// Takes out the next call, if it was there when `end` was taken. Calls
-    /// are taken one by one, so that a nested turn sees what the outer one
-    /// has not run yet.
-    pub fn pop_before(&self, end: Mark) -> Option<T> {
+    /// Takes out the turn's next call. Calls are taken one by one, so that a
+    /// nested turn sees what the outer one has not run yet.
+    pub fn pop(&self) -> Option<T> {
         let mut state = self.lock();
-        if state.taken >= end.0 {
+        if state.end.is_none_or(|end| state.taken >= end) {
             return None;
         }
         let call = state.calls.pop_front()?;
         state.taken += 1;
         Some(call)
+    }
+
+    /// Ends a turn, whether or not it has run everything.
+    pub fn end_turn(&self, outer: OuterTurn) {
+        self.lock().end = outer.0;
+    }
+
+    /// Like `push`, but as the last call of the turn that is under way.
+    #[must_use = "the loop must be woken when this says so"]
+    pub fn push_last_of_turn(&self, call: T) -> bool {
+        let mut state = self.lock();
+        let Some(end) = state.end else {
+            drop(state);
+            return self.push(call);
+        };
+        // An outer turn may have been overtaken by a nested one.
+        let place = usize::try_from(end.saturating_sub(state.taken)).unwrap_or(usize::MAX);
+        let place = place.min(state.calls.len());
+        state.calls.insert(place, call);
+        state.end = Some(end.max(state.taken).saturating_add(1));
+        std::mem::take(&mut state.waiting)
     }
 
     /// Says that the loop goes to wait. `false`: calls are ready, don't.
@@ -103,7 +134,7 @@ impl<T> Inbox<T> {
         self.lock().waiting = false;
     }
 
-    /// Takes everything out. Marks taken before stay valid: they are passed.
+    /// Takes everything out; a turn that is under way has nothing left to run.
     pub fn clear(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.taken = state.taken.saturating_add(state.calls.len() as u64);
@@ -121,98 +152,4 @@ impl<T> Inbox<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::thread;
-
-    fn drain(inbox: &Inbox<u32>) -> Vec<u32> {
-        let end = inbox.end();
-        std::iter::from_fn(|| inbox.pop_before(end)).collect()
-    }
-
-    #[test]
-    fn calls_come_out_in_order() {
-        let inbox = Inbox::default();
-        for call in 0..5 {
-            assert!(!inbox.push(call));
-        }
-        assert_eq!(drain(&inbox), [0, 1, 2, 3, 4]);
-        assert!(inbox.is_empty());
-    }
-
-    #[test]
-    fn what_comes_after_the_mark_waits() {
-        let inbox = Inbox::default();
-        assert!(!inbox.push(1));
-        let end = inbox.end();
-        assert!(!inbox.push(2));
-        assert_eq!(inbox.pop_before(end), Some(1));
-        assert_eq!(inbox.pop_before(end), None);
-        assert_eq!(drain(&inbox), [2]);
-    }
-
-    #[test]
-    fn a_nested_turn_leaves_nothing_for_the_outer_one() {
-        let inbox = Inbox::default();
-        for call in 0..3 {
-            assert!(!inbox.push(call));
-        }
-        let outer = inbox.end();
-        assert_eq!(inbox.pop_before(outer), Some(0));
-        assert!(!inbox.push(3));
-        assert_eq!(drain(&inbox), [1, 2, 3]);
-        assert!(!inbox.push(4));
-        assert_eq!(inbox.pop_before(outer), None);
-    }
-
-    #[test]
-    fn only_the_first_push_wakes_a_waiting_loop() {
-        let inbox = Inbox::default();
-        assert!(inbox.begin_wait());
-        assert!(inbox.push(1));
-        assert!(!inbox.push(2));
-        assert!(!inbox.begin_wait());
-        drain(&inbox);
-        assert!(inbox.begin_wait());
-        assert!(inbox.nudge());
-        assert!(!inbox.nudge());
-        inbox.end_wait();
-        assert!(!inbox.push(3));
-    }
-
-    #[test]
-    fn clearing_hands_the_calls_back_and_passes_the_marks() {
-        let inbox = Inbox::default();
-        assert!(!inbox.push(1));
-        let end = inbox.end();
-        assert_eq!(inbox.clear(), [1]);
-        assert!(!inbox.push(2));
-        assert_eq!(inbox.pop_before(end), None);
-    }
-
-    #[test]
-    fn threads_lose_nothing_and_keep_their_own_order() {
-        let inbox = Arc::new(Inbox::default());
-        let threads: Vec<_> = (0..4u32)
-            .map(|thread| {
-                let inbox = Arc::clone(&inbox);
-                thread::spawn(move || {
-                    for call in 0..1000 {
-                        let _wake = inbox.push(thread * 1000 + call);
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            assert!(thread.join().is_ok());
-        }
-        let calls = drain(&inbox);
-        assert_eq!(calls.len(), 4000);
-        for thread in 0..4 {
-            let own: Vec<_> = calls.iter().filter(|call| *call / 1000 == thread).collect();
-            assert!(own.is_sorted());
-            assert_eq!(own.len(), 1000);
-        }
-    }
-}
+mod tests;

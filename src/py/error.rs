@@ -2,7 +2,9 @@
 
 use std::io;
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError, PySystemExit, PyValueError};
+use pyo3::exceptions::{
+    PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyValueError,
+};
 use pyo3::prelude::*;
 
 use crate::core::clock::Deadline;
@@ -17,13 +19,16 @@ pub fn closed() -> PyErr {
     PyRuntimeError::new_err("Event loop is closed")
 }
 
-/// An `OSError` of the right subclass, with its errno.
+/// An `OSError` of the right subclass, with errno and text as Python has them.
 pub fn os_error(error: io::Error) -> PyErr {
-    match error.kind() {
-        io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => {
-            PyRuntimeError::new_err(error.to_string())
+    match error.raw_os_error() {
+        Some(errno) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            PyOSError::new_err((errno, text.to_owned()))
         }
-        _ => error.into(),
+        // The poll's own complaint, not the system's.
+        None => PyRuntimeError::new_err(error.to_string()),
     }
 }
 

@@ -29,15 +29,33 @@ pub struct EventLoop {
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
     poller: Mutex<Option<Arc<Poller>>>,
-    /// A buffer for the poll, taken out while it is in use.
-    events: Mutex<Vec<Event>>,
+    /// What a turn needs while it waits; taken out meanwhile.
+    pub(super) waiting: Mutex<Waiting>,
     pub(super) closed: AtomicBool,
     pub(super) stopping: AtomicBool,
     pub(super) debug: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(super) thread: AtomicU64,
-    /// When other threads last had a chance to run, so that they never starve.
-    pub(super) detached: Mutex<Deadline>,
+}
+
+/// What a turn needs while it waits, kept from turn to turn.
+pub struct Waiting {
+    /// What the poll reported.
+    pub events: Vec<Event>,
+    /// Timers that are due.
+    pub due: Vec<Timer>,
+    /// When other threads last had a chance to run.
+    pub detached: Deadline,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Waiting {
+            events: Vec::new(),
+            due: Vec::new(),
+            detached: Deadline::now(),
+        }
+    }
 }
 
 impl EventLoop {
@@ -52,12 +70,11 @@ impl EventLoop {
             timers: Mutex::default(),
             registrations: Mutex::default(),
             poller: Mutex::new(Some(Arc::new(poller))),
-            events: Mutex::default(),
+            waiting: Mutex::default(),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
             thread: AtomicU64::new(0),
-            detached: Mutex::new(Deadline::now()),
         })
     }
 
@@ -91,6 +108,13 @@ impl EventLoop {
     /// Queues a call, from any thread.
     pub fn schedule(&self, call: Call) {
         if self.calls.push(call) {
+            self.wake();
+        }
+    }
+
+    /// Queues a call as the last one of the turn that is under way.
+    pub fn schedule_last_of_turn(&self, call: Call) {
+        if self.calls.push_last_of_turn(call) {
             self.wake();
         }
     }
@@ -136,17 +160,26 @@ impl EventLoop {
         }
     }
 
+    /// Whether any timer is scheduled.
+    pub fn has_timers(&self) -> bool {
+        !lock(&self.timers).is_empty()
+    }
+
     /// When the next timer is due.
     pub fn next_deadline(&self) -> Option<Deadline> {
         lock(&self.timers).next_deadline()
     }
 
-    /// Queues every timer that is due.
-    pub fn queue_due_timers(&self, now: Deadline) {
-        loop {
-            let due = lock(&self.timers).pop_due(now);
-            let Some(timer) = due else { break };
-            self.schedule(timer.due());
+    /// Queues every timer that is due; `due` is an empty buffer.
+    pub fn queue_due_timers(&self, now: Deadline, due: &mut Vec<Timer>) {
+        {
+            let mut timers = lock(&self.timers);
+            due.extend(std::iter::from_fn(|| timers.pop_due(now)));
+        }
+        if !due.is_empty() {
+            // With no lock held: each of them locks its own state.
+            let calls: Vec<Call> = due.drain(..).map(Timer::due).collect();
+            self.calls.extend(calls.into_iter());
         }
     }
 
@@ -184,17 +217,6 @@ impl EventLoop {
     /// Looks up something in the registrations, which are locked meanwhile.
     pub fn with_registrations<R>(&self, look: impl FnOnce(&Registrations<Arc<Watcher>>) -> R) -> R {
         look(&lock(&self.registrations))
-    }
-
-    /// The buffer for events; put it back with `keep_events`.
-    pub fn take_events(&self) -> Vec<Event> {
-        std::mem::take(&mut lock(&self.events))
-    }
-
-    /// Gives the buffer for events back.
-    pub fn keep_events(&self, mut events: Vec<Event>) {
-        events.clear();
-        *lock(&self.events) = events;
     }
 
     /// Lets go of everything that is held, the poll last. Values are dropped

@@ -11,11 +11,11 @@ use pyo3::prelude::*;
 
 use super::call::Call;
 use super::error;
-use super::event_loop::EventLoop;
+use super::event_loop::{EventLoop, Waiting};
 use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::lock::lock;
-use crate::core::poller::{Event, Poller};
+use crate::core::poller::Poller;
 
 /// After this long without a wait, a busy loop lets other threads run. The
 /// interpreter's own switch interval is as long, but a native call never asks
@@ -43,19 +43,26 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let poller = this.poller()?;
-    let mut events = this.take_events();
-    let waited = wait(this, py, &poller, limit, &mut events);
-    if waited.is_ok() {
-        for event in &events {
-            watcher::queue(this, py, *event);
-        }
+    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
+    let waited = wait(this, py, &poller, limit, &mut waiting);
+    for event in waiting.events.drain(..) {
+        watcher::queue(this, py, event);
     }
-    this.keep_events(events);
+    if this.has_timers() {
+        this.queue_due_timers(Deadline::now(), &mut waiting.due);
+    }
+    *lock(&this.waiting) = waiting;
     waited?;
-    this.queue_due_timers(Deadline::now());
     py.check_signals()?;
-    let end = this.calls.end();
-    while let Some(call) = this.calls.pop_before(end) {
+    let outer = this.calls.begin_turn();
+    let outcome = run_calls(event_loop);
+    this.calls.end_turn(outer);
+    outcome
+}
+
+fn run_calls(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    let this = event_loop.get();
+    while let Some(call) = this.calls.pop() {
         if this.is_debug() {
             run_timed(event_loop, &call)?;
         } else {
@@ -72,16 +79,16 @@ fn wait(
     py: Python<'_>,
     poller: &Poller,
     limit: Option<Duration>,
-    events: &mut Vec<Event>,
+    waiting: &mut Waiting,
 ) -> PyResult<()> {
+    let events = &mut waiting.events;
     let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
     let now = Deadline::now();
-    let next = this.next_deadline();
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
-        || next.is_some_and(|deadline| deadline <= now);
-    if busy && now.since(*lock(&this.detached)) >= DETACH_EVERY {
-        *lock(&this.detached) = now;
+        || this.next_deadline().is_some_and(|next| next <= now);
+    if busy && now.since(waiting.detached) >= DETACH_EVERY {
+        waiting.detached = now;
         return py.detach(|| poll(Some(Duration::ZERO)));
     }
     poll(Some(Duration::ZERO))?;
@@ -98,7 +105,7 @@ fn wait(
     };
     let outcome = py.detach(|| poller.poll(timeout, events).map_err(error::os_error));
     this.calls.end_wait();
-    *lock(&this.detached) = Deadline::now();
+    waiting.detached = Deadline::now();
     outcome
 }
 

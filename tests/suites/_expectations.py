@@ -1,4 +1,4 @@
-"""The pytest wrappers' side: run a runner, and compare what it reports with what is known."""
+"""The wrappers' side: run a runner, compare what it reports with what is known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NOT_SHIPPED = 77
 class Expected:
     """Why a case is known to fail, and where.
 
-    `applies` tells whether the condition that makes it fail holds here; where it does not, the
-    case has to pass like any other.  Where it does, the case has to fail.
+    `applies` tells whether the condition that makes it fail holds here; where it does
+    not, the case has to pass like any other.  Where it does, the case has to fail.
     """
 
     reason: str
@@ -31,7 +31,7 @@ class Expected:
 
 
 def run_suite(script: str, *arguments: str, json: Path, timeout: float) -> Report:
-    """Run a runner of this directory and return its report; skip if there is no such suite."""
+    """Run a runner of this directory and return its report, or skip."""
     path = Path(__file__).with_name(script)
     command = [sys.executable, str(path), "--json", str(json), *arguments]
     # A session of its own, so that a runner which hangs takes its workers along.
@@ -69,19 +69,23 @@ def check_outcomes(report: Report, expected: dict[str, Expected]) -> None:
     """Fail where a case failed that should not, or did not fail that should."""
     known = {name: why for name, why in expected.items() if why.applies()}
     messages = [
-        f"{case.outcome}: {case.id}\n{case.reason}" for case in report.bad() if case.id not in known
+        f"{case.outcome}: {case.id}\n{case.reason}"
+        for case in report.bad()
+        if case.id not in known
     ]
     outcomes = {case.id: case.outcome for case in report.cases}
     for name, why in known.items():
         outcome = outcomes.get(name)
         if outcome not in BAD:
-            messages.append(f"{name} should fail ({why.reason}), but: {outcome or 'no such case'}")
+            messages.append(
+                f"{name} should fail ({why.reason}), but: {outcome or 'no such case'}"
+            )
     if messages:
         pytest.fail("\n\n".join(messages), pytrace=False)
 
 
 def check_quiet(report: Report) -> None:
-    """Fail where the run complained in ways that fail no case: in ``__del__``, in threads."""
+    """Fail where the run complained in ways that fail no case, as in ``__del__``."""
     complaints = list(report.unraisable)
     if "ResourceWarning" in report.output:
         complaints.append(report.output)

@@ -18,9 +18,10 @@ def created() -> int:
 def count_loops() -> type[asyncio.SelectorEventLoop]:
     """Have every construction of our loop counted; return the loop's class.
 
-    The class itself is patched, not replaced by a subclass, so that what runs is what users
-    get.  The patched constructor takes a selector as asyncio's takes one, and closes it: a test
-    that asks for a loop on a selector of its choice gets ours, which has a poller of its own.
+    The class itself is patched, not replaced by a subclass, so that what runs is what
+    users get.  The patched constructor takes a selector as asyncio's takes one, and
+    closes it: a test that asks for a loop on a selector of its choice gets ours, which
+    has a poller of its own.
     """
     from tornado4.platform.asyncio import EventLoop
 
@@ -41,9 +42,10 @@ def install() -> None:
     """Make each way in which asyncio makes a loop make ours.
 
     The default policy's loop factory is what ``new_event_loop``, ``run``, ``Runner``,
-    ``IsolatedAsyncioTestCase`` and subclasses of the policy come to, also in threads, and still
-    after a test did ``set_event_loop_policy(None)``, as the tearDownModule of many does.  The
-    names of the class are for those who construct ``asyncio.SelectorEventLoop`` themselves.
+    ``IsolatedAsyncioTestCase`` and subclasses of the policy come to, also in threads,
+    and still after a test did ``set_event_loop_policy(None)``, as the tearDownModule of
+    many does.  The names of the class are for those who construct
+    ``asyncio.SelectorEventLoop`` themselves.
     """
     ours = count_loops()
     stock = asyncio.SelectorEventLoop

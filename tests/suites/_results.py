@@ -1,8 +1,8 @@
-"""What a borrowed test suite's run gave: recorded case by case, merged, written, read back.
+"""What the run of a borrowed test suite gave, case by case.
 
 A worker process records every case in a journal (one JSON object a line) with
-:class:`JournalResult`; the runner's parent merges journals into a :class:`Report`, which it
-prints and writes as JSON, and which the pytest wrappers read back.
+:class:`JournalResult`; the runner's parent merges journals into a :class:`Report`,
+which it prints and writes as JSON, and which the pytest wrappers read back.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BAD = ("failed", "error")
 
 @dataclasses.dataclass
 class CaseResult:
-    """One case: its id, its outcome, why (skip reason or traceback), and its duration."""
+    """One case: its outcome, why (skip reason or traceback), and its duration."""
 
     id: str
     outcome: str
@@ -64,7 +64,7 @@ class Report:
         return [case for case in self.cases if case.outcome in BAD]
 
     def ok(self) -> bool:
-        """Return whether all cases were run, none failed, and our loop ran if it should have."""
+        """Return whether all cases ran, on the right loop, and none failed."""
         if not self.cases or self.not_run or self.bad():
             return False
         return self.loop == "stock" or self.loops_created > 0
@@ -90,10 +90,19 @@ class Report:
         for text in self.unraisable:
             lines += ["UNRAISABLE:", _tail(text, 15), ""]
         lines += [f"NOT RUN: {name}" for name in self.not_run]
-        skips = sorted({case.reason for case in self.cases if case.outcome == "skipped"})
-        lines += [f"skip reason: {reason.splitlines()[0] if reason else ''}" for reason in skips]
-        lines += [f"excluded: {name}: {reason}" for name, reason in self.excluded.items()]
-        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        skips = sorted(
+            {case.reason for case in self.cases if case.outcome == "skipped"}
+        )
+        lines += [
+            f"skip reason: {reason.splitlines()[0] if reason else ''}"
+            for reason in skips
+        ]
+        lines += [
+            f"excluded: {name}: {reason}" for name, reason in self.excluded.items()
+        ]
+        versions = ", ".join(
+            f"{name} {version}" for name, version in self.versions.items()
+        )
         counts = ", ".join(f"{self.count(outcome)} {outcome}" for outcome in OUTCOMES)
         lines += [
             f"{self.suite} on {self.loop} ({versions})",
@@ -121,9 +130,10 @@ def flatten(tests: Iterable[Any]) -> list[Any]:
 class JournalResult(unittest.TestResult):
     """A unittest result that writes each case's start and end to a journal at once.
 
-    The journal lives in a file, written line by line, so that a crash or a hang loses nothing
-    but the case it happened in.  Each case gets `limit` seconds; after that faulthandler, which
-    needs neither the GIL nor a running loop, dumps every thread's stack and ends the process.
+    The journal lives in a file, written line by line, so that a crash or a hang loses
+    nothing but the case it happened in.  Each case gets `limit` seconds; after that
+    faulthandler, which needs neither the GIL nor a running loop, dumps every thread's
+    stack and ends the process.
     """
 
     def __init__(
@@ -147,7 +157,7 @@ class JournalResult(unittest.TestResult):
         self.arm()
 
     def arm(self) -> None:
-        """Restart the watchdog; it stays armed between cases, for fixtures can hang too."""
+        """Restart the watchdog, also between cases, for fixtures can hang too."""
         # By number, for a test may well replace sys.stderr.
         faulthandler.dump_traceback_later(self._limit, exit=True, file=2)
 
@@ -159,8 +169,9 @@ class JournalResult(unittest.TestResult):
     def startTest(self, test: Any) -> None:
         super().startTest(test)
         self.arm()
-        # An id can occur twice (one suite may load a class by two names), and a class whose
-        # setUpClass failed starts none of its cases: so look for the next position of this id.
+        # An id can occur twice (one suite may load a class by two names), and a class
+        # whose setUpClass failed starts none of its cases: so look for the next
+        # position of this id.
         index = self._ids.index(test.id(), self._next)
         self._next = index + 1
         self._current = CaseResult(test.id(), "error")
@@ -174,13 +185,17 @@ class JournalResult(unittest.TestResult):
         case.seconds = round(time.monotonic() - self._began, 4)
         if self._outcomes:
             case.outcome = max((o for o, _ in self._outcomes), key=OUTCOMES.index)
-            reasons = [reason for o, reason in self._outcomes if o == case.outcome and reason]
+            reasons = [
+                reason for o, reason in self._outcomes if o == case.outcome and reason
+            ]
             case.reason = "\n".join(reasons)
         else:
             case.reason = "the case ended without an outcome"
         self._current = None
         loops = self._loops_created()
-        self.write("stop", index=self._next - 1, loops=loops, case=dataclasses.asdict(case))
+        self.write(
+            "stop", index=self._next - 1, loops=loops, case=dataclasses.asdict(case)
+        )
         self.arm()
         super().stopTest(test)
 
@@ -188,8 +203,11 @@ class JournalResult(unittest.TestResult):
         if self._current is not None:
             self._outcomes.append((outcome, reason))
         else:
-            # Reported for a class or a module (its setUp, its tearDown), not for a case.
-            self.write("extra", case=dataclasses.asdict(CaseResult(test.id(), outcome, reason)))
+            # Reported for a class or a module (its setUp, its tearDown), not for a
+            # case.
+            self.write(
+                "extra", case=dataclasses.asdict(CaseResult(test.id(), outcome, reason))
+            )
 
     def addSuccess(self, test: Any) -> None:
         self._record(test, "passed")
@@ -226,7 +244,7 @@ class JournalResult(unittest.TestResult):
         return ""
 
     def watch_unraisable(self) -> None:
-        """Journal what Python can only print: errors in ``__del__`` or ending a thread."""
+        """Journal errors that Python only prints: in ``__del__``, ending a thread."""
 
         def unraisable(info: Any) -> None:
             error = (info.exc_type, info.exc_value, info.exc_traceback)

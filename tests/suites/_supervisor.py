@@ -1,8 +1,9 @@
-"""Run a suite's cases in worker processes that may crash or hang without losing the rest.
+"""Run cases in worker processes that may crash or hang without losing the rest.
 
-A runner started by hand is the parent.  It starts itself again as a worker (``--journal``) in a
-temporary directory; the worker runs its cases in order and journals them.  Where a worker dies
-in a case, the parent records an error for that case and starts another one behind it.
+A runner started by hand is the parent.  It starts itself again as a worker
+(``--journal``) in a temporary directory; the worker runs its cases in order and
+journals them.  Where a worker dies in a case, the parent records an error for that case
+and starts another one behind it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every runner has."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--json", type=Path, help="write the report to this file")
-    options.add_argument("-k", dest="substring", default="", help="only ids that contain this")
+    options.add_argument(
+        "-k", dest="substring", default="", help="only ids that contain this"
+    )
     options.add_argument(
         "--case-limit", type=float, default=120.0, help="seconds that one case may take"
     )
@@ -62,7 +65,8 @@ def work(
 ) -> int:
     """Be a worker: run the plan's cases from ``--start`` on, and journal them.
 
-    `run` runs the cases with the result.  Return the exit code: 0, whatever the cases gave.
+    `run` runs the cases with the result.  Return the exit code: 0, whatever the cases
+    gave.
     """
     cases = [case for case in plan.cases if args.substring in case.id()]
     ids = [case.id() for case in cases]
@@ -90,12 +94,17 @@ class Supervisor:
         self._began = time.monotonic()
 
     def run(
-        self, name: str, worker: Sequence[str], *, limit: float = 1800.0, flags: Sequence[str] = ()
+        self,
+        name: str,
+        worker: Sequence[str],
+        *,
+        limit: float = 1800.0,
+        flags: Sequence[str] = (),
     ) -> None:
         """Run the cases of `worker`, a script's path and its arguments, to their end.
 
-        `name` names the job in errors, `limit` is what all of its workers may take together,
-        and `flags` are the interpreter's.
+        `name` names the job in errors, `limit` is what all of its workers may take
+        together, and `flags` are the interpreter's.
         """
         deadline = time.monotonic() + limit
         start = 0
@@ -108,7 +117,12 @@ class Supervisor:
                 command = [
                     *(sys.executable, "-X", "faulthandler", *flags, *worker),
                     *("--journal", str(journal), "--start", str(start)),
-                    *("-k", self._args.substring, "--case-limit", str(self._args.case_limit)),
+                    *(
+                        "-k",
+                        self._args.substring,
+                        "--case-limit",
+                        str(self._args.case_limit),
+                    ),
                 ]
                 code, output = self._spawn(command, scratch, journal, deadline)
                 self.report.output = (self.report.output + output)[-OUTPUT_CHARS:]
@@ -123,7 +137,9 @@ class Supervisor:
                     break
                 if planned is None or progress.next is None:
                     # It would die at the same place again.
-                    self._fail(f"{name}: start of the worker at case {start}", code, output)
+                    self._fail(
+                        f"{name}: start of the worker at case {start}", code, output
+                    )
                     break
                 if not progress.blamed:
                     self._fail(f"{name}: behind case {progress.next - 1}", code, output)
@@ -149,8 +165,11 @@ class Supervisor:
         if "PYTHONPATH" in env:
             # The worker has another working directory.
             paths = env["PYTHONPATH"].split(os.pathsep)
-            env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths if path)
-        # The worker's own watchdog is better, for it shows where it hangs: let it be first.
+            env["PYTHONPATH"] = os.pathsep.join(
+                os.path.abspath(path) for path in paths if path
+            )
+        # The worker's own watchdog is better, for it shows where it hangs: let it be
+        # first.
         patience = self._args.case_limit + 30.0
         work_dir = tempfile.mkdtemp(dir=scratch)
         with tempfile.TemporaryFile("w+", dir=scratch, errors="replace") as log:

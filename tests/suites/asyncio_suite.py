@@ -1,7 +1,8 @@
-"""Run CPython's own ``test.test_asyncio`` on our loop, each module in a process of its own.
+"""Run CPython's own ``test.test_asyncio`` on our loop, a process for each module.
 
-Wherever the tests make a real loop, they get ours: from the policy, and from the names of
-asyncio's selector loop.  Tests of a loop class that they define themselves stay what they are.
+Wherever the tests make a real loop, they get ours: from the policy, and from the names
+of asyncio's selector loop.  Tests of a loop class that they define themselves stay what
+they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from _supervisor import NOT_SHIPPED, Plan, Supervisor, parser, work
 
 PACKAGE = "test.test_asyncio"
 
-#: How CPython's own runner starts the interpreter: strict about bytes, showing all warnings.
+#: How CPython's own runner starts the interpreter: strict about bytes, showing all
+#: warnings.
 FLAGS = ("-bb", "-Wdefault")
 
 #: Seconds that one module may take.
@@ -28,7 +30,7 @@ MODULE_LIMIT = 900.0
 
 
 def shipped() -> bool:
-    """Return whether this interpreter has asyncio's tests; many distributions drop them."""
+    """Return whether this interpreter has asyncio's tests; many come without."""
     try:
         return importlib.util.find_spec(PACKAGE + ".test_events") is not None
     except ImportError:
@@ -38,7 +40,8 @@ def shipped() -> bool:
 def module_names() -> list[str]:
     """Return the names of asyncio's test modules."""
     spec = importlib.util.find_spec(PACKAGE)
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     found = pkgutil.iter_modules(spec.submodule_search_locations)
     return sorted(f"{PACKAGE}.{i.name}" for i in found if i.name.startswith("test_"))
 
@@ -85,7 +88,9 @@ def main() -> int:
     """Run the suite as the command line says; return the exit code."""
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--loop", choices=("tornado4", "stock"), default="tornado4")
-    options.add_argument("--module", action="append", help="only this module, by full name")
+    options.add_argument(
+        "--module", action="append", help="only this module, by full name"
+    )
     args = options.parse_args()
     if not shipped():
         print(f"not shipped: this interpreter comes without {PACKAGE}")

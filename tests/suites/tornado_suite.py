@@ -1,13 +1,14 @@
 """Run Tornado's own test suite on our loop.
 
-The suite's own runner, ``tornado.test.runtests``, stays in charge: it turns warnings into errors
-and fails a run that logged anything or wrote to stderr.  Only what makes IOLoops and asyncio
-loops is replaced, and what records the results.
+The suite's own runner, ``tornado.test.runtests``, stays in charge: it turns warnings
+into errors and fails a run that logged anything or wrote to stderr.  Only what makes
+IOLoops and asyncio loops is replaced, and what records the results.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import sys
@@ -18,7 +19,8 @@ import _loops
 from _results import JournalResult, Report, flatten
 from _supervisor import Plan, Supervisor, parser, work
 
-#: The id under which a run that logged or wrote to stderr is reported, like Tornado's does.
+#: The id under which a run that logged or wrote to stderr is reported, like Tornado's
+#: does.
 CLEAN_OUTPUT = "tornado.test.runtests: nothing logged, nothing written to stderr"
 
 #: The name of every class that ``tornado.test.util.abstract_base_test`` made.
@@ -62,10 +64,8 @@ def run(cases: list[Any], result: JournalResult) -> None:
     main_module: Any = sys.modules["__main__"]
     main_module.all = lambda: unittest.TestSuite(cases)
     sys.argv[1:] = []
-    try:
+    with contextlib.suppress(SystemExit):  # the journal says more than the code
         runtests.main()
-    except SystemExit:
-        pass  # the journal says more than the exit code
     logged = {
         name: sum(getattr(counter, name) for counter in counters)
         for name in ("info_count", "warning_count", "error_count")
@@ -91,8 +91,8 @@ def plan() -> Plan:
         "Python": ".".join(map(str, sys.version_info[:3])),
     }
     loaded = flatten(runtests.all())
-    # The loader picks up base classes too, which then skip themselves as abstract; Tornado's
-    # runner does not count these either.
+    # The loader picks up base classes too, which then skip themselves as abstract;
+    # Tornado's runner does not count these either.
     cases = [case for case in loaded if type(case).__qualname__ != ABSTRACT]
     return Plan(cases, versions, {ABSTRACT: "abstract base classes"})
 

@@ -38,12 +38,16 @@ def start(job: Callable[[Services], Awaitable[int]], interrupted: int = 1) -> in
             reactor.stop()  # stops the one loop: IOLoop.start() returns
 
     def finish(task: asyncio.Task[None]) -> Deferred[Any]:
-        if task.cancel():  # Ctrl-C has stopped the reactor, which waits for us to clean up
+        if task.cancel():  # stopped by Ctrl-C: the reactor waits for us to clean up
             codes.append(interrupted)
         return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait([task])))
 
     IOLoop.current().add_callback(begin)
-    IOLoop.current().start()
+    try:
+        IOLoop.current().start()
+    except KeyboardInterrupt:
+        reactor.stop()
+        IOLoop.current().start()  # once more, for what the shutdown has to do
     return codes[0] if codes else 1
 
 

@@ -52,7 +52,7 @@ async def asyncio_http(reactor: Any, port: int, text: str) -> bytes:
 
 async def twisted_http(reactor: Any, port: int, text: str) -> bytes:
     async def ask() -> bytes:  # run by Twisted: in here, Deferreds are awaited as they are
-        agent = Agent(reactor)  # type: ignore[no-untyped-call]
+        agent = Agent(reactor)
         response = await agent.request(b"GET", f"http://{HOST}:{port}/{text}".encode())
         return heard(await readBody(response))
 
@@ -81,6 +81,6 @@ class AskLine(LineReceiver):
 
 async def twisted_lines(reactor: Any, port: int, text: str) -> bytes:
     endpoint = TCP4ClientEndpoint(reactor, HOST, port)
-    connected = connectProtocol(endpoint, AskLine(text))  # type: ignore[no-untyped-call]
+    connected = connectProtocol(endpoint, AskLine(text))
     answer: Deferred[bytes] = connected.addCallback(lambda protocol: protocol.answer)
     return await answer.asFuture(asyncio.get_running_loop())

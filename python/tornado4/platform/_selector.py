@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from tornado4 import _core
+
+
+class HasFileno(Protocol):
+    """A file object."""
+
+    def fileno(self) -> int:
+        """Return the file's descriptor."""
 
 
 class SelectorView:
@@ -24,8 +31,9 @@ class SelectorView:
         """Return the watched descriptors, as `selectors.BaseSelector` does."""
         return {fd: self._key(fd, *pair) for fd, pair in self._loop._handles().items()}
 
-    def get_key(self, fd: int) -> selectors.SelectorKey:
+    def get_key(self, fileobj: int | HasFileno) -> selectors.SelectorKey:
         """Return the key of a descriptor; `KeyError` if it isn't watched."""
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
         return self.get_map()[fd]
 
     def close(self) -> None:

@@ -10,8 +10,8 @@ import asyncio
 import importlib
 import inspect
 import signal
+import socket
 from asyncio import base_events, events, format_helpers
-from asyncio.log import logger
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +22,7 @@ from tornado4.platform._selector import SelectorView
 
 __all__ = ["EventLoop", "run"]
 
-# Since 3.12.? it shows arguments in debug mode only.
+# Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (
     "debug" in inspect.signature(format_helpers._format_callback_source).parameters
 )
@@ -32,7 +32,7 @@ def _no_action(*_args: object) -> None:
     """Handle a signal by doing nothing: the wake-up is all that is wanted."""
 
 
-class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
+class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[misc]
     """An asyncio event loop that runs in Rust.
 
     Use it wherever an asyncio loop is wanted; see `tornado4.run` and
@@ -41,16 +41,21 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
     and ignored.
     """
 
+    # What asyncio keeps in a loop, which its type stubs don't tell.
+    _ssock: socket.socket
+    _csock: socket.socket
+    _internal_fds: int
+    _signal_handlers: dict[int, asyncio.Handle]
+
     def __init__(self, selector: object = None) -> None:
         # The Tornado face stands above this one, so it is named and not
         # imported; it must be there before Tornado asks for this loop's IOLoop.
         importlib.import_module("tornado4.ioloop")
-        self._at_close: list[Callable[[], object]] = []
         self._at_shutdown: list[Callable[[], Awaitable[object]]] = []
         self._child_watchers: list[Callable[[], object]] = []
         self._wakeup_before: int | None = None
         self._iterate_limit: float | None = None
-        super().__init__(SelectorView(self))
+        super().__init__(SelectorView(self))  # type: ignore[arg-type]
 
     # Running
 
@@ -92,8 +97,14 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
             return
         super().close()
         self._release()
-        while self._at_close:
-            self._at_close.pop()()
+
+    def _close_self_pipe(self) -> None:
+        # In a cycle that is collected the sockets may go before the loop.
+        if self._ssock.fileno() >= 0:
+            super()._close_self_pipe()  # type: ignore[misc]
+        else:
+            self._ssock = self._csock = None  # type: ignore[assignment]
+            self._internal_fds -= 1
 
     async def shutdown_asyncgens(self) -> None:
         """Shut down the asynchronous generators, after the other faces.
@@ -109,9 +120,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
     @contextmanager
     def _signals_wake(self) -> Iterator[None]:
         try:
-            before = signal.set_wakeup_fd(
-                self._csock.fileno(), warn_on_full_buffer=False
-            )
+            before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
         except ValueError:
             # Not the main thread: signals are none of this loop's business.
             yield
@@ -145,7 +154,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
         if signal.SIGCHLD in data:
             for reap in list(self._child_watchers):
                 self.call_soon(reap)
-        super()._process_self_data(data)
+        super()._process_self_data(data)  # type: ignore[misc]
 
     def _watch_children(self, reap: Callable[[], object]) -> None:
         """Call `reap` whenever a child process ends."""
@@ -165,12 +174,10 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
 
     # Reports, called by the native side
 
-    def _report_callback_error(
-        self, handle: _core.Handle, exception: BaseException
-    ) -> None:
+    def _report_callback_error(self, handle: _core.Handle, exception: BaseException) -> None:
         options = {"debug": self.get_debug()} if _SOURCE_TAKES_DEBUG else {}
         source = format_helpers._format_callback_source(
-            handle._callback, handle._args, **options
+            handle._callback, handle._args or (), **options
         )
         context: dict[str, Any] = {
             "message": f"Exception in callback {source}",
@@ -185,5 +192,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):
         if seconds < self.slow_callback_duration:
             return
         if isinstance(subject, (_core.Handle, events.Handle)):
-            subject = base_events._format_handle(subject)
+            subject = base_events._format_handle(subject)  # type: ignore[attr-defined]
+        logger = base_events.logger  # type: ignore[attr-defined]
         logger.warning("Executing %s took %.3f seconds", subject, seconds)

@@ -17,7 +17,7 @@ use crate::py::{context, error, imports};
 /// add_reader() and add_writer().
 ///
 /// Follows asyncio.Handle.
-#[pyclass(frozen, subclass, weakref, freelist = 256, module = "tornado4._core")]
+#[pyclass(frozen, subclass, weakref, module = "tornado4._core")]
 pub struct Handle {
     event_loop: Py<EventLoop>,
     context: Py<PyAny>,

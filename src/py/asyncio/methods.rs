@@ -51,10 +51,9 @@ fn queue(
 }
 
 /// A number of seconds that asyncio's methods require.
-fn seconds(value: &Bound<'_, PyAny>, name: &str) -> PyResult<f64> {
+fn seconds(value: &Bound<'_, PyAny>, refusal: &'static str) -> PyResult<f64> {
     if value.is_none() {
-        let message = format!("{name} must not be None");
-        return Err(PyTypeError::new_err(message));
+        return Err(PyTypeError::new_err(refusal));
     }
     value.extract()
 }
@@ -108,8 +107,8 @@ impl EventLoop {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<TimerHandle>> {
-        let delay = seconds(delay, "delay")?;
-        check(slf, &callback, "call_later", true)?;
+        let delay = seconds(delay, "delay must not be None")?;
+        check(slf, &callback, "call_at", true)?;
         let now = Deadline::now();
         let deadline = error::deadline(now.plus_seconds(delay))?;
         let when = now.as_seconds() + delay;
@@ -125,7 +124,7 @@ impl EventLoop {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<TimerHandle>> {
-        let when = seconds(when, "when")?;
+        let when = seconds(when, "when cannot be None")?;
         check(slf, &callback, "call_at", true)?;
         let deadline = error::deadline(Deadline::from_seconds(when))?;
         TimerHandle::schedule(slf, (deadline, when), callback, args, context)

@@ -3,10 +3,10 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyInt, PyTuple};
 
 use super::{EventLoop, Handle};
 use crate::core::registrations::{Role, Watchers};
@@ -36,20 +36,20 @@ fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
         Ok(repr) => PyValueError::new_err(format!("Invalid file object: {repr}")),
         Err(error) => error,
     };
-    let fd = if let Ok(fd) = file.extract::<i64>() {
-        fd
+    let number = if file.is_instance_of::<PyInt>() {
+        file.clone()
     } else {
-        let fileno = file
-            .call_method0(intern!(file.py(), "fileno"))
-            .map_err(|_| invalid())?;
-        fileno.extract::<i64>().map_err(|_| invalid())?
+        let fileno = file.call_method0(intern!(file.py(), "fileno"));
+        fileno
+            .and_then(|number| file.py().get_type::<PyInt>().call1((number,)))
+            .map_err(|_| invalid())?
     };
-    match RawFd::try_from(fd) {
-        Ok(fd) if fd >= 0 => Ok(fd),
-        _ => Err(PyValueError::new_err(format!(
-            "Invalid file descriptor: {fd}"
-        ))),
+    if number.lt(0)? {
+        let message = format!("Invalid file descriptor: {number}");
+        return Err(PyValueError::new_err(message));
     }
+    // OverflowError for what no descriptor can be.
+    number.extract()
 }
 
 /// Watches one direction; whoever watched it before is cancelled.
@@ -66,7 +66,7 @@ pub fn add(
     let fd = descriptor(file)?;
     let watcher = Arc::new(Watcher::Handle(HandleWatcher {
         handle: handle.clone_ref(py),
-        file: (!file.is_instance_of::<pyo3::types::PyInt>()).then(|| file.clone().unbind()),
+        file: (!file.is_instance_of::<PyInt>()).then(|| file.clone().unbind()),
     }));
     let displaced = this.watch(fd, &watcher, &[direction.role()], &[])?;
     cancel(&displaced);
@@ -85,6 +85,7 @@ pub fn remove(
     }
     let fd = match descriptor(file) {
         Ok(fd) => fd,
+        Err(error) if error.is_instance_of::<PyOverflowError>(event_loop.py()) => return Ok(false),
         Err(error) => find(this, file).ok_or(error)?,
     };
     let removed = this.unwatch(fd, &[direction.role()]);

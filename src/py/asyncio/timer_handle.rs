@@ -15,7 +15,7 @@ use crate::py::timer::Timer;
 /// A callback wrapper object returned by call_later() and call_at().
 ///
 /// Follows asyncio.TimerHandle.
-#[pyclass(frozen, extends = Handle, freelist = 256, module = "tornado4._core")]
+#[pyclass(frozen, extends = Handle, module = "tornado4._core")]
 pub struct TimerHandle {
     /// Seconds on the loop's clock.
     when: f64,

@@ -1,11 +1,13 @@
 //! The methods of `_core.IOLoop`, the base of `tornado4.ioloop.IOLoop`.
 
+use std::io;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::exceptions::{PyFileNotFoundError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
@@ -25,6 +27,8 @@ const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 pub struct IOLoop {
     /// Set once, by `_bind`.
     event_loop: OnceLock<Py<EventLoop>>,
+    /// Whether `time()` isn't the wall clock but a subclass's own.
+    own_clock: AtomicBool,
 }
 
 impl IOLoop {
@@ -34,10 +38,9 @@ impl IOLoop {
             .ok_or_else(|| PyRuntimeError::new_err("IOLoop.initialize() was not called"))
     }
 
-    /// A timeout after `delay` seconds.
     fn schedule(
         slf: &Bound<'_, Self>,
-        delay: f64,
+        deadline: Option<Deadline>,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
@@ -45,7 +48,7 @@ impl IOLoop {
         let py = slf.py();
         let event_loop = slf.get().event_loop()?.bind(py);
         event_loop.get().check_open()?;
-        let deadline = error::deadline(Deadline::now().plus_seconds(delay))?;
+        let deadline = error::deadline(deadline)?;
         let callback = Callback {
             io_loop: slf.clone().unbind(),
             callback,
@@ -56,9 +59,14 @@ impl IOLoop {
         Timeout::schedule(event_loop, deadline, callback)
     }
 
-    /// The loop's time: the clock that absolute deadlines are given on.
-    fn now(slf: &Bound<'_, Self>) -> PyResult<f64> {
-        slf.call_method0(intern!(slf.py(), "time"))?.extract()
+    /// The deadline at `when` on the clock of `time()`, which a subclass may
+    /// have replaced.
+    fn absolute(slf: &Bound<'_, Self>, when: f64) -> PyResult<Option<Deadline>> {
+        if slf.get().own_clock.load(Ordering::Relaxed) {
+            let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
+            return Ok(Deadline::now().plus_seconds(when - now));
+        }
+        Ok(Deadline::from_wall_clock(when))
     }
 
     /// The descriptor that `fd`, a number or a file object, stands for.
@@ -117,11 +125,14 @@ impl IOLoop {
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         IOLoop {
             event_loop: OnceLock::new(),
+            own_clock: AtomicBool::new(false),
         }
     }
 
-    /// Attach to the asyncio face. May be called once.
-    fn _bind(&self, event_loop: Py<EventLoop>) -> PyResult<()> {
+    /// Attach to the asyncio face, and tell whether time() is a subclass's
+    /// own clock. May be called once.
+    fn _bind(&self, event_loop: Py<EventLoop>, own_clock: bool) -> PyResult<()> {
+        self.own_clock.store(own_clock, Ordering::Relaxed);
         self.event_loop
             .set(event_loop)
             .map_err(|_| PyRuntimeError::new_err("IOLoop.initialize() was called twice"))
@@ -169,9 +180,9 @@ impl IOLoop {
         let event_loop = self.event_loop()?.get();
         event_loop.check_open()?;
         let number = self.descriptor(fd)?;
-        let watcher = self.handler(number)?.ok_or_else(|| {
-            PyFileNotFoundError::new_err((libc::ENOENT, format!("fd {number} has no handler")))
-        })?;
+        let watcher = self
+            .handler(number)?
+            .ok_or_else(|| error::os_error(io::Error::from_raw_os_error(libc::ENOENT)))?;
         let (roles, others) = Handler::roles(events);
         let displaced = event_loop.watch(number, &watcher, &roles, &others)?;
         drop(displaced);
@@ -246,16 +257,17 @@ impl IOLoop {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<Timeout>> {
-        let delay = if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)? {
-            deadline.extract::<f64>()? - IOLoop::now(slf)?
+        let deadline = if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)?
+        {
+            IOLoop::absolute(slf, deadline.extract()?)?
         } else if deadline.is_instance_of::<PyDelta>() {
             let total = intern!(slf.py(), "total_seconds");
-            deadline.call_method0(total)?.extract()?
+            Deadline::now().plus_seconds(deadline.call_method0(total)?.extract()?)
         } else {
             let message = format!("Unsupported deadline {}", deadline.repr()?);
             return Err(PyTypeError::new_err(message));
         };
-        IOLoop::schedule(slf, delay, callback, args, kwargs)
+        IOLoop::schedule(slf, deadline, callback, args, kwargs)
     }
 
     /// Call callback(*args, **kwargs) after delay seconds.
@@ -270,7 +282,8 @@ impl IOLoop {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<Timeout>> {
-        IOLoop::schedule(slf, delay, callback, args, kwargs)
+        let deadline = Deadline::now().plus_seconds(delay);
+        IOLoop::schedule(slf, deadline, callback, args, kwargs)
     }
 
     /// Call callback(*args, **kwargs) at the time when, on the clock of
@@ -286,8 +299,8 @@ impl IOLoop {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<Timeout>> {
-        let delay = when - IOLoop::now(slf)?;
-        IOLoop::schedule(slf, delay, callback, args, kwargs)
+        let deadline = IOLoop::absolute(slf, when)?;
+        IOLoop::schedule(slf, deadline, callback, args, kwargs)
     }
 
     /// Remove a timeout; one that has run or was removed is ignored.

@@ -15,7 +15,7 @@ use crate::py::timer::Timer;
 
 /// A timeout, as add_timeout(), call_later() and call_at() return it; to be
 /// passed to remove_timeout(). Follows the documentation of Tornado 4.5.
-#[pyclass(frozen, weakref, freelist = 256, module = "tornado4._core")]
+#[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Timeout {
     event_loop: Py<EventLoop>,
     /// What is called; taken out when it runs or is removed.

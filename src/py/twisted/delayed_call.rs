@@ -17,7 +17,7 @@ use crate::py::error;
 use crate::py::timer::Timer;
 
 /// A call scheduled by callLater(). Follows IDelayedCall.
-#[pyclass(frozen, weakref, freelist = 256, module = "tornado4._core")]
+#[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct DelayedCall {
     reactor: Py<Reactor>,
     state: Mutex<State>,
@@ -165,16 +165,17 @@ impl DelayedCall {
 
     /// Moves the call, wherever it waits.
     fn move_to(slf: &Bound<'_, Self>, deadline: Deadline, time: f64) {
-        let stage = {
+        let (stage, sooner) = {
             let mut state = lock(&slf.get().state);
-            state.deadline = deadline;
+            let before = std::mem::replace(&mut state.deadline, deadline);
             state.time = time;
-            state.stage
+            (state.stage, deadline < before)
         };
         let event_loop = slf.get().reactor.get().event_loop();
         match stage {
             Stage::Scheduled(key) if event_loop.reschedule_timer(key, deadline) => {}
             Stage::Called | Stage::Cancelled => {}
+            Stage::Due if sooner => {}
             // In the ready queue: what is queued there no longer counts.
             _ => DelayedCall::insert(slf, deadline),
         }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::PyAssertionError;
+use pyo3::exceptions::{PyAssertionError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -40,6 +40,8 @@ pub struct Reactor {
     reactor: Py<PyAny>,
     reports: Py<PyAny>,
     log_contexts: LogContexts,
+    /// `twisted.internet.base.DelayedCall`, whose debug flag counts here too.
+    delayed_call: Py<PyAny>,
 }
 
 impl Reactor {
@@ -97,9 +99,7 @@ impl Reactor {
     /// # Errors
     /// None, unless Twisted is broken.
     pub fn is_debug(&self, py: Python<'_>) -> PyResult<bool> {
-        let class = self
-            .reports(py)
-            .getattr(intern!(py, "TwistedDelayedCall"))?;
+        let class = self.delayed_call.bind(py);
         class.getattr(intern!(py, "debug"))?.is_truthy()
     }
 
@@ -123,6 +123,10 @@ impl Reactor {
     fn watch(slf: &Bound<'_, Self>, object: &Bound<'_, PyAny>, role: Role) -> PyResult<()> {
         let this = slf.get();
         let fd = fileno(object)?;
+        if fd < 0 {
+            let message = format!("file descriptor cannot be a negative integer ({fd})");
+            return Err(PyValueError::new_err(message));
+        }
         if this.watched(object, role) == Some(fd) {
             return Ok(());
         }
@@ -202,6 +206,7 @@ impl Reactor {
             reactor,
             reports: reports.clone().unbind(),
             log_contexts,
+            delayed_call: reports.getattr("TwistedDelayedCall")?.unbind(),
         })
     }
 
@@ -290,6 +295,18 @@ impl Reactor {
         Ok(())
     }
 
+    /// Call `f()` at the end of the turn that is under way, before anything
+    /// that comes after; between turns, as soon as possible.
+    fn callAtEndOfTurn(slf: &Bound<'_, Self>, f: Py<PyAny>) {
+        let call = Call::Thread(ThreadCall {
+            reactor: slf.clone().unbind(),
+            function: f,
+            args: PyTuple::empty(slf.py()).unbind(),
+            kwargs: None,
+        });
+        slf.get().event_loop().schedule_last_of_turn(call);
+    }
+
     /// Make the loop look at its queue. Safe from any thread.
     fn wakeUp(&self) {
         self.event_loop().wake();
@@ -332,6 +349,7 @@ impl Reactor {
         visit.call(&self.event_loop)?;
         visit.call(&self.reactor)?;
         visit.call(&self.reports)?;
+        visit.call(&self.delayed_call)?;
         self.log_contexts.traverse(visit)
     }
 }

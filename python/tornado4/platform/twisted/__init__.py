@@ -11,3 +11,6 @@ from tornado4.platform.twisted._install import install
 from tornado4.platform.twisted._reactor import TornadoReactor
 
 __all__ = ["TornadoReactor", "install"]
+
+# Settings such as Scrapy's name the reactor by the place where users find it.
+TornadoReactor.__module__ = __name__

@@ -28,8 +28,6 @@ _NATIVE = (
     "callFromThread",
     "callLater",
     "getDelayedCalls",
-    "removeReader",
-    "removeWriter",
     "wakeUp",
 )
 
@@ -85,15 +83,16 @@ class TornadoReactor(AsyncioSelectorReactor):
         self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any
     ) -> IDelayedCall:
         """See `IReactorTime.callLater`. ``delay`` is in seconds."""
-        return self._core.callLater(delay, callable, *args, **kw)
+        call: Any = self._core.callLater(delay, callable, *args, **kw)
+        return call  # type: ignore[no-any-return]
 
-    def getDelayedCalls(self) -> list[IDelayedCall]:
+    def getDelayedCalls(self) -> Any:
         """See `IReactorTime.getDelayedCalls`."""
         return self._core.getDelayedCalls()
 
     # IReactorFromThreads, and the waker
 
-    def callFromThread(
+    def callFromThread(  # type: ignore[override]
         self, f: Callable[..., object], *args: Any, **kwargs: Any
     ) -> None:
         """See `IReactorFromThreads.callFromThread`."""
@@ -125,24 +124,25 @@ class TornadoReactor(AsyncioSelectorReactor):
 
     def removeReader(self, reader: Any) -> None:
         """See `IReactorFDSet.removeReader`."""
+        self._continuousPolling.removeReader(reader)
         self._core.removeReader(reader)
 
     def removeWriter(self, writer: Any) -> None:
         """See `IReactorFDSet.removeWriter`."""
+        self._continuousPolling.removeWriter(writer)
         self._core.removeWriter(writer)
 
-    def removeAll(self) -> list[Any]:
+    def removeAll(self) -> Any:
         """See `IReactorFDSet.removeAll`."""
         polled = self._continuousPolling.removeAll()
-        return (
-            self._removeAll(self._core.getReaders(), self._core.getWriters()) + polled
-        )
+        watched = self._core.getReaders(), self._core.getWriters()
+        return self._removeAll(*watched) + polled  # type: ignore[no-untyped-call]
 
-    def getReaders(self) -> list[Any]:
+    def getReaders(self) -> Any:
         """See `IReactorFDSet.getReaders`."""
         return self._core.getReaders() + self._continuousPolling.getReaders()
 
-    def getWriters(self) -> list[Any]:
+    def getWriters(self) -> Any:
         """See `IReactorFDSet.getWriters`."""
         return self._core.getWriters() + self._continuousPolling.getWriters()
 
@@ -185,7 +185,7 @@ class TornadoReactor(AsyncioSelectorReactor):
     def stop(self) -> None:
         """See `IReactorCore.stop`."""
         ReactorBase.stop(self)
-        self._core.callFromThread(self._fireShutdown)
+        self._core.callAtEndOfTurn(self._fireShutdown)
 
     def crash(self) -> None:
         """See `IReactorCore.crash`."""
@@ -203,7 +203,10 @@ class TornadoReactor(AsyncioSelectorReactor):
 
         Then SIGINT and SIGTERM are the application's own business.
         """
-        if not self._started and not self._startedBefore:
+        if self._asyncioEventloop._iterate_limit is not None:
+            # Only `iterate` runs the loop, which starts no reactor.
+            self._core.callFromThread(self._startWithLoop)
+        elif not self._started and not self._startedBefore:
             self._startedByLoop = True
             on_main_thread = threading.current_thread() is threading.main_thread()
             self.startRunning(installSignalHandlers=on_main_thread)

@@ -5,6 +5,7 @@ Each report logs as Twisted's own reactors do, whatever the exception is.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from traceback import format_stack
 
 from twisted.internet.base import (
@@ -45,14 +46,12 @@ def thread_call(exception: BaseException) -> None:
 
 def delayed_call(exception: BaseException, creator: list[str] | None) -> None:
     """Log an exception of a `callLater`, with where the call was made."""
-    handler = _DEFAULT_DELAYED_CALL_LOGGING_HANDLER
+    handler: AbstractContextManager[object] = _DEFAULT_DELAYED_CALL_LOGGING_HANDLER
     if creator:
         origin = "".join(creator).rstrip().replace("\n", "\n C:")
         handler = _log.failuresHandled(
             "while handling timed call {previous()}",
-            previous=lambda: (
-                f"\n C: from a DelayedCall created here:\n C:{origin}\n"
-            ),
+            previous=lambda: f"\n C: from a DelayedCall created here:\n C:{origin}\n",
         )
     with handler:
         raise exception

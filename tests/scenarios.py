@@ -1,0 +1,78 @@
+"""What scenarios are written with: descriptors, single turns, outcomes of calls."""
+
+import contextlib
+import os
+import socket
+
+
+def described(error):
+    return type(error).__name__, str(error)
+
+
+def outcome(function, *args, **kwargs):
+    """What a call comes to: its result, or its exception as (type name, message)."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        return described(error)
+
+
+def turns(loop, count=1):
+    """Runs exactly so many turns of an asyncio loop, none of which blocks."""
+    for _ in range(count):
+        loop.stop()
+        loop.run_forever()
+
+
+def run_turns(reactor, count=3):
+    """Runs a reactor for about so many turns; it can be run again afterwards."""
+
+    def turn(left):
+        if left:
+            reactor.callLater(0, turn, left - 1)
+        else:
+            reactor.crash()
+
+    reactor.callWhenRunning(turn, count)
+    reactor.run(installSignalHandlers=False)
+
+
+@contextlib.contextmanager
+def pipe():
+    """A non-blocking pipe whose ends a scenario may close itself."""
+    ends = os.pipe()
+    inodes = [os.fstat(end).st_ino for end in ends]
+    for end in ends:
+        os.set_blocking(end, False)
+    try:
+        yield ends
+    finally:
+        for end, inode in zip(ends, inodes, strict=True):
+            with contextlib.suppress(OSError):
+                if os.fstat(end).st_ino == inode:
+                    os.close(end)
+
+
+def closed_number():
+    """A file descriptor's number that nothing is open under."""
+    with socket.socket() as sock:
+        return sock.fileno()
+
+
+@contextlib.contextmanager
+def socket_pair():
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        right.setblocking(False)
+        yield left, right
+
+
+def io_turns(io_loop, count=1):
+    turns(io_loop.asyncio_loop, count)
+
+
+def run_for(io_loop, seconds=0.02):
+    """Starts an IOLoop and stops it after a while."""
+    io_loop.call_later(seconds, io_loop.stop)
+    io_loop.start()
