@@ -6,8 +6,6 @@ import os
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadWriteDescriptor
 from zope.interface import implementer
 
-from scenarios import described
-
 
 @implementer(IReadWriteDescriptor)
 class Watched:
@@ -38,16 +36,19 @@ class Watched:
         return self.write() if self.write else None
 
     def connectionLost(self, reason):
-        self.trace.append((self.name, "connectionLost", type(reason.value).__name__))
+        self._lost("connectionLost", reason)
+
+    def _lost(self, what, reason):
+        self.trace.append((self.name, what, type(reason.value).__name__))
 
 
 @implementer(IHalfCloseableDescriptor)
 class HalfCloseable(Watched):
     def readConnectionLost(self, reason):
-        self.trace.append((self.name, "readConnectionLost", described(reason.value)[0]))
+        self._lost("readConnectionLost", reason)
 
     def writeConnectionLost(self, reason):
-        self.trace.append((self.name, "writeConnectionLost", described(reason.value)[0]))
+        self._lost("writeConnectionLost", reason)
 
 
 def drain(fd):

@@ -196,7 +196,7 @@ def test_a_number_reused_without_removal_works(writing_before):
     # Stock asks epoll for nothing, since the interest it remembers is the same, and
     # silently never calls back; with another interest than before, it raises ENOENT.
     def scenario(loop, trace):
-        with socket_pair() as (left, right), socket_pair() as (other, peer):
+        with socket_pair() as (left, _), socket_pair() as (other, peer):
             fd = left.fileno()
             loop.add_reader(fd, trace.append, "predecessor")
             if writing_before:

@@ -22,9 +22,9 @@ class Fileno:
         return self.answer
 
 
-class Directory(Fileno):
-    def __init__(self):
-        super().__init__(os.open("/", os.O_RDONLY | os.O_CLOEXEC))
+class Opened(Fileno):
+    def __init__(self, path):
+        super().__init__(os.open(path, os.O_RDONLY))
 
     def close(self):
         os.close(self.answer)
@@ -42,8 +42,8 @@ BAD = {
     "beyond the limit": (lambda: 2**30, "OSError", False),
     "beyond an int": (lambda: 2**40, "OverflowError", False),
     "regular file": (tempfile.TemporaryFile, "PermissionError", False),
-    "directory": (Directory, "PermissionError", False),
-    "null device": (lambda: open(os.devnull, "rb"), "PermissionError", False),
+    "directory": (lambda: Opened("/"), "PermissionError", False),
+    "null device": (lambda: Opened(os.devnull), "PermissionError", False),
     "None": (lambda: None, "ValueError", "ValueError"),
     "text": (lambda: "0", "ValueError", "ValueError"),
     "float": (lambda: 0.0, "ValueError", "ValueError"),
@@ -98,7 +98,7 @@ def test_the_messages(run):
 @on_asyncio
 def test_removing_what_was_never_added(run):
     def scenario(loop, trace):
-        with socket_pair() as (left, right):
+        with socket_pair() as (left, _):
             trace.append(loop.remove_reader(left))
             trace.append(loop.remove_writer(left.fileno()))
             loop.add_reader(left, print)
@@ -130,7 +130,7 @@ def test_on_a_closed_loop(run):
 @on_asyncio
 def test_a_transports_descriptor_is_refused(run):
     def scenario(loop, trace):
-        with socket_pair() as (left, right):
+        with socket_pair() as (left, _):
 
             async def main():
                 transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)

@@ -137,7 +137,7 @@ def test_what_doread_returns_disconnects(run, why, name, half):
 @pytest.mark.parametrize("half", [Watched, HalfCloseable])
 def test_what_dowrite_returns_disconnects(run, half):
     def scenario(reactor, trace):
-        with socket_pair() as (left, right):
+        with socket_pair() as (left, _):
             watched = half(trace, "s", left.fileno(), write=lambda: CONNECTION_DONE)
             reactor.addReader(watched)
             reactor.addWriter(watched)
@@ -179,7 +179,7 @@ def test_what_doread_raises_is_logged_and_disconnects(run):
 @on_reactors
 def test_what_dowrite_raises_is_logged_and_disconnects(run):
     def scenario(reactor, trace):
-        with socket_pair() as (left, right):
+        with socket_pair() as (left, _):
             failing = Watched(trace, "failing", left.fileno(), write=fail)
             reactor.addWriter(failing)
             reactor.addReader(failing)

@@ -1,4 +1,4 @@
-"""Descriptors that are closed, hung up, files or none at all: as EPollReactor has it."""
+"""Descriptors that are closed, hung up or none at all: as EPollReactor has it."""
 
 import os
 
@@ -104,7 +104,7 @@ def test_a_number_reused_in_the_same_turn_gets_none_of_the_old_events():
             os.dup2(r3, r2)
             reactor.addReader(new)
 
-        with pipe() as (r1, w1), pipe() as (r2, w2), pipe() as (r3, w3):
+        with pipe() as (r1, w1), pipe() as (r2, w2), pipe() as (r3, _):
             os.write(w1, b"x")
             os.write(w2, b"x")
             old = Watched(trace, "old", r2)

@@ -158,9 +158,9 @@ def scheduled_everywhere(loop, call):
 def test_what_the_exception_handler_is_told(run):
     def scenario(loop, trace):
         def told(_, context):
-            message = context["message"].partition("fail(")
-            handle = type(context["handle"]).__name__
-            trace.append((sorted(context), *message[:2], handle, context["exception"].args))
+            message = context["message"].partition("fail(")[:2]
+            handle, error = type(context["handle"]).__name__, context["exception"]
+            trace.append((sorted(context), *message, handle, error.args))
 
         def fail(name):
             raise ValueError(name)

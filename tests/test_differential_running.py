@@ -1,11 +1,11 @@
-"""run_forever, stop and close, also where they do not belong: as stock asyncio has it."""
+"""run_forever, stop and close, also out of place: as stock asyncio has it."""
 
 import asyncio
 import threading
 
 import pytest
 
-from loops import on_asyncio
+from loops import nested_run, on_asyncio
 from scenarios import outcome, turns
 
 RUNNING = ("RuntimeError", "This event loop is already running")
@@ -48,6 +48,7 @@ def test_stop_within_a_turn_lets_the_rest_of_it_run(run):
     assert run(scenario) == ["stop", "after", "later", "stopped", "next turn"]
 
 
+@nested_run
 @on_asyncio
 def test_running_while_running(run):
     def scenario(loop, trace):
@@ -71,6 +72,7 @@ def test_running_while_running(run):
     ]
 
 
+@nested_run
 @on_asyncio
 def test_running_while_another_loop_runs(run):
     def scenario(loop, trace):
@@ -86,6 +88,7 @@ def test_running_while_another_loop_runs(run):
     assert run(scenario) == [("RuntimeError", another), False, "usable"]
 
 
+@nested_run
 @on_asyncio
 def test_running_while_another_thread_runs_it(run):
     def scenario(loop, trace):

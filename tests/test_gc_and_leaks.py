@@ -69,15 +69,13 @@ def test_many_made_and_closed_leave_nothing(make_and_close, count):
 
 
 def watch(loop, thing):
-    r, thing.other_end = os.pipe()
-    thing.fds = [r, thing.other_end]
-    loop.add_reader(r, thing, loop)
+    thing.fds = os.pipe()
+    loop.add_reader(thing.fds[0], thing, loop)
 
 
 def watch_writing(loop, thing):
-    r, w = os.pipe()
-    thing.fds = [r, w]
-    loop.add_writer(w, thing, loop)
+    thing.fds = os.pipe()
+    loop.add_writer(thing.fds[1], thing, loop)
 
 
 def handle_errors(loop, thing):
@@ -94,22 +92,29 @@ def make_task(loop, thing):
     turns(loop)
 
 
-@pytest.mark.parametrize("fill", [*WAYS, watch, watch_writing, handle_errors, make_task])
-def test_a_loop_dropped_unclosed_is_collected_with_all_it_holds(fill):
-    fds = open_fds()
+def fill_drop_and_collect(fill):
     loop = tornado4_asyncio()
     thing = Thing()
     thing.loop = loop  # the cycle: the loop holds the thing, and the thing the loop
     fill(loop, thing)
+    alive = [weakref.ref(loop), weakref.ref(thing)]
     of_pipe = getattr(thing, "fds", [])
-    loop_alive, thing_alive = weakref.ref(loop), weakref.ref(thing)
-    with pytest.warns(ResourceWarning, match="unclosed event loop"):
-        del loop, thing
-        gc.collect()
-    assert loop_alive() is None
-    assert thing_alive() is None
+    del loop, thing
+    gc.collect()
     for fd in of_pipe:
         os.close(fd)
+    return [ref() for ref in alive]
+
+
+FILL = [*WAYS, watch, watch_writing, handle_errors, make_task]
+
+
+@pytest.mark.parametrize("fill", FILL)
+def test_a_loop_dropped_unclosed_is_collected_with_all_it_holds(fill):
+    fds = open_fds()
+    with pytest.warns(ResourceWarning, match="unclosed event loop"):
+        left = fill_drop_and_collect(fill)
+    assert left == [None, None]
     assert open_fds() == fds
 
 

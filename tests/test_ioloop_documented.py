@@ -1,7 +1,6 @@
 """Callbacks, timeouts and running of an IOLoop, as Tornado 4.5 documents them."""
 
 import asyncio
-import contextvars
 import datetime
 import fractions
 import time
@@ -161,6 +160,3 @@ def test_what_a_callback_returns_is_awaited_and_its_failure_logged(run):
         run_for(io_loop)
 
     assert run(scenario) == [INVALID] * 5
-
-
-var = contextvars.ContextVar("var", default="unset")

@@ -1,4 +1,4 @@
-"""Starting and stopping an IOLoop, calling it from threads and signals, as documented."""
+"""Starting and stopping an IOLoop, and calling it from elsewhere, as documented."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ import tornado.ioloop
 from tornado import gen
 from tornado.util import TimeoutError
 
-from loops import on_io_loops, ours_io_loop
+from loops import nested_run, on_io_loops, ours_io_loop
 from scenarios import io_turns, outcome, pipe, run_for
 
 INVALID = ("logged", "ValueError", "invalid literal for int() with base 10: 'x'")
@@ -42,6 +42,7 @@ def test_callbacks_from_threads(run):
     assert run(scenario) == [list(range(1_000))] * 10
 
 
+@nested_run
 @on_io_loops
 def test_start_and_stop(run):
     def scenario(io_loop, trace):
@@ -120,6 +121,9 @@ def test_after_close_callbacks_are_silently_dropped(run):
         thread.join()
 
     assert run(scenario) == [None] * 3
+
+
+var = contextvars.ContextVar("var", default="unset")
 
 
 @on_io_loops

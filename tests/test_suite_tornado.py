@@ -16,12 +16,7 @@ from suites._results import Report
 # pytest-timeout's limit is for a case; the fixture runs hundreds of them, with its own.
 pytestmark = pytest.mark.timeout(2000)
 
-EXPECTED = {
-    "tornado.test.asyncio_test.LeakTest.test_asyncio_close_leak": Expected(
-        "the case counts on one closed loop staying in Tornado's map until the next "
-        "loop is made; ours leave the map when they are closed, so none stays"
-    ),
-}
+EXPECTED: dict[str, Expected] = {}
 
 
 @pytest.fixture(scope="module")

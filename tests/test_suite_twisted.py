@@ -58,8 +58,7 @@ EXPECTED = {
     f"{CASES}.{name}": why
     for name, why in (
         (
-            "test_fdset.ReactorFDSetTestsBuilder_TornadoReactorTests"
-            ".test_lostFileDescriptor",
+            "test_fdset.ReactorFDSetTestsBuilder_TornadoReactorTests.test_lostFileDescriptor",
             LOST_DESCRIPTOR,
         ),
         (

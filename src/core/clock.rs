@@ -11,27 +11,40 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const NANOS_PER_SECOND: f64 = 1e9;
 
 /// By how many nanoseconds the wall clock may drift from the monotonic one
-/// before the distance between them is taken anew. Small against the
-/// millisecond to which a poll rounds, large against what it takes to read two
-/// clocks.
-const TOLERANCE: i64 = 20_000;
+/// before the distance between them is taken anew. It is also how long the two
+/// may take to be read; it is far below the millisecond that a poll rounds to.
+const TOLERANCE: u64 = 1_000;
+
+/// Reads both clocks at the same time, as far as that can be had.
+fn both_clocks() -> (Deadline, i64) {
+    let mut now = Deadline::now();
+    let mut wall = 0;
+    for _attempt in 0..3 {
+        wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_nanos());
+        let after = Deadline::now();
+        if after.0.saturating_sub(now.0) <= TOLERANCE {
+            break;
+        }
+        // The thread was interrupted in between, or the clocks are slow.
+        now = after;
+    }
+    (now, i64::try_from(wall).unwrap_or(i64::MAX))
+}
 
 /// The wall clock's lead over the monotonic clock, in nanoseconds. It is kept,
-/// because reading the clocks anew for each deadline would put equal deadlines
-/// in random order.
-fn wall_clock_offset() -> i64 {
+/// because taking it anew for each deadline would put equal deadlines in random
+/// order.
+fn wall_clock_offset(now: Deadline, wall: i64) -> i64 {
     static OFFSET: AtomicI64 = AtomicI64::new(i64::MIN);
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_nanos());
-    let wall = i64::try_from(wall).unwrap_or(i64::MAX);
-    let now = wall.saturating_sub_unsigned(Deadline::now().0);
+    let current = wall.saturating_sub_unsigned(now.0);
     let kept = OFFSET.load(Ordering::Relaxed);
-    if kept.abs_diff(now) <= TOLERANCE.unsigned_abs() {
+    if kept.abs_diff(current) <= TOLERANCE {
         return kept;
     }
-    OFFSET.store(now, Ordering::Relaxed);
-    now
+    OFFSET.store(current, Ordering::Relaxed);
+    current
 }
 
 /// A point on the monotonic clock.
@@ -81,15 +94,19 @@ impl Deadline {
     }
 
     /// The point at which the wall clock reads `seconds` since the Unix epoch;
-    /// `None` for NaN. Equal readings give equal points, and none is early.
+    /// `None` for NaN. Equal readings give equal points.
     #[must_use]
     pub fn from_wall_clock(seconds: f64) -> Option<Deadline> {
-        let wall = Deadline::from_seconds(seconds)?;
-        if wall == Deadline::NEVER {
-            return Some(wall);
+        let reading = Deadline::from_seconds(seconds)?;
+        if reading == Deadline::NEVER {
+            return Some(reading);
         }
-        let nanos = i128::from(wall.0) - i128::from(wall_clock_offset()) + i128::from(TOLERANCE);
-        Some(Deadline(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)))
+        let (now, wall) = both_clocks();
+        let nanos = i128::from(reading.0) - i128::from(wall_clock_offset(now, wall));
+        let deadline = Deadline(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX));
+        // What has passed on the wall clock has passed, whatever was rounded.
+        let passed = i128::from(reading.0) <= i128::from(wall);
+        Some(if passed { deadline.min(now) } else { deadline })
     }
 
     /// Seconds since the clock's epoch, as `time.monotonic()` gives them.

@@ -69,17 +69,13 @@ def check_outcomes(report: Report, expected: dict[str, Expected]) -> None:
     """Fail where a case failed that should not, or did not fail that should."""
     known = {name: why for name, why in expected.items() if why.applies()}
     messages = [
-        f"{case.outcome}: {case.id}\n{case.reason}"
-        for case in report.bad()
-        if case.id not in known
+        f"{case.outcome}: {case.id}\n{case.reason}" for case in report.bad() if case.id not in known
     ]
     outcomes = {case.id: case.outcome for case in report.cases}
     for name, why in known.items():
         outcome = outcomes.get(name)
         if outcome not in BAD:
-            messages.append(
-                f"{name} should fail ({why.reason}), but: {outcome or 'no such case'}"
-            )
+            messages.append(f"{name} should fail ({why.reason}), but: {outcome or 'no such case'}")
     if messages:
         pytest.fail("\n\n".join(messages), pytrace=False)
 

@@ -90,19 +90,10 @@ class Report:
         for text in self.unraisable:
             lines += ["UNRAISABLE:", _tail(text, 15), ""]
         lines += [f"NOT RUN: {name}" for name in self.not_run]
-        skips = sorted(
-            {case.reason for case in self.cases if case.outcome == "skipped"}
-        )
-        lines += [
-            f"skip reason: {reason.splitlines()[0] if reason else ''}"
-            for reason in skips
-        ]
-        lines += [
-            f"excluded: {name}: {reason}" for name, reason in self.excluded.items()
-        ]
-        versions = ", ".join(
-            f"{name} {version}" for name, version in self.versions.items()
-        )
+        skips = sorted({case.reason for case in self.cases if case.outcome == "skipped"})
+        lines += [f"skip reason: {reason.splitlines()[0] if reason else ''}" for reason in skips]
+        lines += [f"excluded: {name}: {reason}" for name, reason in self.excluded.items()]
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         counts = ", ".join(f"{self.count(outcome)} {outcome}" for outcome in OUTCOMES)
         lines += [
             f"{self.suite} on {self.loop} ({versions})",
@@ -185,17 +176,13 @@ class JournalResult(unittest.TestResult):
         case.seconds = round(time.monotonic() - self._began, 4)
         if self._outcomes:
             case.outcome = max((o for o, _ in self._outcomes), key=OUTCOMES.index)
-            reasons = [
-                reason for o, reason in self._outcomes if o == case.outcome and reason
-            ]
+            reasons = [reason for o, reason in self._outcomes if o == case.outcome and reason]
             case.reason = "\n".join(reasons)
         else:
             case.reason = "the case ended without an outcome"
         self._current = None
         loops = self._loops_created()
-        self.write(
-            "stop", index=self._next - 1, loops=loops, case=dataclasses.asdict(case)
-        )
+        self.write("stop", index=self._next - 1, loops=loops, case=dataclasses.asdict(case))
         self.arm()
         super().stopTest(test)
 
@@ -205,9 +192,7 @@ class JournalResult(unittest.TestResult):
         else:
             # Reported for a class or a module (its setUp, its tearDown), not for a
             # case.
-            self.write(
-                "extra", case=dataclasses.asdict(CaseResult(test.id(), outcome, reason))
-            )
+            self.write("extra", case=dataclasses.asdict(CaseResult(test.id(), outcome, reason)))
 
     def addSuccess(self, test: Any) -> None:
         self._record(test, "passed")

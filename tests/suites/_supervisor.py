@@ -36,9 +36,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every runner has."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--json", type=Path, help="write the report to this file")
-    options.add_argument(
-        "-k", dest="substring", default="", help="only ids that contain this"
-    )
+    options.add_argument("-k", dest="substring", default="", help="only ids that contain this")
     options.add_argument(
         "--case-limit", type=float, default=120.0, help="seconds that one case may take"
     )
@@ -137,9 +135,7 @@ class Supervisor:
                     break
                 if planned is None or progress.next is None:
                     # It would die at the same place again.
-                    self._fail(
-                        f"{name}: start of the worker at case {start}", code, output
-                    )
+                    self._fail(f"{name}: start of the worker at case {start}", code, output)
                     break
                 if not progress.blamed:
                     self._fail(f"{name}: behind case {progress.next - 1}", code, output)
@@ -165,9 +161,7 @@ class Supervisor:
         if "PYTHONPATH" in env:
             # The worker has another working directory.
             paths = env["PYTHONPATH"].split(os.pathsep)
-            env["PYTHONPATH"] = os.pathsep.join(
-                os.path.abspath(path) for path in paths if path
-            )
+            env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths if path)
         # The worker's own watchdog is better, for it shows where it hangs: let it be
         # first.
         patience = self._args.case_limit + 30.0

@@ -88,9 +88,7 @@ def main() -> int:
     """Run the suite as the command line says; return the exit code."""
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--loop", choices=("tornado4", "stock"), default="tornado4")
-    options.add_argument(
-        "--module", action="append", help="only this module, by full name"
-    )
+    options.add_argument("--module", action="append", help="only this module, by full name")
     args = options.parse_args()
     if not shipped():
         print(f"not shipped: this interpreter comes without {PACKAGE}")

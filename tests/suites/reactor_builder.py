@@ -159,9 +159,7 @@ def plan(reactor: str) -> Plan:
                 cases += [value(name) for name in names]
             else:
                 # It has a list of its own: cases for one particular other reactor.
-                excluded[f"{value.__module__}.{value.__name__}"] = (
-                    "for another reactor only"
-                )
+                excluded[f"{value.__module__}.{value.__name__}"] = "for another reactor only"
     return Plan(cases, {"Twisted": twisted.__version__, **python_version()}, excluded)
 
 
@@ -197,9 +195,7 @@ def main() -> int:
     if args.journal:
         return worker(args)
     loop = "tornado4" if args.reactor == "tornado4" else "stock"
-    report = Report(
-        f"twisted.internet.test ReactorBuilder, reactor {args.reactor},", loop
-    )
+    report = Report(f"twisted.internet.test ReactorBuilder, reactor {args.reactor},", loop)
     supervisor = Supervisor(report, args)
     supervisor.run("ReactorBuilder", [__file__, "--reactor", args.reactor])
     return supervisor.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,12 +43,11 @@ def start(job: Callable[[Services], Awaitable[int]], interrupted: int = 1) -> in
             codes.append(interrupted)
         return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait([task])))
 
-    IOLoop.current().add_callback(begin)
-    try:
-        IOLoop.current().start()
-    except KeyboardInterrupt:
-        reactor.stop()
-        IOLoop.current().start()  # once more, for what the shutdown has to do
+    io_loop: Any = IOLoop.current()
+    # reactor.run() would do this; IOLoop.start() leaves signals to the application.
+    io_loop.asyncio_loop.add_signal_handler(signal.SIGINT, reactor.stop)
+    io_loop.add_callback(begin)
+    io_loop.start()
     return codes[0] if codes else 1
 
 
