@@ -55,7 +55,12 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._child_watchers: list[Callable[[], object]] = []
         self._wakeup_before: int | None = None
         self._iterate_limit: float | None = None
-        super().__init__(SelectorView(self))  # type: ignore[arg-type]
+        try:
+            super().__init__(SelectorView(self))  # type: ignore[arg-type]
+        except BaseException:
+            # Without descriptors left. There is no loop to be closed by anyone.
+            self._release()
+            raise
 
     # Running
 

@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::log_context::LogContexts;
 use super::{DelayedCall, Selectable, ThreadCall};
 use crate::core::clock::Deadline;
-use crate::core::registrations::Role;
+use crate::core::registrations::{Role, Watchers};
 use crate::py::call::Call;
 use crate::py::error;
 use crate::py::event_loop::EventLoop;
@@ -146,26 +146,25 @@ impl Reactor {
         }
     }
 
-    /// The descriptor under which an object is watched. Its own word is tried
-    /// first; once closed, or renumbered, it no longer knows.
+    /// The descriptor under which an object is watched. One that is closed
+    /// has no number any more and is searched for.
     fn watched(&self, object: &Bound<'_, PyAny>, role: Role) -> Option<RawFd> {
-        let current = fileno(object).ok();
+        let current = fileno(object).ok().filter(|fd| *fd >= 0);
         self.event_loop().with_registrations(|registrations| {
-            let is_watched = |watcher: Option<&Arc<Watcher>>| {
-                watcher
-                    .and_then(|watcher| watcher.selectable())
-                    .is_some_and(|selectable| selectable.is_for(object))
+            let is_watched = |watchers: &Watchers<Arc<Watcher>>| {
+                let watcher = watchers.get(role).and_then(|watcher| watcher.selectable());
+                watcher.is_some_and(|selectable| selectable.is_for(object))
             };
-            let current = current.filter(|fd| {
-                let watchers = registrations.watchers(*fd);
-                is_watched(watchers.and_then(|watchers| watchers.get(role)))
-            });
-            current.or_else(|| {
-                registrations
+            match current {
+                Some(fd) => registrations
+                    .watchers(fd)
+                    .is_some_and(is_watched)
+                    .then_some(fd),
+                None => registrations
                     .iter()
-                    .find(|(_, watchers)| is_watched(watchers.get(role)))
-                    .map(|(fd, _)| fd)
-            })
+                    .find(|(_, watchers)| is_watched(watchers))
+                    .map(|(fd, _)| fd),
+            }
         })
     }
 

@@ -1,0 +1,94 @@
+"""The table, and the same as JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .rounds import Result, Spread
+from .work import OURS, PEERS
+
+NAME_WIDTH = 37
+TIME_WIDTH = 14
+
+HEADING = (
+    "Nanoseconds per operation: median and interquartile range. Ratios: how many times\n"
+    "as fast we are, median of the rounds. Absolute times say little on a shared machine."
+)
+
+
+def header(face: str) -> str:
+    """The first line of a face's table."""
+    hosts = "".join(f"{name:>{TIME_WIDTH}}" for name in (OURS, *PEERS[face]))
+    return f"\n{face:<{NAME_WIDTH}}{hosts}   {'to the best peer':<17} target"
+
+
+def row(result: Result) -> str:
+    """One line of the table."""
+    times = "".join(
+        f"{_time(result.nanoseconds.get(name)):>{TIME_WIDTH}}" for name in result.work.hosts
+    )
+    best = result.best_peer
+    ratio = f"{result.ratios[best].median:.2f}x {best}"
+    return f"{result.work.name:<{NAME_WIDTH}}{times}   {ratio:<17} {_target(result)}".rstrip()
+
+
+def _time(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    range_in_percent = 100 * (spread.high - spread.low) / spread.median
+    return f"{spread.median:,.0f} {range_in_percent:3.0f}%"
+
+
+def _target(result: Result) -> str:
+    target, met = result.work.target, result.met
+    if target is None:
+        return ""
+    wanted = f"{target.ratio:.1f}x {target.peer}"
+    if met is None:
+        return f"{wanted}: not measured"
+    ratio = result.ratios[target.peer].median
+    return f"{wanted}: {ratio:.2f}x, {'met' if met else 'missed'}"
+
+
+def as_json(results: list[Result]) -> dict[str, Any]:
+    """Everything that was measured, and on what."""
+    return {"on": _environment(), "work": [_entry(result) for result in results]}
+
+
+def _entry(result: Result) -> dict[str, Any]:
+    work = result.work
+    entry: dict[str, Any] = {
+        "face": work.face,
+        "name": work.name,
+        "operations": work.operations,
+        "rounds": result.rounds,
+        "nanoseconds": {name: it._asdict() for name, it in result.nanoseconds.items()},
+        "ratios": {name: it._asdict() for name, it in result.ratios.items()},
+        "best_peer": result.best_peer,
+    }
+    if work.target is not None:
+        target = {"peer": work.target.peer, "ratio": work.target.ratio, "met": result.met}
+        entry["target"] = target
+    return entry
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("tornado4", "twisted", "tornado", "uvloop")
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "versions": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
