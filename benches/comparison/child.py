@@ -7,8 +7,9 @@ it is used with: a function that serves several loops is slower on each of them.
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -23,8 +24,11 @@ class Child:
     def __init__(self, face: str, name: str) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, face, name), daemon=True)
+        self._process = context.Process(
+            name=f"{face} on {name}", target=serve, args=(theirs, face, name), daemon=True
+        )
         self._process.start()
+        # Now a child that ends is noticed here.
         theirs.close()
 
     @contextmanager
@@ -38,17 +42,23 @@ class Child:
 
     def close(self) -> None:
         """End the process."""
-        self._connection.send(None)
+        with suppress(BrokenPipeError):
+            self._connection.send(None)
         self._process.join()
 
     def _ask(self, question: object) -> float:
-        self._connection.send(question)
-        answer: float = self._connection.recv()
+        try:
+            self._connection.send(question)
+            answer: float = self._connection.recv()
+        except (BrokenPipeError, EOFError):
+            raise RuntimeError(f"{self._process.name} ended; see what it wrote") from None
         return answer
 
 
 def serve(connection: Connection, face: str, name: str) -> None:
     """Do what the other side of the connection asks for; runs in the child."""
+    # An interrupt is for the parent; this process ends when that closes it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     host = new_host(face, name)
     while (title := connection.recv()) is not None:
         with WORK[title].prepare(host) as measured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -43,14 +44,12 @@ def _time(spread: Spread | None) -> str:
 
 
 def _target(result: Result) -> str:
-    target, met = result.work.target, result.met
-    if target is None:
+    target, verdict = result.work.target, result.verdict
+    if target is None or verdict is None:
         return ""
-    wanted = f"{target.ratio:.1f}x {target.peer}"
-    if met is None:
-        return f"{wanted}: not measured"
-    ratio = result.ratios[target.peer].median
-    return f"{wanted}: {ratio:.2f}x, {'met' if met else 'missed'}"
+    ratio = result.ratios.get(target.peer)
+    found = "" if ratio is None else f"{ratio.median:.2f}x, "
+    return f"{target.ratio:.1f}x {target.peer}: {found}{verdict}"
 
 
 def as_json(results: list[Result]) -> dict[str, Any]:
@@ -70,8 +69,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "best_peer": result.best_peer,
     }
     if work.target is not None:
-        target = {"peer": work.target.peer, "ratio": work.target.ratio, "met": result.met}
-        entry["target"] = target
+        entry["target"] = {**asdict(work.target), "verdict": result.verdict}
     return entry
 
 

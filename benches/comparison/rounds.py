@@ -10,7 +10,7 @@ from statistics import quantiles
 from typing import NamedTuple
 
 from .child import Child
-from .work import OURS, Work
+from .work import OURS, PEERS, Work
 
 # Fewer rounds than this give no quartiles worth the name.
 FEWEST = 5
@@ -52,19 +52,26 @@ class Result:
         return min(self.ratios, key=lambda name: self.ratios[name].median)
 
     @property
-    def met(self) -> bool | None:
-        """Whether the target was met; None if there is none to compare with."""
+    def verdict(self) -> str | None:
+        """What became of the target; None if there is none.
+
+        It is met or missed only when it lies outside the quartiles: a quarter
+        of the rounds on the other side is too close to call.
+        """
         target = self.work.target
-        if target is None or target.peer not in self.ratios:
+        if target is None:
             return None
-        return self.ratios[target.peer].median >= target.ratio
+        if target.peer not in self.ratios:
+            return "not measured"
+        ratio = self.ratios[target.peer]
+        if ratio.low <= target.ratio <= ratio.high:
+            return "too close to call"
+        return "met" if ratio.median > target.ratio else "missed"
 
 
 @contextmanager
 def children(face: str) -> Iterator[dict[str, Child]]:
     """Start a process for each host of a face that is installed here."""
-    from .work import PEERS
-
     names = [OURS, *(name for name in PEERS[face] if name != "uvloop" or find_spec(name))]
     started = {name: Child(face, name) for name in names}
     try:
@@ -77,9 +84,7 @@ def children(face: str) -> Iterator[dict[str, Child]]:
 def measure(work: Work, hosts: dict[str, Child], seconds: float) -> Result:
     """Do rounds of the work on all hosts, for about so many seconds."""
     with ExitStack() as stack:
-        rounds = {
-            name: stack.enter_context(child.prepared(work)) for name, child in hosts.items()
-        }
+        rounds = {name: stack.enter_context(child.prepared(work)) for name, child in hosts.items()}
         taken: dict[str, list[float]] = {name: [] for name in rounds}
         order = list(rounds)
         for warm_up in rounds.values():

@@ -85,7 +85,7 @@ def line_echo(host: TwistedHost) -> Iterator[Round]:
     server.noisy = False
     clients = Clients()
     port: Any = reactor.listenTCP(0, server, interface="127.0.0.1")
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
+    endpoint: Any = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
 
     def until(count: int, act: Callable[[], object]) -> None:
         """Act, and run until there are so many connections."""
@@ -108,7 +108,8 @@ def line_echo(host: TwistedHost) -> Iterator[Round]:
 
     def disconnect() -> None:
         for client in list(clients.connections):
-            client.transport.loseConnection()
+            transport: Any = client.transport
+            transport.loseConnection()
 
     # A first connection comes and goes: the allocator learns from it.
     until(1, lambda: connect(1))

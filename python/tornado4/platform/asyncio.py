@@ -70,7 +70,10 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         While it runs on the main thread, signals wake the loop, so that their
         Python handlers run at once.
         """
+        # Before anything is touched: some versions of asyncio clean up after the
+        # loop that runs when they refuse to run it again.
         self._check_closed()
+        self._check_running()  # type: ignore[attr-defined]
         with self._signals_wake():
             super().run_forever()
 
