@@ -12,6 +12,7 @@ test expects is right, and once for ours, where the traces of both must be equal
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import sys
 import threading
@@ -190,13 +191,19 @@ def as_global(reactor):
         yield
 
 
+def difference(ours, stock):
+    pairs = enumerate(itertools.zip_longest(ours, stock, fillvalue="nothing"))
+    index, (mine, theirs) = next(x for x in pairs if x[1][0] != x[1][1])
+    return f"event {index} of the trace is {mine} on ours and {theirs} on stock"
+
+
 def _marked(tracer, stock, ours):
     def run_stock(scenario):
         return tracer(stock, scenario)
 
     def run_ours(scenario):
-        trace = tracer(ours, scenario)
-        assert trace == tracer(stock, scenario), "ours and stock's traces differ"
+        trace, expected = tracer(ours, scenario), tracer(stock, scenario)
+        assert trace == expected, difference(trace, expected)
         return trace
 
     return pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What callLater returns: cancelling, moving and listing it, as EPollReactor has it."""
 
+import re
+
 import pytest
 
 from loops import on_reactors
@@ -58,6 +60,47 @@ def test_within_its_own_call(run):
 
     within = [(False, True, ["other"]), CALLED, CALLED, CALLED]
     assert run(scenario) == [["other", "self"], *within, []]
+
+
+@on_reactors
+def test_they_are_ordered_by_time_and_equal_to_themselves_alone(run):
+    def scenario(reactor, trace):
+        near, far = (reactor.callLater(delay, print) for delay in [1000, 2000])
+        trace.append([near < far, near <= far, far < near, far <= near])
+        trace.append([near == near, near == far, near != far])
+        trace.append({near: 1, far: 2}[near])
+        trace.append(len({near, far, near}))
+        near.cancel()
+        trace.append(len({near, far, near}))
+        far.cancel()
+
+    assert run(scenario) == [
+        [True, True, False, False],
+        [True, False, True],
+        *(1, 2, 2),
+    ]
+
+
+@on_reactors
+def test_repr(run):
+    def scenario(reactor, trace):
+        def add(call):
+            text = re.sub("0x[0-9a-f]+", "0x", repr(call))
+            trace.append(re.sub(r"\[-?[0-9.e-]+s\]", "[Ns]", text))
+
+        waits = reactor.callLater(1000, print, 1, "two", sep="")
+        add(waits)
+        waits.cancel()
+        add(waits)
+        called = reactor.callLater(0, int)
+        run_turns(reactor)
+        add(called)
+
+    assert run(scenario) == [
+        "<DelayedCall 0x [Ns] called=0 cancelled=0 print(1, 'two', sep='')>",
+        "<DelayedCall 0x [Ns] called=0 cancelled=1>",
+        "<DelayedCall 0x [Ns] called=1 cancelled=0 int()>",
+    ]
 
 
 @on_reactors

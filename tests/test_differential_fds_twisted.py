@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 from descriptors import HalfCloseable, Watched, drain
-from loops import on_reactors
+from loops import on_reactors, ours_reactor
 from scenarios import pipe, run_turns, socket_pair
 
 
@@ -76,6 +76,55 @@ def test_both_directions_reading_goes_first(run):
             reactor.removeReader(watched)
 
     assert run(scenario) == [("both", "doRead"), ("both", "doWrite")]
+
+
+@on_reactors
+def test_one_that_stops_reading_as_it_writes_writes_once_a_turn(run):
+    def scenario(reactor, trace):
+        def write():
+            reactor.removeReader(watched)
+            if trace.count(("s", "doWrite")) == 2:
+                reactor.removeWriter(watched)
+
+        with socket_pair() as (left, _):
+            watched = Watched(trace, "s", left.fileno(), write=write)
+            reactor.addReader(watched)
+            reactor.addWriter(watched)
+            for turn in range(3):
+                trace.append(turn)
+                reactor.iterate()
+
+    assert run(scenario) == [0, ("s", "doWrite"), 1, ("s", "doWrite"), 2]
+
+
+@on_reactors
+def test_one_that_stops_reading_as_it_reads_still_writes_once(run):
+    def scenario(reactor, trace):
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            watched = Watched(trace, "s", left.fileno())
+            watched.read = lambda: reactor.removeReader(watched)
+            reactor.addReader(watched)
+            reactor.addWriter(watched)
+            reactor.iterate()
+            reactor.removeWriter(watched)
+
+    assert run(scenario) == [("s", "doRead"), ("s", "doWrite")]
+
+
+def test_one_that_stops_writing_as_it_reads_does_not_write():
+    # EPollReactor calls doWrite even so, and that of others removed in the turn too.
+    def scenario(reactor, trace):
+        with socket_pair() as (left, right):
+            right.send(b"x")
+            watched = Watched(trace, "s", left.fileno())
+            watched.read = lambda: reactor.removeWriter(watched)
+            reactor.addReader(watched)
+            reactor.addWriter(watched)
+            reactor.iterate()
+            reactor.removeReader(watched)
+
+    assert ours_reactor(scenario) == [("s", "doRead")]
 
 
 @on_reactors

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from loops import on_asyncio
-from scenarios import pipe, turns
+from scenarios import outcome, pipe, turns
 
 
 @on_asyncio
@@ -31,6 +31,33 @@ def test_first_in_first_out_and_what_is_added_waits_a_turn(run):
         *(2, "a''", "b''", "c''"),
         3,
     ]
+
+
+@on_asyncio
+def test_how_they_may_be_called(run):
+    def scenario(loop, trace):
+        def called(*args):
+            trace.append(args)
+
+        loop.call_soon(callback=called)
+        loop.call_soon_threadsafe(callback=called, context=None)
+        loop.call_later(delay=0, callback=called)
+        loop.call_at(when=loop.time(), callback=called)
+        loop.call_soon(called, *range(100))
+        for wrong in [
+            loop.call_soon,
+            loop.call_later,
+            lambda: loop.call_later(0),
+            lambda: loop.call_soon(called, key=1),
+            lambda: loop.call_soon(called, callback=called),
+            lambda: loop.add_reader(0),
+            lambda: loop.remove_reader(),
+        ]:
+            trace.append(outcome(wrong)[0])
+        turns(loop)
+
+    expected = [(), (), tuple(range(100)), (), ()]
+    assert run(scenario) == ["TypeError"] * 7 + expected
 
 
 @on_asyncio

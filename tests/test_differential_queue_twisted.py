@@ -138,6 +138,22 @@ def test_iterate_on_a_reactor_that_was_not_started(run):
 
 
 @on_reactors
+def test_iterate_waits_for_what_comes(run):
+    def scenario(reactor, trace):
+        with pipe() as (r, w):
+            watched = Watched(trace, "r", r, lambda: drain(r))
+            reactor.addReader(watched)
+            thread = threading.Timer(0.05, os.write, [w, b"x"])
+            thread.start()
+            reactor.iterate(20)
+            trace.append("iterated")
+            thread.join()
+            reactor.removeReader(watched)
+
+    assert run(scenario) == [("r", "doRead"), "iterated"]
+
+
+@on_reactors
 def test_iterate_within_a_delayed_call_runs_what_is_due_once(run):
     def scenario(reactor, trace):
         def outer(name):

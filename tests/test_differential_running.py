@@ -1,6 +1,8 @@
 """run_forever, stop and close, also out of place: as stock asyncio has it."""
 
 import asyncio
+import os
+import signal
 import threading
 
 import pytest
@@ -215,6 +217,23 @@ def test_a_stop_from_another_thread_alone_needs_a_wakeup(run):
         turns(loop)
 
     assert run(scenario) == ["woken"]
+
+
+@on_asyncio
+def test_ctrl_c_leaves_a_loop_that_has_nothing_to_do(run):
+    def scenario(loop, trace):
+        thread = threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGINT])
+        thread.start()
+        try:
+            loop.run_forever()
+        except KeyboardInterrupt:
+            trace.append("left")
+        thread.join()
+        trace.append((loop.is_running(), loop.is_closed()))
+        loop.call_soon(trace.append, "usable")
+        turns(loop)
+
+    assert run(scenario) == ["left", (False, False), "usable"]
 
 
 @on_asyncio

@@ -1,7 +1,10 @@
 """run, stop, crash and the system events, as EPollReactor has them."""
 
 import os
+import signal
+import threading
 
+import pytest
 from twisted.internet import defer
 
 from descriptors import Watched
@@ -225,6 +228,25 @@ def test_stop_within_doread_and_the_disconnection(run):
 
     lost = ("r", "connectionLost", "ConnectionLost")
     assert run(scenario) == [("r", "doRead"), "before", lost, "after"]
+
+
+@on_reactors
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it(run, number):
+    def scenario(reactor, trace):
+        before = {n: signal.getsignal(n) for n in [signal.SIGINT, signal.SIGTERM]}
+        thread = threading.Timer(0.02, os.kill, [os.getpid(), number])
+        reactor.addSystemEventTrigger("before", "shutdown", trace.append, "shutdown")
+        reactor.callWhenRunning(thread.start)
+        try:
+            reactor.run(installSignalHandlers=True)
+        finally:
+            for known, handler in before.items():
+                signal.signal(known, handler)
+        thread.join()
+        trace.append(reactor._exitSignal)
+
+    assert run(scenario) == ["shutdown", number]
 
 
 @on_reactors

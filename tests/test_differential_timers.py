@@ -20,6 +20,16 @@ def test_deadlines_in_order_whatever_the_order_of_insertion(run):
     assert run(scenario) == list(range(10))
 
 
+@on_asyncio
+def test_times_before_the_clock_began(run):
+    def scenario(loop, trace):
+        for when in [0, -1, -3, -2, -1e9, -1e300]:
+            loop.call_at(when, trace.append, when)
+        turns(loop)
+
+    assert run(scenario) == [-1e300, -1e9, -3, -2, -1, 0]
+
+
 def equal_deadlines(loop, trace):
     when = loop.time() - 1
     handles = [loop.call_at(when, trace.append, number) for number in range(100)]

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from descriptors import Watched
-from loops import tornado4_asyncio, tornado4_io_loop, tornado4_reactor
+from loops import ours_asyncio, tornado4_asyncio, tornado4_io_loop, tornado4_reactor
 from scenarios import pipe, turns
 from things import WAYS, Thing
 
@@ -116,6 +116,45 @@ def test_a_loop_dropped_unclosed_is_collected_with_all_it_holds(fill):
         left = fill_drop_and_collect(fill)
     assert left == [None, None]
     assert open_fds() == fds
+
+
+class CallsBack(Thing):
+    """Its destructor does to the loop what a destructor might."""
+
+    def __init__(self, loop, trace):
+        self.loop = loop
+        self.trace = trace
+
+    def __del__(self):
+        self.loop.call_soon(self.trace.append, "soon")
+        self.loop.call_soon_threadsafe(self.trace.append, "threadsafe")
+        self.loop.call_later(0, self.trace.append, "later").cancel()
+        self.loop.call_later(0, self.trace.append, "later")
+        self.loop.remove_reader(0)
+
+
+def test_a_destructor_may_call_the_loop_wherever_it_runs():
+    # Were a lock held while the loop lets go of something, this would hang.
+    def scenario(loop, trace):
+        def thing():
+            return CallsBack(loop, trace)
+
+        loop.call_soon(thing()).cancel()
+        loop.call_later(3600, thing()).cancel()
+        with pipe() as (r, w):
+            loop.add_reader(r, thing())
+            loop.add_reader(r, thing())
+            loop.remove_reader(r)
+            loop.add_writer(w, thing())
+            loop.remove_writer(w)
+        loop.call_soon(thing(), thing())
+        loop.call_later(0, thing(), thing())
+        loop.set_exception_handler(thing())
+        loop.set_exception_handler(None)
+        turns(loop, 3)
+
+    trace = ours_asyncio(scenario)
+    assert sorted(trace) == ["later"] * 10 + ["soon"] * 10 + ["threadsafe"] * 10
 
 
 def test_a_closed_loop_warns_of_nothing():

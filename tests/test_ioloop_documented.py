@@ -83,6 +83,19 @@ def test_timeouts_run_in_the_order_of_deadline_and_then_of_insertion():
 
 
 @on_io_loops
+def test_what_cannot_be_called_is_refused(run):
+    def scenario(io_loop, trace):
+        for wrong in [None, "text"]:
+            trace.append(outcome(io_loop.add_callback, wrong)[0])
+            trace.append(outcome(io_loop.spawn_callback, wrong)[0])
+            trace.append(outcome(io_loop.call_later, 0, wrong)[0])
+            trace.append(outcome(io_loop.add_timeout, io_loop.time(), wrong)[0])
+        run_for(io_loop)
+
+    assert run(scenario) == ["TypeError"] * 8
+
+
+@on_io_loops
 def test_remove_timeout(run):
     def scenario(io_loop, trace):
         def first():

@@ -195,6 +195,20 @@ def test_a_handler_that_raises_is_logged_and_the_loop_goes_on():
     assert ours_io_loop(scenario) == [("logged", "ValueError", message), b"x"]
 
 
+def test_a_handler_that_cannot_be_called_is_logged():
+    def scenario(io_loop, trace):
+        with pipe() as (r, w):
+            os.write(w, b"x")
+            io_loop.add_handler(r, None, READ)
+            io_loop.add_callback(trace.append, "callback")
+            io_turns(io_loop)
+            io_loop.remove_handler(r)
+        trace.sort(key=str)
+
+    message = "'NoneType' object is not callable"
+    assert ours_io_loop(scenario) == [("logged", "TypeError", message), "callback"]
+
+
 def test_errors_are_told_whatever_is_asked_for():
     # Tornado 6 calls it READ or WRITE.
     def scenario(io_loop, trace):

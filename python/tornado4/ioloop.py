@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +40,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     """
 
     _instance: IOLoop | None = None
-    _instance_lock = threading.Lock()
+    _instance_lock = threading.RLock()
     _thread = threading.local()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -177,18 +178,9 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """
         with IOLoop._instance_lock:
             instance = IOLoop._instance
-        if instance is not None and not instance.asyncio_loop.is_closed():
+            if instance is None or instance.asyncio_loop.is_closed():
+                instance = IOLoop._instance = IOLoop()
             return instance
-        made = IOLoop()
-        with IOLoop._instance_lock:
-            if IOLoop._instance is instance:
-                IOLoop._instance = made
-            else:
-                instance = IOLoop._instance
-        if instance is not None and IOLoop._instance is not made:
-            made.close()
-            return instance
-        return made
 
     @staticmethod
     def initialized() -> bool:
@@ -252,12 +244,14 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
 
 def _asyncio_loop_of_thread() -> Any:
-    """Return the asyncio loop that was set for the thread, if any.
-
-    `asyncio.get_event_loop` would make one on some versions.
-    """
-    policy = asyncio.get_event_loop_policy()
-    local = getattr(policy, "_local", None)
+    """Return the asyncio loop that was set for the thread, if any."""
+    if sys.version_info >= (3, 14):
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            return None
+    # `get_event_loop` would make one here.
+    local = getattr(asyncio.get_event_loop_policy(), "_local", None)
     return getattr(local, "_loop", None)
 
 
