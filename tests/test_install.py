@@ -176,9 +176,9 @@ def test_install_on_a_given_io_loop() -> None:
     assert out.strip() == "True False"
 
 
-@pytest.mark.parametrize("bad", ["3", "object()", "asyncio.SelectorEventLoop()", "closed"])
+@pytest.mark.parametrize("bad", ["3", "object()", "closed"])
 def test_install_on_what_is_no_io_loop(bad: str) -> None:
-    error = "RuntimeError: Event loop is closed" if bad == "closed" else "TypeError: not a tornado4"
+    error = "RuntimeError: Event loop is closed" if bad == "closed" else "TypeError: not an IOLoop"
     out = run(
         f"""
         import asyncio, sys

@@ -24,7 +24,7 @@ fn both_clocks() -> (Deadline, i64) {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_nanos());
         let after = Deadline::now();
-        if after.0.saturating_sub(now.0) <= TOLERANCE {
+        if after.0.abs_diff(now.0) <= TOLERANCE {
             break;
         }
         // The thread was interrupted in between, or the clocks are slow.
@@ -38,7 +38,7 @@ fn both_clocks() -> (Deadline, i64) {
 /// order.
 fn wall_clock_offset(now: Deadline, wall: i64) -> i64 {
     static OFFSET: AtomicI64 = AtomicI64::new(i64::MIN);
-    let current = wall.saturating_sub_unsigned(now.0);
+    let current = wall.saturating_sub(now.0);
     let kept = OFFSET.load(Ordering::Relaxed);
     if kept.abs_diff(current) <= TOLERANCE {
         return kept;
@@ -49,11 +49,11 @@ fn wall_clock_offset(now: Deadline, wall: i64) -> i64 {
 
 /// A point on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline(u64);
+pub struct Deadline(i64);
 
 impl Deadline {
     /// Later than every point the clock can reach.
-    pub const NEVER: Deadline = Deadline(u64::MAX);
+    pub const NEVER: Deadline = Deadline(i64::MAX);
 
     /// The current time.
     #[must_use]
@@ -65,8 +65,8 @@ impl Deadline {
         // SAFETY: `time` is a valid, writable timespec for the whole call.
         let outcome = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
         debug_assert_eq!(outcome, 0, "the monotonic clock always exists");
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+        #[allow(clippy::useless_conversion)]
+        let (seconds, nanos) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
         Deadline(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
     }
 
@@ -78,19 +78,15 @@ impl Deadline {
             return None;
         }
         // A float cast saturates, which is just what is wanted here.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Some(Deadline((seconds * NANOS_PER_SECOND).ceil() as u64))
+        #[allow(clippy::cast_possible_truncation)]
+        Some(Deadline((seconds * NANOS_PER_SECOND).ceil() as i64))
     }
 
     /// The point `seconds` (negative: before) from this one; `None` for NaN.
     #[must_use]
     pub fn plus_seconds(self, seconds: f64) -> Option<Deadline> {
-        let distance = Deadline::from_seconds(seconds.abs())?;
-        Some(if seconds < 0.0 {
-            Deadline(self.0.saturating_sub(distance.0))
-        } else {
-            Deadline(self.0.saturating_add(distance.0))
-        })
+        let distance = Deadline::from_seconds(seconds)?;
+        Some(Deadline(self.0.saturating_add(distance.0)))
     }
 
     /// The point at which the wall clock reads `seconds` since the Unix epoch;
@@ -102,11 +98,13 @@ impl Deadline {
             return Some(reading);
         }
         let (now, wall) = both_clocks();
-        let nanos = i128::from(reading.0) - i128::from(wall_clock_offset(now, wall));
-        let deadline = Deadline(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX));
+        let deadline = Deadline(reading.0.saturating_sub(wall_clock_offset(now, wall)));
         // What has passed on the wall clock has passed, whatever was rounded.
-        let passed = i128::from(reading.0) <= i128::from(wall);
-        Some(if passed { deadline.min(now) } else { deadline })
+        Some(if reading.0 <= wall {
+            deadline.min(now)
+        } else {
+            deadline
+        })
     }
 
     /// Seconds since the clock's epoch, as `time.monotonic()` gives them.
@@ -119,7 +117,7 @@ impl Deadline {
     /// How long from `now` until this point; zero when it has passed.
     #[must_use]
     pub fn since(self, now: Deadline) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(now.0))
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }
 }
 
@@ -143,12 +141,13 @@ mod tests {
     #[test]
     fn out_of_range_saturates_and_nan_is_refused() {
         assert_eq!(Deadline::from_seconds(f64::INFINITY), Some(Deadline::NEVER));
-        assert_eq!(Deadline::from_seconds(-5.0), Some(Deadline(0)));
+        assert_eq!(Deadline::from_seconds(-5.0), Some(Deadline(-5_000_000_000)));
+        assert_eq!(Deadline::from_seconds(-1e300), Some(Deadline(i64::MIN)));
         assert_eq!(Deadline::from_seconds(f64::NAN), None);
         assert_eq!(Deadline(7).plus_seconds(f64::NAN), None);
         assert_eq!(
-            Deadline(7).plus_seconds(f64::NEG_INFINITY),
-            Some(Deadline(0))
+            Deadline(-7).plus_seconds(f64::NEG_INFINITY),
+            Some(Deadline(i64::MIN))
         );
         assert_eq!(Deadline(7).plus_seconds(1e300), Some(Deadline::NEVER));
     }

@@ -68,6 +68,12 @@ impl Poller {
         Native(self.fd)
     }
 
+    /// The poll's own descriptor, for another poll to watch.
+    #[must_use]
+    pub fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+
     /// Makes a wait that is under way, or else the next one, return at once.
     ///
     /// # Errors

@@ -60,6 +60,26 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     outcome
 }
 
+/// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait,
+/// and leaves the poll so that the host sees it ready when there is work.
+/// Returns the seconds until the next timer is due.
+///
+/// # Errors
+/// As `run`. The poll is left in the same way.
+pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
+    let this = event_loop.get();
+    this.calls.end_wait();
+    let outcome = turn(event_loop, Some(Duration::ZERO));
+    if !this.is_closed() && !this.calls.begin_wait() {
+        this.wake();
+    }
+    outcome?;
+    let now = Deadline::now();
+    Ok(this
+        .next_deadline()
+        .map(|deadline| deadline.since(now).as_secs_f64()))
+}
+
 fn run_calls(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let this = event_loop.get();
     while let Some(call) = this.calls.pop() {
@@ -92,7 +112,8 @@ fn wait(
         return py.detach(|| poll(Some(Duration::ZERO)));
     }
     poll(Some(Duration::ZERO))?;
-    if busy || !events.is_empty() || !this.calls.begin_wait() {
+    let may_wait = limit != Some(Duration::ZERO);
+    if busy || !may_wait || !events.is_empty() || !this.calls.begin_wait() {
         return Ok(());
     }
     // Taken after `begin_wait`: a timer that another thread sets from here on

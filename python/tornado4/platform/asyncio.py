@@ -51,6 +51,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # The Tornado face stands above this one, so it is named and not
         # imported; it must be there before Tornado asks for this loop's IOLoop.
         importlib.import_module("tornado4.ioloop")
+        self._at_start: list[Callable[[], object]] = []
         self._at_shutdown: list[Callable[[], Awaitable[object]]] = []
         self._child_watchers: list[Callable[[], object]] = []
         self._wakeup_before: int | None = None
@@ -74,6 +75,9 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # loop that runs when they refuse to run it again.
         self._check_closed()
         self._check_running()  # type: ignore[attr-defined]
+        if self._iterate_limit is None:
+            while self._at_start:
+                self.call_soon(self._at_start.pop(0))
         with self._signals_wake():
             super().run_forever()
 
@@ -105,6 +109,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             return
         super().close()
         self._release()
+        self._at_start.clear()
+        self._at_shutdown.clear()
 
     def _close_self_pipe(self) -> None:
         # In a cycle that is collected the sockets may go before the loop.

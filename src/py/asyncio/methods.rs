@@ -224,6 +224,17 @@ impl EventLoop {
         turn::turn(slf, limit.and_then(Result::ok))
     }
 
+    /// One turn of a guest, whose poll a foreign loop watches: doesn't wait,
+    /// and returns the seconds until the next timer is due, if there is one.
+    fn _guest_turn(slf: &Bound<'_, Self>) -> PyResult<Option<f64>> {
+        turn::guest_turn(slf)
+    }
+
+    /// The descriptor of the poll, which is readable when there is work.
+    fn _poll_fd(&self) -> PyResult<i32> {
+        Ok(self.poller()?.as_raw_fd())
+    }
+
     /// Close the native side: everything that is scheduled is dropped.
     fn _release(&self) {
         self.release();

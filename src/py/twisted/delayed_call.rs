@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
+use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -266,13 +267,13 @@ impl DelayedCall {
     }
 
     #[getter]
-    fn called(&self) -> bool {
-        lock(&self.state).stage == Stage::Called
+    fn called(&self) -> u8 {
+        u8::from(lock(&self.state).stage == Stage::Called)
     }
 
     #[getter]
-    fn cancelled(&self) -> bool {
-        lock(&self.state).stage == Stage::Cancelled
+    fn cancelled(&self) -> u8 {
+        u8::from(lock(&self.state).stage == Stage::Cancelled)
     }
 
     #[getter]
@@ -310,12 +311,30 @@ impl DelayedCall {
         reports.call_method1(intern!(py, "delayed_call_repr"), (slf,))
     }
 
-    fn __lt__(&self, other: PyRef<'_, DelayedCall>) -> bool {
-        self.get_time() < other.get_time()
+    /// Ordered by time; equal to itself alone.
+    fn __richcmp__(
+        slf: &Bound<'_, Self>,
+        other: &Bound<'_, PyAny>,
+        operation: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let Ok(call) = other.cast::<DelayedCall>() else {
+            return Ok(py.NotImplemented());
+        };
+        let (mine, theirs) = (slf.get().get_time(), call.get().get_time());
+        let result = match operation {
+            CompareOp::Lt => mine < theirs,
+            CompareOp::Le => mine <= theirs,
+            CompareOp::Gt => mine > theirs,
+            CompareOp::Ge => mine >= theirs,
+            CompareOp::Eq => slf.is(call),
+            CompareOp::Ne => !slf.is(call),
+        };
+        Ok(result.into_pyobject(py)?.to_owned().into_any().unbind())
     }
 
-    fn __le__(&self, other: PyRef<'_, DelayedCall>) -> bool {
-        self.get_time() <= other.get_time()
+    fn __hash__(slf: &Bound<'_, Self>) -> usize {
+        slf.as_ptr().addr()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -44,18 +44,17 @@ impl Selectable {
         token: Token,
         readiness: Readiness,
     ) -> PyResult<()> {
+        let mut served: Option<Py<PyAny>> = None;
         for role in [Role::Read, Role::Write] {
+            // Looked up anew: serving the reader may have removed the writer.
             let Some(watchers) = watcher::resolve(event_loop.get(), token) else {
                 return Ok(());
             };
             let Some(selectable) = of(&watchers, role) else {
                 continue;
             };
-            let other = of(&watchers, Role::Read);
-            let both = other.is_some_and(|other| other.object.is(&selectable.object));
-            if role == Role::Write && both {
-                // It reads too, so it has been served.
-                continue;
+            if served.is_some_and(|object| object.is(&selectable.object)) {
+                return Ok(());
             }
             let event = Event {
                 event_loop,
@@ -63,6 +62,7 @@ impl Selectable {
                 readiness,
             };
             event.serve(selectable)?;
+            served = Some(selectable.object.clone_ref(event_loop.py()));
         }
         Ok(())
     }

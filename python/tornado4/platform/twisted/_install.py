@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from twisted.internet.main import installReactor
 
-from tornado4.ioloop import IOLoop
 from tornado4.platform._runner import prefer
 from tornado4.platform.twisted._reactor import TornadoReactor
 
 
-def install(io_loop: IOLoop | None = None) -> TornadoReactor:
+def install(io_loop: object = None, *, restartable: bool = False) -> TornadoReactor:
     """Install a `TornadoReactor` as Twisted's global reactor and return it.
 
-    ``io_loop`` is the IOLoop to run on, by default the current one. Raises
+    ``io_loop`` and ``restartable`` are as for `TornadoReactor`. Raises
     Twisted's `ReactorAlreadyInstalledError` if there is a global reactor.
     Follows the documentation of Tornado 4.5.
     """
@@ -26,7 +25,7 @@ def install(io_loop: IOLoop | None = None) -> TornadoReactor:
         raise ReactorAlreadyInstalledError(
             f"reactor already installed: {type(installed).__module__}.{name}"
         )
-    reactor = TornadoReactor(io_loop)
+    reactor = TornadoReactor(io_loop, restartable=restartable)
     installReactor(reactor)
     prefer(reactor._asyncioEventloop)
     return reactor

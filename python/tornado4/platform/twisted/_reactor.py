@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet._signals import _MultiSignalHandling
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
@@ -15,10 +16,8 @@ from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
 from zope.interface import classImplements, implementer
 
 from tornado4 import _core
-from tornado4.ioloop import IOLoop
-from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted import _reports
-from tornado4.platform.twisted._signals import ChildSignalHandling
+from tornado4.platform.twisted._hosts import host_of
 
 classImplements(_core.DelayedCall, IDelayedCall)
 
@@ -30,6 +29,9 @@ _NATIVE = (
     "getDelayedCalls",
     "wakeUp",
 )
+
+# What a reactor does when it shuts down, in this order.
+_SHUTDOWN = (("during", "crash"), ("during", "disconnectAll"), ("after", "_end"))
 
 
 class _Waker:
@@ -46,9 +48,15 @@ class _Waker:
 class TornadoReactor(AsyncioSelectorReactor):
     """A Twisted reactor on a Tornado IOLoop.
 
-    ``io_loop`` is the `tornado4.ioloop.IOLoop` to run on, by default the
-    current one, made if necessary. The reactor starts when the IOLoop does,
-    whichever way that is started: `IOLoop.start`, `run`, `tornado4.run`.
+    ``io_loop`` is the IOLoop to run on: by default the current one, which is made
+    if there is none. It may be one of ours or any other, stopped or running; a
+    foreign one stays the loop that runs, and drives the reactor. An asyncio loop
+    does too. Raises `TypeError` for anything else, `RuntimeError` for a closed
+    one.
+
+    The reactor starts when its loop does, whichever way that is started:
+    `IOLoop.start`, `run`, `tornado4.run`. It runs once, as every Twisted reactor,
+    unless it is ``restartable``: then it may be `run` again after it stopped.
 
     A reactor that lives shorter than the process is cleaned up by
     ``reactor.fireSystemEvent("shutdown")``, ``reactor.disconnectAll()`` and
@@ -59,12 +67,15 @@ class TornadoReactor(AsyncioSelectorReactor):
     move that from one reactor to another.
     """
 
-    def __init__(self, io_loop: IOLoop | None = None) -> None:
-        loop = _event_loop(io_loop)
-        self._io_loop = io_loop if io_loop is not None else _io_loop_of(loop)
-        self._asyncioEventloop: EventLoop = loop
-        self._core = _core.Reactor(loop, self, _reports)
+    def __init__(self, io_loop: object = None, *, restartable: bool = False) -> None:
+        self._host = host_of(io_loop)
+        self._io_loop = self._host.io_loop
+        self._asyncioEventloop: Any = self._host.asyncio_loop
+        self._core = _core.Reactor(self._host.engine, self, _reports)
         self._continuousPolling = _ContinuousPolling(self)
+        self._restartable = restartable
+        self._ended = False
+        self._startedOnce = False
         self._startedByLoop = False
         self._hostEnds = False
         for name in _NATIVE:
@@ -72,8 +83,9 @@ class TornadoReactor(AsyncioSelectorReactor):
                 setattr(self, name, getattr(self._core, name))
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
-        self._core.callFromThread(self._startWithLoop)
-        loop._at_shutdown.append(self._shutDownWithLoop)
+        self.addSystemEventTrigger("after", "shutdown", self._end)
+        self._host.when_started(self._startWithLoop)
+        self._host.at_end(self._shutDownWithLoop)
 
     # IReactorTime
 
@@ -151,8 +163,17 @@ class TornadoReactor(AsyncioSelectorReactor):
     def startRunning(self, installSignalHandlers: bool = True) -> None:
         """Start, as `IReactorCore.run` does before it runs.
 
-        Startup triggers already see the running asyncio loop.
+        Startup triggers already see the running asyncio loop. Raises
+        `ReactorAlreadyRunning` or `ReactorNotRestartable`.
         """
+        if self._ended and self._restartable:
+            self._ended = False
+            self._startedBefore = False
+            # The last shutdown has used them up.
+            for phase, trigger in _SHUTDOWN:
+                self.addSystemEventTrigger(phase, "shutdown", getattr(self, trigger))
+        self._startedOnce = True
+        self._host.attach()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self._asyncioEventloop)
         try:
@@ -162,51 +183,59 @@ class TornadoReactor(AsyncioSelectorReactor):
 
     def run(self, installSignalHandlers: bool = True) -> None:
         """See `IReactorCore.run`."""
+        self._startedByLoop = False
         ReactorBase.run(self, installSignalHandlers=installSignalHandlers)
 
     def mainLoop(self) -> None:
-        """Run the IOLoop until the reactor, or the IOLoop, is stopped."""
+        """Run the loop until the reactor, or the loop, is stopped."""
         if self._started:
-            self._io_loop.start()
+            self._host.run()
 
     def iterate(self, delay: float = 0.0) -> None:
         """See `IReactorCore.iterate`. May be called while the loop runs."""
-        self._asyncioEventloop._iterate(delay)
+        self._host.iterate(delay)
 
     def doIteration(self, delay: float | None) -> None:
         """Turn the loop once, waiting at most ``delay`` seconds."""
-        self._asyncioEventloop._iterate(0.0 if delay is None else delay)
+        self._host.iterate(0.0 if delay is None else delay)
 
     def runUntilCurrent(self) -> None:
         """Run what is due, without waiting."""
-        self._asyncioEventloop._iterate(0.0)
+        self._host.iterate(0.0)
         self._fireShutdown()
 
     def stop(self) -> None:
-        """See `IReactorCore.stop`."""
+        """See `IReactorCore.stop`.
+
+        A foreign loop that was running before the reactor goes on.
+        """
         ReactorBase.stop(self)
         self._core.callAtEndOfTurn(self._fireShutdown)
 
     def crash(self) -> None:
         """See `IReactorCore.crash`."""
         ReactorBase.crash(self)
-        if self._asyncioEventloop.is_running() and not self._hostEnds:
-            self._io_loop.stop()
+        if not self._hostEnds:
+            self._host.stop()
 
     def _fireShutdown(self) -> None:
         if self._justStopped:
             self._justStopped = False
             self.fireSystemEvent("shutdown")
 
+    def _end(self) -> None:
+        """Leave the loop, after everything else of the shutdown."""
+        self._ended = True
+        if self._startedByLoop:
+            self._signals.uninstall()
+        self._host.detach()
+
     def _startWithLoop(self) -> None:
         """Start the reactor if the loop was started by other means than `run`.
 
         Then SIGINT and SIGTERM are the application's own business.
         """
-        if self._asyncioEventloop._iterate_limit is not None:
-            # Only `iterate` runs the loop, which starts no reactor.
-            self._core.callFromThread(self._startWithLoop)
-        elif not self._started and not self._startedBefore:
+        if not self._startedOnce:
             self._startedByLoop = True
             on_main_thread = threading.current_thread() is threading.main_thread()
             self.startRunning(installSignalHandlers=on_main_thread)
@@ -222,34 +251,11 @@ class TornadoReactor(AsyncioSelectorReactor):
             ReactorBase.stop(self)
         self._fireShutdown()
         await finished.asFuture(self._asyncioEventloop)
-        self._signals.uninstall()
 
     # Signals
 
     def _signalsFactory(self) -> Any:
-        from twisted.internet._signals import _MultiSignalHandling
-
-        children = ChildSignalHandling(self._asyncioEventloop)
+        children = self._host.child_signals(self)
         if self._startedByLoop:
             return _MultiSignalHandling((children,))
         return _MultiSignalHandling((ReactorBase._signalsFactory(self), children))
-
-
-def _event_loop(io_loop: object) -> EventLoop:
-    """Return the native loop of an IOLoop, None meaning the current one."""
-    if io_loop is None:
-        running = asyncio._get_running_loop()
-        loop = running if running is not None else IOLoop.current().asyncio_loop
-    elif isinstance(io_loop, asyncio.AbstractEventLoop):
-        loop = io_loop
-    else:
-        loop = getattr(io_loop, "asyncio_loop", None)
-    if not isinstance(loop, EventLoop):
-        raise TypeError(f"not a tornado4 IOLoop: {io_loop or loop!r}")
-    loop._check_closed()
-    return loop
-
-
-def _io_loop_of(loop: EventLoop) -> IOLoop:
-    found: IOLoop = IOLoop._ioloop_for_asyncio[loop]  # type: ignore[assignment]
-    return found

@@ -1,0 +1,179 @@
+"""What a `TornadoReactor` runs on: a loop of ours, or a foreign asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import tornado.ioloop
+from twisted.internet._signals import SignalHandling, _ChildSignalHandling
+
+from tornado4 import _core
+from tornado4.ioloop import IOLoop
+from tornado4.platform._guest import AsyncioHost, Guest
+from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted._signals import ChildSignalHandling
+
+
+class OwnLoop:
+    """One of our loops: the reactor works on its core directly."""
+
+    def __init__(self, loop: EventLoop, io_loop: Any) -> None:
+        self.asyncio_loop = loop
+        self.engine: _core.EventLoop = loop
+        self.io_loop = io_loop
+
+    def when_started(self, start: Callable[[], object]) -> None:
+        """Call `start` when the loop runs, but not for a single turn."""
+        if self.asyncio_loop.is_running() and self.asyncio_loop._iterate_limit is None:
+            self.asyncio_loop.call_soon(start)
+        else:
+            self.asyncio_loop._at_start.append(start)
+
+    def run(self) -> None:
+        """Run the loop until it is stopped."""
+        self.io_loop.start()
+
+    def stop(self) -> None:
+        """Stop the loop if it runs."""
+        if self.asyncio_loop.is_running():
+            self.io_loop.stop()
+
+    def iterate(self, seconds: float) -> None:
+        """Turn once, waiting at most so long; may nest."""
+        self.asyncio_loop._iterate(seconds)
+
+    def attach(self) -> None:
+        """Nothing to do: the engine is the loop."""
+
+    def detach(self) -> None:
+        """Nothing to do: the loop goes on without a reactor."""
+
+    def at_end(self, shut_down: Callable[[], Awaitable[object]]) -> None:
+        """Have the coroutine run before `asyncio.run` closes the loop."""
+        self.asyncio_loop._at_shutdown.append(shut_down)
+
+    def child_signals(self, reactor: Any) -> SignalHandling:
+        """Return what reaps child processes."""
+        return ChildSignalHandling(self.asyncio_loop)
+
+
+class ForeignLoop:
+    """An asyncio loop that isn't ours: the reactor has a core of its own, which
+    is the loop's guest. The loop stays the running one."""
+
+    def __init__(self, loop: Any, io_loop: Any) -> None:
+        self.asyncio_loop = loop
+        self.io_loop = io_loop
+        self.engine = _core.EventLoop()
+        self._start: Callable[[], object] | None = None
+        self._starting: asyncio.Handle | None = None
+        self._iterates = False
+        self._runs = False
+        self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
+        self._guest.attach()
+
+    def when_started(self, start: Callable[[], object]) -> None:
+        """Call `start` when the loop runs, but not for a single turn."""
+        self._start = start
+        self._starting = self.asyncio_loop.call_soon(self._started)
+
+    def _started(self) -> None:
+        start, self._start = self._start, None
+        if start is not None:
+            start()
+
+    def run(self) -> None:
+        """Run the loop until it is stopped."""
+        self._runs = True
+        try:
+            self.asyncio_loop.run_forever()
+        finally:
+            self._runs = False
+
+    def stop(self) -> None:
+        """Stop the loop if it was `run`; somebody else's goes on."""
+        if self._runs:
+            self.asyncio_loop.stop()
+
+    def iterate(self, seconds: float) -> None:
+        """Turn once, waiting at most so long; may nest."""
+        loop = self.asyncio_loop
+        if asyncio._get_running_loop() is loop:
+            self._guest.turn()
+            return
+        end = loop.call_later(seconds, loop.stop) if seconds > 0 else loop.call_soon(loop.stop)
+        if self._starting is not None:
+            self._starting.cancel()
+        self._iterates = True
+        try:
+            loop.run_forever()
+        finally:
+            self._iterates = False
+            end.cancel()
+            if self._start is not None:
+                self._starting = loop.call_soon(self._started)
+
+    def attach(self) -> None:
+        """Let the loop drive the reactor; idempotent."""
+        self._guest.attach()
+
+    def detach(self) -> None:
+        """Leave the loop, which goes on without the reactor."""
+        self._guest.detach()
+
+    def at_end(self, shut_down: Callable[[], Awaitable[object]]) -> None:
+        """Have the coroutine run before `asyncio.run` closes the loop.
+
+        That closes the loop's asynchronous generators, so this starts one.
+        """
+        self._sentinel = _sentinel(shut_down)
+        self.asyncio_loop.call_soon(self._watch_for_end)
+
+    def _watch_for_end(self) -> None:
+        # The first step ends at the first yield, so it needs no loop.
+        step = self._sentinel.asend(None)
+        with contextlib.suppress(StopIteration):
+            step.send(None)
+
+    def child_signals(self, reactor: Any) -> SignalHandling:
+        """Return what reaps child processes: Twisted's own."""
+        return _ChildSignalHandling(reactor._addInternalReader, reactor._removeInternalReader)
+
+    def _after_turn(self) -> None:
+        if self._iterates:
+            self.asyncio_loop.stop()
+
+
+async def _sentinel(shut_down: Callable[[], Awaitable[object]]) -> Any:
+    try:
+        yield
+    finally:
+        await shut_down()
+
+
+def host_of(io_loop: object) -> OwnLoop | ForeignLoop:
+    """Return the host for an IOLoop, None meaning the current one.
+
+    An asyncio loop does too. Raises `TypeError` for anything else, and
+    `RuntimeError` for a loop that is closed.
+    """
+    if io_loop is None:
+        running = asyncio._get_running_loop()
+        io_loop = IOLoop.current() if running is None else running
+    loop = io_loop
+    if isinstance(io_loop, tornado.ioloop.IOLoop):
+        loop = getattr(io_loop, "asyncio_loop", None)
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TypeError(f"not an IOLoop: {io_loop!r}")
+    if loop.is_closed():
+        raise RuntimeError("Event loop is closed")
+    if io_loop is loop:
+        io_loop = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(loop)
+    if isinstance(loop, EventLoop):
+        if io_loop is None:
+            io_loop = tornado.ioloop.IOLoop._ioloop_for_asyncio[loop]
+        return OwnLoop(loop, io_loop)
+    return ForeignLoop(loop, io_loop)
