@@ -240,7 +240,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         try:
             raise exception
         except BaseException:
-            self.handle_callback_exception(functools.partial(handler, file))
+            call = functools.partial(handler, file) if callable(handler) else handler
+            self.handle_callback_exception(call)
 
 
 def _asyncio_loop_of_thread() -> Any:

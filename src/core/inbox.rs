@@ -34,7 +34,7 @@ struct State<T> {
 
 /// The turn that goes on when a nested one is over.
 #[derive(Debug)]
-#[must_use = "give it back with `end_turn`"]
+#[must_use = "a turn needs it to end"]
 pub struct OuterTurn(Option<u64>);
 
 impl<T> Default for Inbox<T> {
@@ -88,20 +88,25 @@ impl<T> Inbox<T> {
         OuterTurn(state.end.replace(end))
     }
 
-    /// Takes out the turn's next call. Calls are taken one by one, so that a
-    /// nested turn sees what the outer one has not run yet.
-    pub fn pop(&self) -> Option<T> {
+    /// Takes out the turn's next call, and ends the turn when there is none.
+    /// Calls are taken one by one, so that a nested turn sees what the outer
+    /// one has not run yet.
+    pub fn pop(&self, outer: &OuterTurn) -> Option<T> {
         let mut state = self.lock();
-        if state.end.is_none_or(|end| state.taken >= end) {
-            return None;
+        let call = if state.end.is_some_and(|end| state.taken < end) {
+            state.calls.pop_front()
+        } else {
+            None
+        };
+        match call {
+            Some(_) => state.taken += 1,
+            None => state.end = outer.0,
         }
-        let call = state.calls.pop_front()?;
-        state.taken += 1;
-        Some(call)
+        call
     }
 
-    /// Ends a turn, whether or not it has run everything.
-    pub fn end_turn(&self, outer: OuterTurn) {
+    /// Ends a turn that hasn't run everything.
+    pub fn abandon_turn(&self, outer: &OuterTurn) {
         self.lock().end = outer.0;
     }
 

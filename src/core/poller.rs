@@ -1,9 +1,9 @@
 //! The poll: waits for descriptors, and is woken by other threads.
 //!
-//! mio's `Poll` wants `&mut self` to wait. It is taken out of its place for
-//! just that long, so that descriptors can be registered meanwhile, and its
-//! events are copied out before anything is dispatched, so that a turn may
-//! nest in another.
+//! mio's `Poll` wants `&mut self` to wait, so one thread at a time does. It is
+//! locked for just that long and never waited for: descriptors are registered
+//! past it, and its events are copied out before anything is dispatched, so that
+//! a turn may nest in another.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use super::interest::Readiness;
-use super::lock::lock;
+use super::lock::try_lock;
 use super::sys::Native;
 
 /// How many events one wait returns at most.
@@ -34,7 +34,7 @@ pub struct Event {
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Poller {
-    wait: Mutex<Option<Wait>>,
+    wait: Mutex<Wait>,
     waker: Waker,
     fd: RawFd,
 }
@@ -56,7 +56,7 @@ impl Poller {
         let fd = poll.as_raw_fd();
         let events = Events::with_capacity(EVENTS);
         Ok(Poller {
-            wait: Mutex::new(Some(Wait { poll, events })),
+            wait: Mutex::new(Wait { poll, events }),
             waker,
             fd,
         })
@@ -88,16 +88,17 @@ impl Poller {
     /// # Errors
     /// `ResourceBusy` if another thread waits; those of the operating system.
     pub fn poll(&self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<()> {
-        let mut wait = lock(&self.wait).take().ok_or_else(|| {
+        let mut wait = try_lock(&self.wait).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "the loop is polled by another thread",
             )
         })?;
-        let outcome = wait.poll.poll(&mut wait.events, timeout);
+        let Wait { poll, events } = &mut *wait;
+        let outcome = poll.poll(events, timeout);
         if outcome.is_ok() {
             into.extend(
-                wait.events
+                events
                     .iter()
                     .filter(|event| event.token() != WAKER)
                     .map(|event| Event {
@@ -106,7 +107,6 @@ impl Poller {
                     }),
             );
         }
-        *lock(&self.wait) = Some(wait);
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             outcome => outcome,

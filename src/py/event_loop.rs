@@ -160,11 +160,6 @@ impl EventLoop {
         }
     }
 
-    /// Whether any timer is scheduled.
-    pub fn has_timers(&self) -> bool {
-        !lock(&self.timers).is_empty()
-    }
-
     /// When the next timer is due.
     pub fn next_deadline(&self) -> Option<Deadline> {
         lock(&self.timers).next_deadline()

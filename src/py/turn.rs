@@ -28,12 +28,17 @@ const DETACH_EVERY: Duration = Duration::from_millis(5);
 /// Whatever ends the loop: `KeyboardInterrupt`, `SystemExit`, an exception
 /// raised by a signal handler, `OSError` from the poll itself.
 pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    loop {
-        turn(event_loop, None)?;
-        if event_loop.get().stopping.load(Ordering::Relaxed) {
-            return Ok(());
+    let this = event_loop.get();
+    let poller = this.poller()?;
+    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
+    let outcome = loop {
+        let turned = turn_with(event_loop, &poller, None, &mut waiting);
+        if turned.is_err() || this.stopping.load(Ordering::Relaxed) {
+            break turned;
         }
-    }
+    };
+    *lock(&this.waiting) = waiting;
+    outcome
 }
 
 /// One turn, waiting no longer than `limit`. May nest in another turn.
@@ -41,23 +46,42 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 /// # Errors
 /// As `run`.
 pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<()> {
-    let (this, py) = (event_loop.get(), event_loop.py());
+    let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = std::mem::take(&mut *lock(&this.waiting));
-    let waited = wait(this, py, &poller, limit, &mut waiting);
+    let outcome = turn_with(event_loop, &poller, limit, &mut waiting);
+    *lock(&this.waiting) = waiting;
+    outcome
+}
+
+fn turn_with(
+    event_loop: &Bound<'_, EventLoop>,
+    poller: &Poller,
+    limit: Option<Duration>,
+    waiting: &mut Waiting,
+) -> PyResult<()> {
+    let (this, py) = (event_loop.get(), event_loop.py());
+    let waited = wait(this, py, poller, limit, waiting);
     for event in waiting.events.drain(..) {
         watcher::queue(this, py, event);
     }
-    if this.has_timers() {
+    if waited?.is_some() {
         this.queue_due_timers(Deadline::now(), &mut waiting.due);
     }
-    *lock(&this.waiting) = waiting;
-    waited?;
     py.check_signals()?;
     let outer = this.calls.begin_turn();
-    let outcome = run_calls(event_loop);
-    this.calls.end_turn(outer);
-    outcome
+    while let Some(call) = this.calls.pop(&outer) {
+        let outcome = if this.is_debug() {
+            run_timed(event_loop, &call)
+        } else {
+            call.run(event_loop)
+        };
+        if outcome.is_err() {
+            this.calls.abandon_turn(&outer);
+            return outcome;
+        }
+    }
+    Ok(())
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait,
@@ -80,54 +104,45 @@ pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
         .map(|deadline| deadline.since(now).as_secs_f64()))
 }
 
-fn run_calls(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    let this = event_loop.get();
-    while let Some(call) = this.calls.pop() {
-        if this.is_debug() {
-            run_timed(event_loop, &call)?;
-        } else {
-            call.run(event_loop)?;
-        }
-    }
-    Ok(())
-}
-
 /// Looks for events without letting go of the interpreter; only when there is
-/// nothing to do at all, lets go of it and blocks.
+/// nothing to do at all, lets go of it and blocks. Returns when the next timer is
+/// due, as it was seen before.
 fn wait(
     this: &EventLoop,
     py: Python<'_>,
     poller: &Poller,
     limit: Option<Duration>,
     waiting: &mut Waiting,
-) -> PyResult<()> {
+) -> PyResult<Option<Deadline>> {
     let events = &mut waiting.events;
     let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
     let now = Deadline::now();
+    let next = this.next_deadline();
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
-        || this.next_deadline().is_some_and(|next| next <= now);
+        || next.is_some_and(|next| next <= now);
     if busy && now.since(waiting.detached) >= DETACH_EVERY {
         waiting.detached = now;
-        return py.detach(|| poll(Some(Duration::ZERO)));
+        py.detach(|| poll(Some(Duration::ZERO)))?;
+        return Ok(next);
     }
     poll(Some(Duration::ZERO))?;
     let may_wait = limit != Some(Duration::ZERO);
     if busy || !may_wait || !events.is_empty() || !this.calls.begin_wait() {
-        return Ok(());
+        return Ok(next);
     }
     // Taken after `begin_wait`: a timer that another thread sets from here on
     // ends the wait.
     let now = Deadline::now();
-    let next = this.next_deadline().map(|deadline| deadline.since(now));
-    let timeout = match (next, limit) {
+    let next = this.next_deadline();
+    let timeout = match (next.map(|next| next.since(now)), limit) {
         (Some(next), Some(limit)) => Some(next.min(limit)),
         (next, limit) => next.or(limit),
     };
     let outcome = py.detach(|| poller.poll(timeout, events).map_err(error::os_error));
     this.calls.end_wait();
     waiting.detached = Deadline::now();
-    outcome
+    outcome.map(|()| next)
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the

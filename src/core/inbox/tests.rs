@@ -5,15 +5,13 @@ use std::thread;
 
 use super::*;
 
-fn rest(inbox: &Inbox<u32>) -> Vec<u32> {
-    std::iter::from_fn(|| inbox.pop()).collect()
+fn rest(inbox: &Inbox<u32>, outer: &OuterTurn) -> Vec<u32> {
+    std::iter::from_fn(|| inbox.pop(outer)).collect()
 }
 
 fn turn(inbox: &Inbox<u32>) -> Vec<u32> {
     let outer = inbox.begin_turn();
-    let calls = rest(inbox);
-    inbox.end_turn(outer);
-    calls
+    rest(inbox, &outer)
 }
 
 fn filled(calls: std::ops::Range<u32>) -> Inbox<u32> {
@@ -32,32 +30,38 @@ fn calls_come_out_in_order() {
 }
 
 #[test]
-fn nothing_comes_out_between_turns() {
-    let inbox = filled(0..1);
-    assert_eq!(inbox.pop(), None);
+fn an_abandoned_turn_leaves_the_rest_to_the_next() {
+    let inbox = filled(0..2);
+    let outer = inbox.begin_turn();
+    assert_eq!(inbox.pop(&outer), Some(0));
+    inbox.abandon_turn(&outer);
+    assert_eq!(inbox.pop(&outer), None);
+    assert_eq!(turn(&inbox), [1]);
 }
 
 #[test]
 fn what_comes_during_a_turn_waits_for_the_next() {
     let inbox = filled(0..2);
     let outer = inbox.begin_turn();
-    assert_eq!(inbox.pop(), Some(0));
+    assert_eq!(inbox.pop(&outer), Some(0));
     assert!(!inbox.push(2));
-    assert_eq!(rest(&inbox), [1]);
-    inbox.end_turn(outer);
+    assert_eq!(rest(&inbox, &outer), [1]);
     assert_eq!(turn(&inbox), [2]);
 }
 
 #[test]
 fn a_nested_turn_leaves_nothing_for_the_outer_one() {
     let inbox = filled(0..3);
-    let outermost = inbox.begin_turn();
-    assert_eq!(inbox.pop(), Some(0));
+    let outer = inbox.begin_turn();
+    assert_eq!(inbox.pop(&outer), Some(0));
     assert!(!inbox.push(3));
     assert_eq!(turn(&inbox), [1, 2, 3]);
     assert!(!inbox.push(4));
-    assert_eq!(inbox.pop(), None);
-    inbox.end_turn(outermost);
+    assert_eq!(
+        inbox.pop(&outer),
+        None,
+        "a nested turn has overtaken this one"
+    );
     assert_eq!(turn(&inbox), [4]);
 }
 
@@ -65,13 +69,13 @@ fn a_nested_turn_leaves_nothing_for_the_outer_one() {
 fn the_last_call_of_a_turn_comes_before_the_next_turns() {
     let inbox = filled(0..2);
     let outer = inbox.begin_turn();
-    assert_eq!(inbox.pop(), Some(0));
+    assert_eq!(inbox.pop(&outer), Some(0));
     assert!(!inbox.push(10));
     assert!(!inbox.push_last_of_turn(9));
-    assert_eq!(rest(&inbox), [1, 9]);
+    assert_eq!(inbox.pop(&outer), Some(1));
+    assert_eq!(inbox.pop(&outer), Some(9));
     assert!(!inbox.push_last_of_turn(8));
-    assert_eq!(rest(&inbox), [8]);
-    inbox.end_turn(outer);
+    assert_eq!(rest(&inbox, &outer), [8]);
     assert_eq!(turn(&inbox), [10]);
 }
 
@@ -86,13 +90,12 @@ fn the_last_call_of_no_turn_is_a_plain_one() {
 fn the_last_call_of_a_turn_that_was_overtaken_still_comes() {
     let inbox = filled(0..2);
     let outer = inbox.begin_turn();
-    assert_eq!(inbox.pop(), Some(0));
+    assert_eq!(inbox.pop(&outer), Some(0));
     assert!(!inbox.push(2));
     assert_eq!(turn(&inbox), [1, 2]);
     assert!(!inbox.push(4));
     assert!(!inbox.push_last_of_turn(3));
-    assert_eq!(rest(&inbox), [3]);
-    inbox.end_turn(outer);
+    assert_eq!(rest(&inbox, &outer), [3]);
     assert_eq!(turn(&inbox), [4]);
 }
 
@@ -117,8 +120,7 @@ fn clearing_hands_the_calls_back_and_ends_the_turn() {
     let outer = inbox.begin_turn();
     assert_eq!(inbox.clear(), [0, 1]);
     assert!(!inbox.push(2));
-    assert_eq!(inbox.pop(), None);
-    inbox.end_turn(outer);
+    assert_eq!(inbox.pop(&outer), None);
 }
 
 #[test]

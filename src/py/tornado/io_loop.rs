@@ -48,6 +48,7 @@ impl IOLoop {
         let py = slf.py();
         let event_loop = slf.get().event_loop()?.bind(py);
         event_loop.get().check_open()?;
+        check_callable(py, &callback)?;
         let deadline = error::deadline(deadline)?;
         let callback = Callback {
             io_loop: slf.clone().unbind(),
@@ -104,6 +105,7 @@ impl IOLoop {
         kwargs: Option<Py<PyDict>>,
         context: Py<PyAny>,
     ) -> PyResult<()> {
+        check_callable(slf.py(), &callback)?;
         let event_loop = slf.get().event_loop()?.get();
         if !event_loop.is_closed() {
             event_loop.schedule(Call::Callback(Callback {
@@ -116,6 +118,14 @@ impl IOLoop {
         }
         Ok(())
     }
+}
+
+/// Tornado finds out when it binds the arguments, which is at once.
+fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+    if callback.bind(py).is_callable() {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err("the first argument must be callable"))
 }
 
 #[pymethods]

@@ -166,9 +166,11 @@ impl<'py> Event<'_, 'py> {
 
     /// Whether the object watches this direction at this moment.
     fn watches(&self, selectable: &Selectable, role: Role) -> bool {
-        watcher::resolve(self.event_loop.get(), self.token)
-            .as_ref()
-            .and_then(|watchers| of(watchers, role))
-            .is_some_and(|current| current.object.is(&selectable.object))
+        self.event_loop.get().with_registrations(|registrations| {
+            registrations
+                .resolve(self.token)
+                .and_then(|(_, watchers)| of(watchers, role))
+                .is_some_and(|current| current.object.is(&selectable.object))
+        })
     }
 }
