@@ -24,6 +24,10 @@ def turns(loop, count=1):
         loop.run_forever()
 
 
+def run_reactor(reactor):
+    reactor.run(installSignalHandlers=False)
+
+
 def run_turns(reactor, count=3):
     """Runs a reactor for about so many turns; it can be run again afterwards."""
 
@@ -34,7 +38,7 @@ def run_turns(reactor, count=3):
             reactor.crash()
 
     reactor.callWhenRunning(turn, count)
-    reactor.run(installSignalHandlers=False)
+    run_reactor(reactor)
 
 
 @contextlib.contextmanager

@@ -109,6 +109,9 @@ def test_calls_from_a_wrong_thread(run, debug):
     assert run(scenario) == [*["taken"] * 4, "runs", *refused, "taken"]
 
 
+SLOW = r"sleep|lazy_task|lazy"
+
+
 @on_asyncio
 def test_a_slow_callback_is_reported(run, caplog):
     def scenario(loop, trace):
@@ -120,7 +123,10 @@ def test_a_slow_callback_is_reported(run, caplog):
             loop.call_later(0, lazy)
             loop.run_until_complete(lazy_task())
         for record in caplog.records:
-            trace.append((record.name, record.levelname, normal(record.getMessage())))
+            message = normal(record.getMessage())
+            # On a busy machine any other callback may be slow as well.
+            if re.search(SLOW, message):
+                trace.append((record.name, record.levelname, message))
         caplog.clear()
 
     def lazy():
@@ -131,7 +137,7 @@ def test_a_slow_callback_is_reported(run, caplog):
 
     reports = run(scenario)
     assert all(report[:2] == ("asyncio", "WARNING") for report in reports)
-    assert [re.search(r"sleep|lazy_task|lazy", text)[0] for _, _, text in reports] == [
+    assert [re.search(SLOW, text)[0] for _, _, text in reports] == [
         *("sleep", "lazy_task", "lazy"),
     ]
     for _, _, text in reports:

@@ -5,7 +5,7 @@ import threading
 
 from descriptors import Watched, drain
 from loops import on_reactors, ours_reactor
-from scenarios import outcome, pipe, run_turns
+from scenarios import outcome, pipe, run_reactor, run_turns
 
 
 @on_reactors
@@ -78,7 +78,7 @@ def test_under_load_from_threads_nothing_is_lost_and_each_keeps_its_order(run):
         threads = [threading.Thread(target=send, args=[n]) for n in per_thread]
         for thread in threads:
             thread.start()
-        reactor.run(installSignalHandlers=False)
+        run_reactor(reactor)
         for thread in threads:
             thread.join()
         run_turns(reactor)
@@ -93,7 +93,7 @@ def test_a_thread_wakes_a_reactor_that_has_nothing_to_do(run):
         for _ in range(3):
             thread = threading.Timer(0.02, reactor.callFromThread, [reactor.crash])
             thread.start()
-            reactor.run(installSignalHandlers=False)
+            run_reactor(reactor)
             thread.join()
             trace.append("woken")
 
@@ -112,7 +112,7 @@ def test_work_in_threads_comes_back(run):
             reactor.stop()
 
         reactor.callWhenRunning(reactor.callInThread, work)
-        reactor.run(installSignalHandlers=False)
+        run_reactor(reactor)
 
     assert run(scenario) == [False, True]
 

@@ -223,7 +223,7 @@ def test_a_stop_from_another_thread_alone_needs_a_wakeup(run):
 def test_ctrl_c_leaves_a_loop_that_has_nothing_to_do(run):
     def scenario(loop, trace):
         thread = threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGINT])
-        thread.start()
+        loop.call_soon(thread.start)
         try:
             loop.run_forever()
         except KeyboardInterrupt:

@@ -7,14 +7,14 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface.verify import verifyObject
 
 from loops import on_reactors
-from scenarios import outcome, run_turns
+from scenarios import outcome, run_reactor, run_turns
 
 SLEW = 0.001
 
 
 def run_for(reactor, seconds=0.02):
     reactor.callLater(seconds, reactor.crash)
-    reactor.run(installSignalHandlers=False)
+    run_reactor(reactor)
 
 
 @on_reactors
@@ -125,7 +125,7 @@ def test_never_early(run):
         calls = [reactor.callLater(0.0007 * n, check, n) for n in range(50)]
         calls[30].reset(0.001)
         calls[3].reset(0.03)
-        reactor.run(installSignalHandlers=False)
+        run_reactor(reactor)
 
     assert run(scenario) == [True] * 50
 

@@ -9,7 +9,7 @@ from twisted.python import log
 
 from descriptors import Watched, drain
 from loops import on_reactors
-from scenarios import closed_number, pipe, run_turns, socket_pair
+from scenarios import closed_number, pipe, run_reactor, run_turns, socket_pair
 
 
 @on_reactors
@@ -97,7 +97,7 @@ def test_removeall_leaves_callfromthread_working(run):
     def scenario(reactor, trace):
         reactor.callWhenRunning(reactor.removeAll)
         reactor.callWhenRunning(reactor.callInThread, reactor.callFromThread, reactor.stop)
-        reactor.run(installSignalHandlers=False)
+        run_reactor(reactor)
         trace.append("stopped")
 
     assert run(scenario) == ["stopped"]
@@ -115,7 +115,7 @@ def test_a_regular_file_is_polled_continuously(run, direction):
         with tempfile.TemporaryFile() as file:
             watched = Watched(trace, "file", file.fileno(), count, count)
             getattr(reactor, "add" + direction)(watched)
-            reactor.run(installSignalHandlers=False)
+            run_reactor(reactor)
 
     called = {"Reader": "doRead", "Writer": "doWrite"}[direction]
     assert run(scenario) == [("file", called)] * 3
@@ -131,7 +131,7 @@ def test_a_polled_file_whose_doread_says_done(run):
         with tempfile.TemporaryFile() as file:
             watched = Watched(trace, "file", file.fileno(), done)
             reactor.addReader(watched)
-            reactor.run(installSignalHandlers=False)
+            run_reactor(reactor)
             trace.append(watched in reactor.getReaders())
 
     lost = ("file", "connectionLost", "ConnectionDone")

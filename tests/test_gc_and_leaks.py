@@ -10,7 +10,7 @@ import pytest
 
 from descriptors import Watched
 from loops import ours_asyncio, tornado4_asyncio, tornado4_io_loop, tornado4_reactor
-from scenarios import pipe, turns
+from scenarios import pipe, run_reactor, turns
 from things import WAYS, Thing
 
 
@@ -50,7 +50,7 @@ def used_reactor():
         reactor.addReader(Watched([], "r", r))
         reactor.callLater(3600, reactor.stop)
         reactor.callFromThread(reactor.callLater, 0, reactor.stop)
-        reactor.run(installSignalHandlers=False)
+        run_reactor(reactor)
 
 
 @pytest.mark.parametrize(

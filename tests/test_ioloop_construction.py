@@ -9,6 +9,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.platform.asyncio import AsyncIOLoop
 
 from loops import on_io_loops
+from scenarios import turns
 
 
 @pytest.fixture
@@ -171,8 +172,7 @@ def test_asyncio_and_tornado_share_the_loop(run):
 
         loop.call_soon(trace.append, "asyncio")
         io_loop.add_callback(first)
-        io_loop.call_later(0.01, io_loop.stop)
-        io_loop.start()
+        turns(loop, 2)
         trace.append(loop.run_until_complete(asyncio.sleep(0, "slept")))
 
     assert run(scenario) == [

@@ -3,12 +3,15 @@
 import asyncio
 import datetime
 import fractions
+import sys
 import time
 
+import pytest
 from tornado import gen
 
 from loops import on_io_loops, ours_io_loop
 from scenarios import io_turns, outcome, run_for
+from tornado4.ioloop import IOLoop
 
 INVALID = ("logged", "ValueError", "invalid literal for int() with base 10: 'x'")
 
@@ -168,8 +171,38 @@ def test_what_a_callback_returns_is_awaited_and_its_failure_logged(run):
 
         for function in [native, generator, future, cancelled, lambda: [native()]]:
             io_loop.add_callback(function)
-            run_for(io_loop)
+            io_turns(io_loop, 5)
         io_loop.call_later(0, native)
         run_for(io_loop)
+        io_turns(io_loop, 5)
 
     assert run(scenario) == [INVALID] * 5
+
+
+@pytest.mark.parametrize("kind", ["callback", "coroutine", "future"])
+def test_handle_callback_exception_is_told_of_everything_that_fails(kind):
+    reported = []
+
+    class Reporting(IOLoop):
+        def handle_callback_exception(self, callback):
+            reported.append(sys.exc_info()[0])
+            self.stop()
+
+    def fail():
+        raise LookupError
+
+    async def fail_later():
+        raise LookupError
+
+    io_loop = Reporting(make_current=False)
+    if kind == "callback":
+        io_loop.add_callback(fail)
+    elif kind == "coroutine":
+        io_loop.add_callback(fail_later)
+    else:
+        future = io_loop.asyncio_loop.create_future()
+        io_loop.add_future(future, lambda _: fail())
+        io_loop.add_callback(future.set_result, None)
+    io_loop.start()
+    io_loop.close()
+    assert reported == [LookupError]

@@ -24,14 +24,21 @@ RUST_LAYERS = {
 # The Python modules, lowest first: each may import those before it only.
 PYTHON_LAYERS = [
     "tornado4._core",
+    "tornado4.platform._guest",
     "tornado4.platform._selector",
     "tornado4.platform._runner",
     "tornado4.platform.asyncio",
     "tornado4.ioloop",
     "tornado4.platform.twisted._reports",
     "tornado4.platform.twisted._signals",
+    "tornado4.platform.twisted._hosts",
     "tornado4.platform.twisted._reactor",
+    "tornado4.platform.twisted._dns_client",
+    "tornado4.platform.twisted._names",
+    "tornado4.platform.twisted._resolver",
     "tornado4.platform.twisted._install",
+    "tornado4.platform.twisted._reactor_loop",
+    "tornado4.platform.twisted._io_loop",
     "tornado4.platform.twisted",
     "tornado4.demo",
 ]

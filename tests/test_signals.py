@@ -239,3 +239,39 @@ def test_sigchld_handlers_work_beside_twisted(order: str, how: str) -> None:
     assert {"handler", "twisted"} <= set(seen)
     reactor.disconnectAll()
     io_loop.close()
+
+
+def test_a_closed_loop_leaves_no_wake_up_behind() -> None:
+    # The handler makes the loop's own wake-up the one that the run finds.
+    loop = tornado4.new_event_loop()
+    loop.add_signal_handler(signal.SIGUSR1, int)
+    loop.call_soon(loop.remove_signal_handler, signal.SIGUSR1)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+
+
+def test_a_wake_up_whose_owner_has_closed_it_is_not_restored(loop: EventLoop) -> None:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    signal.set_wakeup_fd(left.fileno())
+
+    async def main() -> str:
+        left.close()
+        right.close()
+        return "result"
+
+    assert loop.run_until_complete(main()) == "result"
+
+
+def test_the_wake_up_goes_back_when_a_loop_with_handlers_is_closed() -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        loop = tornado4.new_event_loop()
+        signal.set_wakeup_fd(left.fileno())
+        loop.call_soon(lambda: loop.add_signal_handler(signal.SIGUSR1, int))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+        assert signal.set_wakeup_fd(-1) == left.fileno()

@@ -1,4 +1,4 @@
-"""Tornado's own test suite, on our IOLoop."""
+"""Tornado's own test suite, on our IOLoop and on our IOLoops on Twisted reactors."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ pytestmark = pytest.mark.timeout(2000)
 
 EXPECTED: dict[str, Expected] = {}
 
+#: A `TwistedIOLoop` on our reactor, and on Twisted's own.
+ON_TWISTED = ("twisted", "twisted-on-epoll")
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Run the suite."""
+
+@pytest.fixture(
+    scope="module",
+    params=["tornado4", *(pytest.param(loop, marks=pytest.mark.slow) for loop in ON_TWISTED)],
+)
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Run the suite on one kind of IOLoop."""
     json = tmp_path_factory.mktemp("tornado") / "report.json"
-    return run_suite("tornado_suite.py", json=json, timeout=1800)
+    return run_suite("tornado_suite.py", "--loop", request.param, json=json, timeout=1800)
 
 
 def test_all_cases_ran(report: Report) -> None:

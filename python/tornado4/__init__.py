@@ -3,12 +3,18 @@
 Importing this package imports neither Twisted nor Tornado and installs
 nothing. See `tornado4.platform.twisted` for the reactor, `tornado4.ioloop` for
 the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
+
+Every other module of the installed Tornado has a name here too: `tornado4.web` is
+`tornado.web`, imported when it is first asked for. Type checkers don't see those
+names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tornado4 import _alias
 
 if TYPE_CHECKING:
     from tornado4.platform.asyncio import EventLoop
@@ -18,6 +24,12 @@ __all__ = ["__version__", "new_event_loop", "run"]
 __version__ = "0.1.0"
 
 _T = TypeVar("_T")
+
+_alias.install()
+
+if not TYPE_CHECKING:
+    # Hidden, so that a type checker still finds a misspelt name.
+    __getattr__ = _alias.submodule
 
 
 def new_event_loop() -> EventLoop:

@@ -208,6 +208,17 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """
         app_log.error("Exception in callback %r", callback, exc_info=True)
 
+    def _run_callback(self, callback: Callable[[], Any]) -> None:
+        # What Tornado itself calls through, such as `add_future`.
+        try:
+            result = callback()
+            if result is not None:
+                self._callback_returned(result)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            self.handle_callback_exception(callback)
+
     # Called by the native side
 
     def _callback_returned(self, result: object) -> None:

@@ -23,6 +23,8 @@ pub struct Inbox<T> {
 #[derive(Debug)]
 struct State<T> {
     calls: VecDeque<T>,
+    /// Calls for the end of the turn that is under way.
+    last: VecDeque<T>,
     /// How many calls have been taken out in the inbox's life.
     taken: u64,
     /// The turn that is under way runs the calls before this position, which
@@ -42,6 +44,7 @@ impl<T> Default for Inbox<T> {
         Inbox {
             state: Mutex::new(State {
                 calls: VecDeque::new(),
+                last: VecDeque::new(),
                 taken: 0,
                 end: None,
                 waiting: false,
@@ -88,19 +91,25 @@ impl<T> Inbox<T> {
         OuterTurn(state.end.replace(end))
     }
 
-    /// Takes out the turn's next call, and ends the turn when there is none.
-    /// Calls are taken one by one, so that a nested turn sees what the outer
-    /// one has not run yet.
-    pub fn pop(&self, outer: &OuterTurn) -> Option<T> {
+    /// Takes out the turn's next call. Calls are taken one by one, so that a
+    /// nested turn sees what the outer one has not run yet.
+    pub fn pop(&self) -> Option<T> {
         let mut state = self.lock();
-        let call = if state.end.is_some_and(|end| state.taken < end) {
-            state.calls.pop_front()
-        } else {
-            None
-        };
-        match call {
-            Some(_) => state.taken += 1,
-            None => state.end = outer.0,
+        if state.end.is_none_or(|end| state.taken >= end) {
+            return None;
+        }
+        let call = state.calls.pop_front()?;
+        state.taken += 1;
+        Some(call)
+    }
+
+    /// Takes out the next call that is to come last in the turn, and ends the
+    /// turn when there is none.
+    pub fn pop_last(&self, outer: &OuterTurn) -> Option<T> {
+        let mut state = self.lock();
+        let call = state.last.pop_front();
+        if call.is_none() {
+            state.end = outer.0;
         }
         call
     }
@@ -110,19 +119,15 @@ impl<T> Inbox<T> {
         self.lock().end = outer.0;
     }
 
-    /// Like `push`, but as the last call of the turn that is under way.
+    /// Like `push`, but for the end of the turn that is under way.
     #[must_use = "the loop must be woken when this says so"]
     pub fn push_last_of_turn(&self, call: T) -> bool {
         let mut state = self.lock();
-        let Some(end) = state.end else {
-            drop(state);
-            return self.push(call);
-        };
-        // An outer turn may have been overtaken by a nested one.
-        let place = usize::try_from(end.saturating_sub(state.taken)).unwrap_or(usize::MAX);
-        let place = place.min(state.calls.len());
-        state.calls.insert(place, call);
-        state.end = Some(end.max(state.taken).saturating_add(1));
+        if state.end.is_some() {
+            state.last.push_back(call);
+        } else {
+            state.calls.push_back(call);
+        }
         std::mem::take(&mut state.waiting)
     }
 
@@ -143,7 +148,9 @@ impl<T> Inbox<T> {
     pub fn clear(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.taken = state.taken.saturating_add(state.calls.len() as u64);
-        std::mem::take(&mut state.calls)
+        let mut calls = std::mem::take(&mut state.calls);
+        calls.append(&mut state.last);
+        calls
     }
 
     /// Looks at every call unless the queue is in use at this moment, as a
@@ -152,7 +159,11 @@ impl<T> Inbox<T> {
         let Some(state) = try_lock(&self.state) else {
             return Ok(());
         };
-        state.calls.iter().try_for_each(&mut visit)
+        state
+            .calls
+            .iter()
+            .chain(&state.last)
+            .try_for_each(&mut visit)
     }
 }
 

@@ -138,8 +138,15 @@ impl<T> Timers<T> {
 
     /// Takes out the next timer that is due at `now`.
     pub fn pop_due(&mut self, now: Deadline) -> Option<T> {
+        self.pop_due_if(now, |_| true)
+    }
+
+    /// Takes out the next timer if it is due at `now` and wanted. One that
+    /// isn't wanted keeps those behind it waiting too.
+    pub fn pop_due_if(&mut self, now: Deadline, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let entry = self.settle_top()?;
-        if entry.deadline > now {
+        let value = self.slots.get(entry.slot)?.value.as_ref()?;
+        if entry.deadline > now || !wanted(value) {
             return None;
         }
         self.heap.pop();

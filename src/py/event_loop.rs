@@ -34,6 +34,10 @@ pub struct EventLoop {
     pub(super) closed: AtomicBool,
     pub(super) stopping: AtomicBool,
     pub(super) debug: AtomicBool,
+    /// Whether a Twisted reactor works on this loop.
+    pub(super) has_reactor: AtomicBool,
+    /// Whether `time()` isn't the monotonic clock but a subclass's own.
+    pub(super) own_clock: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(super) thread: AtomicU64,
 }
@@ -74,6 +78,8 @@ impl EventLoop {
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
+            has_reactor: AtomicBool::new(false),
+            own_clock: AtomicBool::new(false),
             thread: AtomicU64::new(0),
         })
     }
@@ -122,7 +128,7 @@ impl EventLoop {
     /// Ends a wait that is under way, or else the next one.
     pub fn wake(&self) {
         if let Ok(poller) = self.poller() {
-            // The waker's counter can't be full: the poll resets it.
+            // It can't fail: mio resets the waker's counter when it is full.
             drop(poller.wake());
         }
     }
@@ -176,6 +182,13 @@ impl EventLoop {
             let calls: Vec<Call> = due.drain(..).map(Timer::due).collect();
             self.calls.extend(calls.into_iter());
         }
+    }
+
+    /// Takes out the next timer if it is due and Twisted's.
+    pub fn pop_due_delayed(&self, now: Deadline) -> Option<Call> {
+        let timer =
+            lock(&self.timers).pop_due_if(now, |timer| matches!(timer, Timer::Delayed(_)))?;
+        Some(timer.due())
     }
 
     /// Looks at every timer.

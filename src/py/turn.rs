@@ -14,6 +14,7 @@ use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::watcher;
 use crate::core::clock::Deadline;
+use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::poller::Poller;
 
@@ -70,38 +71,65 @@ fn turn_with(
     }
     py.check_signals()?;
     let outer = this.calls.begin_turn();
-    while let Some(call) = this.calls.pop(&outer) {
-        let outcome = if this.is_debug() {
-            run_timed(event_loop, &call)
-        } else {
-            call.run(event_loop)
-        };
-        if outcome.is_err() {
-            this.calls.abandon_turn(&outer);
-            return outcome;
+    let outcome = run_turn(event_loop, &outer);
+    if outcome.is_err() {
+        this.calls.abandon_turn(&outer);
+    }
+    outcome
+}
+
+/// Runs what was ready when the turn began; then, where there is a reactor, the
+/// delayed calls that other calls have made due, since Twisted makes its timed
+/// calls after the calls from threads, but none that a timed call has made; then
+/// what must come last.
+fn run_turn(event_loop: &Bound<'_, EventLoop>, outer: &OuterTurn) -> PyResult<()> {
+    let this = event_loop.get();
+    let mut now = None;
+    while let Some(call) = this.calls.pop() {
+        if now.is_none() && matches!(call, Call::Delayed(..)) {
+            now = Some(Deadline::now());
         }
+        run_call(event_loop, &call)?;
+    }
+    if this.has_reactor.load(Ordering::Relaxed) {
+        let now = now.unwrap_or_else(Deadline::now);
+        while let Some(call) = this.pop_due_delayed(now) {
+            run_call(event_loop, &call)?;
+        }
+    }
+    while let Some(call) = this.calls.pop_last(outer) {
+        run_call(event_loop, &call)?;
     }
     Ok(())
 }
 
-/// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait,
-/// and leaves the poll so that the host sees it ready when there is work.
-/// Returns the seconds until the next timer is due.
+fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
+    if event_loop.get().is_debug() {
+        run_timed(event_loop, call)
+    } else {
+        call.run(event_loop)
+    }
+}
+
+/// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.
+/// `guest_idle` must follow, whatever comes of it.
 ///
 /// # Errors
-/// As `run`. The poll is left in the same way.
-pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
-    let this = event_loop.get();
-    this.calls.end_wait();
-    let outcome = turn(event_loop, Some(Duration::ZERO));
+/// As `run`.
+pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    event_loop.get().calls.end_wait();
+    turn(event_loop, Some(Duration::ZERO))
+}
+
+/// Leaves a guest's poll so that the host sees it ready when there is work.
+/// Returns the seconds until the next timer is due.
+pub fn guest_idle(this: &EventLoop) -> Option<f64> {
     if !this.is_closed() && !this.calls.begin_wait() {
         this.wake();
     }
-    outcome?;
     let now = Deadline::now();
-    Ok(this
-        .next_deadline()
-        .map(|deadline| deadline.since(now).as_secs_f64()))
+    let next = this.next_deadline()?;
+    Some(next.since(now).as_secs_f64())
 }
 
 /// Looks for events without letting go of the interpreter; only when there is

@@ -38,6 +38,20 @@ def count_loops() -> type[asyncio.SelectorEventLoop]:
     return EventLoop
 
 
+def count_guests() -> None:
+    """Have every loop of ours counted that drives a reactor as a foreign loop's guest."""
+    from tornado4.platform.twisted._hosts import ForeignLoop
+
+    construct = ForeignLoop.__init__
+
+    def __init__(self: Any, *args: Any) -> None:
+        global _created
+        construct(self, *args)
+        _created += 1
+
+    ForeignLoop.__init__ = __init__  # type: ignore[method-assign]
+
+
 def install() -> None:
     """Make each way in which asyncio makes a loop make ours.
 

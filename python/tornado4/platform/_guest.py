@@ -55,8 +55,7 @@ class Guest:
             fd = self._loop._poll_fd()
             self._host.watch(fd, self.turn)
             self._fd = fd
-            # The first turn finds out what there is to do.
-            self._arm(0.0)
+            self._arm(self._loop._guest_idle())
 
     def detach(self) -> None:
         """Be driven no longer; idempotent."""
@@ -71,10 +70,11 @@ class Guest:
             return
         try:
             with self._around():
-                delay = self._loop._guest_turn()
-            if self._fd is not None:
-                self._arm(delay)
+                self._loop._guest_turn()
         finally:
+            # Whatever was raised, the guest goes on.
+            if self._fd is not None:
+                self._arm(self._loop._guest_idle())
             self._after()
 
     def _timeout(self) -> None:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
-# The loop of the installed reactor, on which `run` runs.
-_preferred: asyncio.AbstractEventLoop | None = None
+# The loop of the installed reactor, on which `run` runs in this thread.
+_preferred = threading.local()
 
 
 def prefer(loop: asyncio.AbstractEventLoop) -> None:
-    """Make `run` use this loop, for as long as it isn't closed."""
-    global _preferred
-    _preferred = loop
+    """Make `run` use this loop in this thread, as long as it can be run."""
+    _preferred.loop = loop
 
 
 def loop_to_run() -> asyncio.AbstractEventLoop:
     """Return the loop for `run`: the preferred one, or else a new one."""
     from tornado4 import new_event_loop
 
-    global _preferred
-    if _preferred is not None and _preferred.is_closed():
-        _preferred = None
-    return _preferred if _preferred is not None else new_event_loop()
+    loop: asyncio.AbstractEventLoop | None = getattr(_preferred, "loop", None)
+    if loop is None or loop.is_closed() or loop.is_running():
+        return new_event_loop()
+    return loop
 
 
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:

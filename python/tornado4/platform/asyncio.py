@@ -13,7 +13,7 @@ import signal
 import socket
 from asyncio import base_events, events, format_helpers
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tornado4 import _core
@@ -52,10 +52,15 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # imported; it must be there before Tornado asks for this loop's IOLoop.
         importlib.import_module("tornado4.ioloop")
         self._at_start: list[Callable[[], object]] = []
+        self._at_close: list[Callable[[], object]] = []
         self._at_shutdown: list[Callable[[], Awaitable[object]]] = []
         self._child_watchers: list[Callable[[], object]] = []
-        self._wakeup_before: int | None = None
+        # Whose the process's wake-up descriptor was before, and whether it is ours.
+        self._wakeup_before = -1
+        self._wakes = False
+        self._iterates = False
         self._iterate_limit: float | None = None
+        self._set_own_clock(type(self).time is not EventLoop.time)
         try:
             super().__init__(SelectorView(self))  # type: ignore[arg-type]
         except BaseException:
@@ -75,31 +80,46 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # loop that runs when they refuse to run it again.
         self._check_closed()
         self._check_running()  # type: ignore[attr-defined]
-        if self._iterate_limit is None:
-            while self._at_start:
-                self.call_soon(self._at_start.pop(0))
+        if not self._iterates:
+            self._queue_starts()
         with self._signals_wake():
             super().run_forever()
+
+    def _queue_starts(self) -> None:
+        while self._at_start:
+            self.call_soon(self._at_start.pop(0))
 
     def _run_once(self) -> None:
         # asyncio's run_forever calls this until `_stopping` is set. The loop
         # itself is native: this returns when it is.
-        if self._iterate_limit is None:
-            self._run()
-        else:
+        if self._iterates:
             self._turn(self._iterate_limit)
             self._stopping = True
+        else:
+            self._run()
 
-    def _iterate(self, limit: float) -> None:
+    def _iterate(self, limit: float | None) -> None:
         """Turn once, waiting at most `limit` seconds; may nest."""
         if events._get_running_loop() is self:
-            self._turn(limit)
+            self._nested_turn(limit)
             return
-        self._iterate_limit = limit
+        self._iterates, self._iterate_limit = True, limit
         try:
             self.run_forever()
         finally:
-            self._iterate_limit = None
+            self._iterates = False
+
+    def _nested_turn(self, limit: float | None) -> None:
+        # The task that makes this call isn't the one that runs, or asyncio would
+        # refuse to run any other, and lose it.
+        task = asyncio.current_task(self)
+        if task is not None:
+            asyncio.tasks._leave_task(self, task)
+        try:
+            self._turn(limit)
+        finally:
+            if task is not None:
+                asyncio.tasks._enter_task(self, task)
 
     def close(self) -> None:
         """Close the loop. Raises `RuntimeError` if it runs; idempotent."""
@@ -107,10 +127,15 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             raise RuntimeError("Cannot close a running event loop")
         if self.is_closed():
             return
+        while self._at_close:
+            self._at_close.pop()()
         super().close()
         self._release()
         self._at_start.clear()
         self._at_shutdown.clear()
+        if self._wakeup_before != -1:
+            # Kept for the loop's handlers, which asyncio has removed by now.
+            self._give_wakeup_back(-1)
 
     def _close_self_pipe(self) -> None:
         # In a cycle that is collected the sockets may go before the loop.
@@ -133,31 +158,39 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
     @contextmanager
     def _signals_wake(self) -> Iterator[None]:
+        mine = self._csock.fileno()
         try:
-            before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+            before = signal.set_wakeup_fd(mine, warn_on_full_buffer=False)
         except ValueError:
             # Not the main thread: signals are none of this loop's business.
             yield
             return
-        self._wakeup_before = before
+        if before != mine:
+            self._wakeup_before = before
+        self._wakes = True
         for reap in self._child_watchers:
             # A child may have ended before signals woke the loop.
             self.call_soon(reap)
         try:
             yield
         finally:
-            self._wakeup_before = None
+            self._wakes = False
             # Handlers of the loop stay in force between its runs.
             if not self._signal_handlers:
-                now = signal.set_wakeup_fd(before)
-                if now != self._csock.fileno():
-                    # Somebody else has taken it over meanwhile.
-                    signal.set_wakeup_fd(now)
+                self._give_wakeup_back(mine)
+
+    def _give_wakeup_back(self, mine: int) -> None:
+        """Restore the process's wake-up descriptor, unless others have taken it."""
+        before, self._wakeup_before = self._wakeup_before, -1
+        now = signal.set_wakeup_fd(-1)
+        # Whoever had it before may have closed it since.
+        with suppress(ValueError, OSError):
+            signal.set_wakeup_fd(before if now == mine else now)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Remove a signal handler; tell whether there was one."""
         removed = super().remove_signal_handler(sig)
-        if removed and self._wakeup_before is not None:
+        if removed and not self._signal_handlers and self._wakes:
             # asyncio gives the wake-up back with the last handler.
             signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
         if removed and sig == signal.SIGCHLD and self._child_watchers:
@@ -177,7 +210,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
     def _unwatch_children(self, reap: Callable[[], object]) -> None:
         self._child_watchers.remove(reap)
-        if signal.getsignal(signal.SIGCHLD) is _no_action:
+        if not self._child_watchers and signal.getsignal(signal.SIGCHLD) is _no_action:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def _listen_for_children(self) -> None:

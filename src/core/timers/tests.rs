@@ -106,6 +106,17 @@ fn dead_entries_do_not_pile_up() {
 }
 
 #[test]
+fn a_timer_that_is_not_wanted_keeps_the_others_waiting() {
+    let mut timers = Timers::default();
+    timers.insert(at(1.0), "a");
+    timers.insert(at(2.0), "b");
+    assert_eq!(timers.pop_due_if(at(3.0), |value| *value == "b"), None);
+    assert_eq!(timers.pop_due_if(at(3.0), |value| *value == "a"), Some("a"));
+    assert_eq!(timers.pop_due_if(at(1.5), |_| true), None);
+    assert_eq!(timers.pop_due_if(at(3.0), |_| true), Some("b"));
+}
+
+#[test]
 fn clearing_hands_everything_back_and_voids_the_keys() {
     let mut timers = Timers::default();
     let (key, _) = timers.insert(at(1.0), "a");

@@ -50,6 +50,11 @@ fn queue(
     Ok(handle)
 }
 
+/// The time on the clock of a subclass.
+fn own_time(slf: &Bound<'_, EventLoop>) -> PyResult<f64> {
+    slf.call_method0(intern!(slf.py(), "time"))?.extract()
+}
+
 /// A number of seconds that asyncio's methods require.
 fn seconds(value: &Bound<'_, PyAny>, refusal: &'static str) -> PyResult<f64> {
     if value.is_none() {
@@ -111,7 +116,12 @@ impl EventLoop {
         check(slf, &callback, "call_at", true)?;
         let now = Deadline::now();
         let deadline = error::deadline(now.plus_seconds(delay))?;
-        let when = now.as_seconds() + delay;
+        let when = delay
+            + if slf.get().own_clock.load(Ordering::Relaxed) {
+                own_time(slf)?
+            } else {
+                now.as_seconds()
+            };
         TimerHandle::schedule(slf, (deadline, when), callback, args, context)
     }
 
@@ -126,7 +136,12 @@ impl EventLoop {
     ) -> PyResult<Py<TimerHandle>> {
         let when = seconds(when, "when cannot be None")?;
         check(slf, &callback, "call_at", true)?;
-        let deadline = error::deadline(Deadline::from_seconds(when))?;
+        let deadline = if slf.get().own_clock.load(Ordering::Relaxed) {
+            Deadline::now().plus_seconds(when - own_time(slf)?)
+        } else {
+            Deadline::from_seconds(when)
+        };
+        let deadline = error::deadline(deadline)?;
         TimerHandle::schedule(slf, (deadline, when), callback, args, context)
     }
 
@@ -224,15 +239,26 @@ impl EventLoop {
         turn::turn(slf, limit.and_then(Result::ok))
     }
 
-    /// One turn of a guest, whose poll a foreign loop watches: doesn't wait,
-    /// and returns the seconds until the next timer is due, if there is one.
-    fn _guest_turn(slf: &Bound<'_, Self>) -> PyResult<Option<f64>> {
+    /// One turn of a guest, whose poll a foreign loop watches: doesn't wait.
+    /// `_guest_idle` must follow.
+    fn _guest_turn(slf: &Bound<'_, Self>) -> PyResult<()> {
         turn::guest_turn(slf)
+    }
+
+    /// Leave a guest's poll so that the host sees it ready when there is work.
+    /// Returns the seconds until the next timer is due, if there is one.
+    fn _guest_idle(&self) -> Option<f64> {
+        turn::guest_idle(self)
     }
 
     /// The descriptor of the poll, which is readable when there is work.
     fn _poll_fd(&self) -> PyResult<i32> {
         Ok(self.poller()?.as_raw_fd())
+    }
+
+    /// Tell whether time() is a subclass's own clock.
+    fn _set_own_clock(&self, own_clock: bool) {
+        self.own_clock.store(own_clock, Ordering::Relaxed);
     }
 
     /// Close the native side: everything that is scheduled is dropped.

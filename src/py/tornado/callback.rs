@@ -31,6 +31,9 @@ impl Callback {
     /// # Errors
     /// `KeyboardInterrupt` and `SystemExit`.
     pub fn run(&self, py: Python<'_>) -> PyResult<()> {
+        if self.io_loop.get().drops_calls() {
+            return Ok(());
+        }
         let io_loop = self.io_loop.bind(py);
         let outcome = context::run_in(py, &self.context, || {
             let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));

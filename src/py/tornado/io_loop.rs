@@ -27,11 +27,18 @@ const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 pub struct IOLoop {
     /// Set once, by `_bind`.
     event_loop: OnceLock<Py<EventLoop>>,
+    /// Whether callbacks and timeouts are dropped instead of called.
+    drops_calls: AtomicBool,
     /// Whether `time()` isn't the wall clock but a subclass's own.
     own_clock: AtomicBool,
 }
 
 impl IOLoop {
+    /// Whether callbacks and timeouts are dropped instead of called.
+    pub fn drops_calls(&self) -> bool {
+        self.drops_calls.load(Ordering::Relaxed)
+    }
+
     fn event_loop(&self) -> PyResult<&Py<EventLoop>> {
         self.event_loop
             .get()
@@ -63,7 +70,11 @@ impl IOLoop {
     /// The deadline at `when` on the clock of `time()`, which a subclass may
     /// have replaced.
     fn absolute(slf: &Bound<'_, Self>, when: f64) -> PyResult<Option<Deadline>> {
-        if slf.get().own_clock.load(Ordering::Relaxed) {
+        let own = slf.get().own_clock.load(Ordering::Relaxed)
+            || slf
+                .getattr(intern!(slf.py(), "__dict__"))?
+                .contains(intern!(slf.py(), "time"))?;
+        if own {
             let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
             return Ok(Deadline::now().plus_seconds(when - now));
         }
@@ -107,7 +118,7 @@ impl IOLoop {
     ) -> PyResult<()> {
         check_callable(slf.py(), &callback)?;
         let event_loop = slf.get().event_loop()?.get();
-        if !event_loop.is_closed() {
+        if !event_loop.is_closed() && !slf.get().drops_calls() {
             event_loop.schedule(Call::Callback(Callback {
                 io_loop: slf.clone().unbind(),
                 callback,
@@ -135,6 +146,7 @@ impl IOLoop {
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         IOLoop {
             event_loop: OnceLock::new(),
+            drops_calls: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
         }
     }
@@ -224,6 +236,12 @@ impl IOLoop {
             drop(removed);
         }
         Ok(known.into_iter().map(|(_, file)| file).collect())
+    }
+
+    /// Drop what add_callback() and the timeouts have left, and what comes:
+    /// the IOLoop is closed, but its asyncio loop goes on.
+    fn _drop_calls(&self) {
+        self.drops_calls.store(true, Ordering::Relaxed);
     }
 
     /// Call callback(*args, **kwargs) in the next turn of the loop.

@@ -129,7 +129,7 @@ impl DelayedCall {
     /// exception is logged, whatever it is, as Twisted does.
     ///
     /// # Errors
-    /// None that comes from the call.
+    /// None that comes from the call, but for a Ctrl-C that isn't Twisted's.
     pub fn run(slf: &Bound<'_, Self>, turn: u32) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         let work = {
@@ -146,6 +146,7 @@ impl DelayedCall {
         let kw = kw.as_ref().map(|kw| kw.bind(py));
         match function.call(py, args.bind(py), kw) {
             Ok(_) => Ok(()),
+            Err(error) if this.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let what = (error.into_value(py), this.creator(py));
                 this.reactor.get().report(py, "delayed_call", what)
@@ -165,7 +166,11 @@ impl DelayedCall {
     }
 
     /// Moves the call, wherever it waits.
-    fn move_to(slf: &Bound<'_, Self>, deadline: Deadline, time: f64) {
+    ///
+    /// # Errors
+    /// `RuntimeError` when the loop is closed.
+    fn move_to(slf: &Bound<'_, Self>, deadline: Deadline, time: f64) -> PyResult<()> {
+        slf.get().reactor.get().event_loop().check_open()?;
         let (stage, sooner) = {
             let mut state = lock(&slf.get().state);
             let before = std::mem::replace(&mut state.deadline, deadline);
@@ -180,6 +185,7 @@ impl DelayedCall {
             // In the ready queue: what is queued there no longer counts.
             _ => DelayedCall::insert(slf, deadline),
         }
+        Ok(())
     }
 
     fn work(&self, py: Python<'_>) -> PyResult<Work> {
@@ -230,8 +236,8 @@ impl DelayedCall {
     fn reset(slf: &Bound<'_, Self>, secondsFromNow: f64) -> PyResult<()> {
         slf.get().check_active(slf.py())?;
         let deadline = error::deadline(Deadline::now().plus_seconds(secondsFromNow))?;
-        DelayedCall::move_to(slf, deadline, super::reactor::seconds() + secondsFromNow);
-        Ok(())
+        let now = slf.get().reactor.get().now(slf.py())?;
+        DelayedCall::move_to(slf, deadline, now + secondsFromNow)
     }
 
     /// Reschedule the call for `secondsLater` seconds after its time.
@@ -246,8 +252,7 @@ impl DelayedCall {
             (state.deadline, state.time)
         };
         let deadline = error::deadline(deadline.plus_seconds(secondsLater))?;
-        DelayedCall::move_to(slf, deadline, time + secondsLater);
-        Ok(())
+        DelayedCall::move_to(slf, deadline, time + secondsLater)
     }
 
     /// Return True if the call is pending.
@@ -256,9 +261,8 @@ impl DelayedCall {
     }
 
     /// The time now, on the clock of getTime().
-    #[allow(clippy::unused_self)]
-    fn seconds(&self) -> f64 {
-        super::reactor::seconds()
+    fn seconds(&self, py: Python<'_>) -> PyResult<f64> {
+        self.reactor.get().now(py)
     }
 
     #[getter]

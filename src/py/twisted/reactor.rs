@@ -3,17 +3,18 @@
 use std::convert::Infallible;
 use std::os::fd::RawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyAssertionError, PyValueError};
+use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::log_context::LogContexts;
+use super::log_context::LogContext;
 use super::{DelayedCall, Selectable, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::registrations::{Role, Watchers};
@@ -39,9 +40,13 @@ pub struct Reactor {
     event_loop: Py<EventLoop>,
     reactor: Py<PyAny>,
     reports: Py<PyAny>,
-    log_contexts: LogContexts,
+    log_context: LogContext,
     /// `twisted.internet.base.DelayedCall`, whose debug flag counts here too.
     delayed_call: Py<PyAny>,
+    /// What `reactor.seconds` is unless it was replaced.
+    native_clock: Py<PyAny>,
+    /// See `ends_the_loop`.
+    interrupts: AtomicBool,
 }
 
 impl Reactor {
@@ -55,9 +60,27 @@ impl Reactor {
         self.reports.bind(py)
     }
 
-    /// The log contexts of the descriptors served.
-    pub fn log_contexts(&self) -> &LogContexts {
-        &self.log_contexts
+    /// The log's context while a descriptor is served.
+    pub fn log_context(&self) -> &LogContext {
+        &self.log_context
+    }
+
+    /// Whether an exception of the application ends the loop instead of being
+    /// logged: a Ctrl-C that the reactor doesn't handle itself.
+    pub fn ends_the_loop(&self, py: Python<'_>, error: &PyErr) -> bool {
+        self.interrupts.load(Ordering::Relaxed) && error.is_instance_of::<PyKeyboardInterrupt>(py)
+    }
+
+    /// The time by the reactor's clock, which a test may have replaced.
+    ///
+    /// # Errors
+    /// Those of a clock of somebody's own.
+    pub fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        let clock = self.reactor.bind(py).getattr(intern!(py, "seconds"))?;
+        if clock.is(&self.native_clock) {
+            return Ok(seconds());
+        }
+        clock.call0()?.extract()
     }
 
     /// Logs an exception of the application.
@@ -196,16 +219,23 @@ impl Reactor {
         reactor: Py<PyAny>,
         reports: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let log_contexts = LogContexts::new(
+        let log_context = LogContext::new(
             reports.getattr("theContextTracker")?.unbind(),
             reports.getattr("ILogContext")?.unbind(),
         );
+        event_loop.get().has_reactor.store(true, Ordering::Relaxed);
         Ok(Reactor {
             event_loop,
             reactor,
             reports: reports.clone().unbind(),
-            log_contexts,
+            log_context,
             delayed_call: reports.getattr("TwistedDelayedCall")?.unbind(),
+            native_clock: reports
+                .py()
+                .get_type::<Reactor>()
+                .getattr("seconds")?
+                .unbind(),
+            interrupts: AtomicBool::new(false),
         })
     }
 
@@ -240,7 +270,7 @@ impl Reactor {
         } else {
             None
         };
-        let when = (deadline, seconds() + wait);
+        let when = (deadline, this.now(py)? + wait);
         DelayedCall::schedule(slf, when, callable, args, kw, creator)
     }
 
@@ -306,6 +336,22 @@ impl Reactor {
         slf.get().event_loop().schedule_last_of_turn(call);
     }
 
+    /// Seconds until the next delayed call, 0 if something is ready; None:
+    /// nothing is. Follows ReactorBase.
+    fn timeout(&self) -> Option<f64> {
+        let event_loop = self.event_loop();
+        if !event_loop.calls.is_empty() {
+            return Some(0.0);
+        }
+        let next = event_loop.next_deadline()?;
+        Some(next.since(Deadline::now()).as_secs_f64())
+    }
+
+    /// Let KeyboardInterrupt end the loop instead of logging it.
+    fn letInterruptsThrough(&self, through: bool) {
+        self.interrupts.store(through, Ordering::Relaxed);
+    }
+
     /// Make the loop look at its queue. Safe from any thread.
     fn wakeUp(&self) {
         self.event_loop().wake();
@@ -349,6 +395,7 @@ impl Reactor {
         visit.call(&self.reactor)?;
         visit.call(&self.reports)?;
         visit.call(&self.delayed_call)?;
-        self.log_contexts.traverse(visit)
+        visit.call(&self.native_clock)?;
+        self.log_context.traverse(visit)
     }
 }

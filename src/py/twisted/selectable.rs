@@ -101,7 +101,7 @@ impl<'py> Event<'_, 'py> {
                 buggy.into_any()
             }
         };
-        let outcome = reactor.log_contexts().run_in(&prefix, || {
+        let outcome = reactor.log_context().run_in(&prefix, || {
             if let Some((why, reading)) = self.verdict(selectable)? {
                 reactor.disconnect(object, &why, reading)?;
             }
@@ -133,6 +133,7 @@ impl<'py> Event<'_, 'py> {
         match self.transfer(selectable, &mut reading) {
             Ok(why) if why.is_truthy()? => Ok(Some((why, reading))),
             Ok(_) => Ok(None),
+            Err(error) if reactor.ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let why = error.into_value(py);
                 reactor.report(py, "selectable", (&why, py.None()))?;

@@ -23,11 +23,12 @@ impl ThreadCall {
     /// Calls it. An exception is logged, whatever it is, as Twisted does.
     ///
     /// # Errors
-    /// None that comes from the call.
+    /// None that comes from the call, but for a Ctrl-C that isn't Twisted's.
     pub fn run(&self, py: Python<'_>) -> PyResult<()> {
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
         match self.function.call(py, self.args.bind(py), kwargs) {
             Ok(_) => Ok(()),
+            Err(error) if self.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => self
                 .reactor
                 .get()

@@ -27,7 +27,7 @@ class OwnLoop:
 
     def when_started(self, start: Callable[[], object]) -> None:
         """Call `start` when the loop runs, but not for a single turn."""
-        if self.asyncio_loop.is_running() and self.asyncio_loop._iterate_limit is None:
+        if self.asyncio_loop.is_running() and not self.asyncio_loop._iterates:
             self.asyncio_loop.call_soon(start)
         else:
             self.asyncio_loop._at_start.append(start)
@@ -41,7 +41,7 @@ class OwnLoop:
         if self.asyncio_loop.is_running():
             self.io_loop.stop()
 
-    def iterate(self, seconds: float) -> None:
+    def iterate(self, seconds: float | None) -> None:
         """Turn once, waiting at most so long; may nest."""
         self.asyncio_loop._iterate(seconds)
 
@@ -54,6 +54,10 @@ class OwnLoop:
     def at_end(self, shut_down: Callable[[], Awaitable[object]]) -> None:
         """Have the coroutine run before `asyncio.run` closes the loop."""
         self.asyncio_loop._at_shutdown.append(shut_down)
+
+    def at_close(self, clean_up: Callable[[], object]) -> None:
+        """Have the function called when the loop is closed."""
+        self.asyncio_loop._at_close.append(clean_up)
 
     def child_signals(self, reactor: Any) -> SignalHandling:
         """Return what reaps child processes."""
@@ -98,13 +102,15 @@ class ForeignLoop:
         if self._runs:
             self.asyncio_loop.stop()
 
-    def iterate(self, seconds: float) -> None:
+    def iterate(self, seconds: float | None) -> None:
         """Turn once, waiting at most so long; may nest."""
         loop = self.asyncio_loop
         if asyncio._get_running_loop() is loop:
             self._guest.turn()
             return
-        end = loop.call_later(seconds, loop.stop) if seconds > 0 else loop.call_soon(loop.stop)
+        end: Any = None
+        if seconds is not None:
+            end = loop.call_later(seconds, loop.stop) if seconds > 0 else loop.call_soon(loop.stop)
         if self._starting is not None:
             self._starting.cancel()
         self._iterates = True
@@ -112,7 +118,8 @@ class ForeignLoop:
             loop.run_forever()
         finally:
             self._iterates = False
-            end.cancel()
+            if end is not None:
+                end.cancel()
             if self._start is not None:
                 self._starting = loop.call_soon(self._started)
 
@@ -131,6 +138,9 @@ class ForeignLoop:
         """
         self._sentinel = _sentinel(shut_down)
         self.asyncio_loop.call_soon(self._watch_for_end)
+
+    def at_close(self, clean_up: Callable[[], object]) -> None:
+        """Do nothing: a foreign loop doesn't tell when it is closed."""
 
     def _watch_for_end(self) -> None:
         # The first step ends at the first yield, so it needs no loop.
@@ -154,11 +164,11 @@ async def _sentinel(shut_down: Callable[[], Awaitable[object]]) -> Any:
         await shut_down()
 
 
-def host_of(io_loop: object) -> OwnLoop | ForeignLoop:
-    """Return the host for an IOLoop, None meaning the current one.
+def loops_of(io_loop: object) -> tuple[asyncio.AbstractEventLoop, Any]:
+    """Return the asyncio loop and the IOLoop that are meant, None meaning the current.
 
-    An asyncio loop does too. Raises `TypeError` for anything else, and
-    `RuntimeError` for a loop that is closed.
+    An asyncio loop does too; a foreign one may have no IOLoop. Raises `TypeError`
+    for anything else, and `RuntimeError` for a loop that is closed.
     """
     if io_loop is None:
         running = asyncio._get_running_loop()
@@ -170,10 +180,16 @@ def host_of(io_loop: object) -> OwnLoop | ForeignLoop:
         raise TypeError(f"not an IOLoop: {io_loop!r}")
     if loop.is_closed():
         raise RuntimeError("Event loop is closed")
-    if io_loop is loop:
-        io_loop = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(loop)
+    if isinstance(io_loop, tornado.ioloop.IOLoop):
+        return loop, io_loop
+    io_loops = tornado.ioloop.IOLoop._ioloop_for_asyncio
+    # One is made for a loop of ours.
+    return loop, io_loops[loop] if isinstance(loop, EventLoop) else io_loops.get(loop)
+
+
+def host_of(io_loop: object) -> OwnLoop | ForeignLoop:
+    """Return the host for an IOLoop; see `loops_of`."""
+    loop, found = loops_of(io_loop)
     if isinstance(loop, EventLoop):
-        if io_loop is None:
-            io_loop = tornado.ioloop.IOLoop._ioloop_for_asyncio[loop]
-        return OwnLoop(loop, io_loop)
-    return ForeignLoop(loop, io_loop)
+        return OwnLoop(loop, found)
+    return ForeignLoop(loop, found)

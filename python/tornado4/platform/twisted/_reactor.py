@@ -13,6 +13,7 @@ from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
+from twisted.logger import Logger
 from zope.interface import classImplements, implementer
 
 from tornado4 import _core
@@ -29,6 +30,8 @@ _NATIVE = (
     "getDelayedCalls",
     "wakeUp",
 )
+
+_log = Logger()
 
 # What a reactor does when it shuts down, in this order.
 _SHUTDOWN = (("during", "crash"), ("during", "disconnectAll"), ("after", "_end"))
@@ -86,6 +89,7 @@ class TornadoReactor(AsyncioSelectorReactor):
         self.addSystemEventTrigger("after", "shutdown", self._end)
         self._host.when_started(self._startWithLoop)
         self._host.at_end(self._shutDownWithLoop)
+        self._host.at_close(self._stopThreads)
 
     # IReactorTime
 
@@ -184,20 +188,34 @@ class TornadoReactor(AsyncioSelectorReactor):
     def run(self, installSignalHandlers: bool = True) -> None:
         """See `IReactorCore.run`."""
         self._startedByLoop = False
+        self._core.letInterruptsThrough(False)
         ReactorBase.run(self, installSignalHandlers=installSignalHandlers)
 
     def mainLoop(self) -> None:
         """Run the loop until the reactor, or the loop, is stopped."""
-        if self._started:
-            self._host.run()
+        while self._started:
+            try:
+                self._host.run()
+                break
+            except Exception:
+                # Raised by a signal's handler: every call reports its own.
+                _log.failure("Unexpected error in main loop")
+            except BaseException:
+                # Such as Ctrl-C without Twisted's handlers. It may be run again.
+                ReactorBase.crash(self)
+                raise
 
     def iterate(self, delay: float = 0.0) -> None:
         """See `IReactorCore.iterate`. May be called while the loop runs."""
         self._host.iterate(delay)
 
     def doIteration(self, delay: float | None) -> None:
-        """Turn the loop once, waiting at most ``delay`` seconds."""
-        self._host.iterate(0.0 if delay is None else delay)
+        """Turn the loop once, waiting at most ``delay`` seconds, None: for ever."""
+        self._host.iterate(delay)
+
+    def timeout(self) -> float | None:
+        """Return the seconds until there is something to do, None for never."""
+        return self._core.timeout()
 
     def runUntilCurrent(self) -> None:
         """Run what is due, without waiting."""
@@ -237,8 +255,14 @@ class TornadoReactor(AsyncioSelectorReactor):
         """
         if not self._startedOnce:
             self._startedByLoop = True
+            self._core.letInterruptsThrough(True)
             on_main_thread = threading.current_thread() is threading.main_thread()
             self.startRunning(installSignalHandlers=on_main_thread)
+
+    def _stopThreads(self) -> None:
+        # They would keep the process from ending.
+        if self.threadpool is not None:
+            self._stopThreadPool()
 
     async def _shutDownWithLoop(self) -> None:
         """Shut the reactor down because its loop is about to be closed."""

@@ -1,0 +1,80 @@
+"""`TwistedIOLoop`: a Tornado IOLoop on a Twisted reactor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tornado.ioloop
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+
+from tornado4.ioloop import IOLoop
+from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted._reactor_loop import ReactorEventLoop
+
+
+class TwistedIOLoop(IOLoop):
+    """A Tornado IOLoop that runs on a Twisted reactor.
+
+    ``reactor`` is any reactor with IReactorFDSet and IReactorTime, by default the
+    global one. On a `TornadoReactor` it works on the same core; another reactor
+    drives a loop of its own, so that Tornado 6 and asyncio code run on it. Raises
+    `TypeError` for what is no such reactor.
+
+    The documented use is ``TwistedIOLoop().install()``, then ``reactor.run()``.
+    `start` runs the reactor too, and `stop` leaves it so that it can be run
+    again. Follows the documentation of Tornado 4.5.
+    """
+
+    reactor: Any
+
+    def initialize(  # type: ignore[override]
+        self, reactor: Any = None, make_current: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Set the loop up; a subclass extends this and not ``__init__``."""
+        if reactor is None:
+            from twisted.internet import reactor
+        if not (IReactorFDSet.providedBy(reactor) and IReactorTime.providedBy(reactor)):
+            raise TypeError(f"not a reactor with file descriptors and timers: {reactor!r}")
+        self.reactor = reactor
+        loop = getattr(reactor, "_asyncioEventloop", None)
+        self._shares_loop = isinstance(loop, EventLoop)
+        self._stands_in_for: tornado.ioloop.IOLoop | None = None
+        if not self._shares_loop:
+            loop = ReactorEventLoop(reactor)
+        elif loop in tornado.ioloop.IOLoop._ioloop_for_asyncio:
+            self._stands_in_for = tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(loop)
+        try:
+            super().initialize(make_current=make_current, asyncio_loop=loop, **kwargs)
+        except BaseException:
+            self._leave(loop)
+            raise
+
+    def close(self, all_fds: bool = False) -> None:
+        """Close the loop; the reactor goes on, without what was added here.
+
+        With ``all_fds`` every descriptor that has a handler is closed too.
+        Raises `RuntimeError` during a turn of a loop of its own; idempotent.
+        """
+        if not self._shares_loop:
+            super().close(all_fds)
+            return
+        if self.closing:
+            return
+        self.closing = True
+        self._drop_calls()
+        files = self._remove_handlers()
+        if all_fds:
+            for file in files:
+                self.close_fd(file)
+        if self.is_current:
+            self._clear_current_hook()
+        self._leave(self.asyncio_loop)
+
+    def _leave(self, loop: Any) -> None:
+        loops = tornado.ioloop.IOLoop._ioloop_for_asyncio
+        if not self._shares_loop:
+            loop.close()
+        elif loops.get(loop) in (self, None) and self._stands_in_for is not None:
+            loops[loop] = self._stands_in_for
+        elif loops.get(loop) is self:
+            del loops[loop]

@@ -1,0 +1,175 @@
+"""asyncio on any Twisted reactor: one of our loops as the reactor's guest."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from asyncio import events
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tornado4.platform._guest import Guest
+from tornado4.platform.asyncio import EventLoop
+
+_log = Logger()
+
+
+@implementer(IReadDescriptor)
+class _PollReader:
+    """The guest's poll as a descriptor of the reactor."""
+
+    def __init__(self, fd: int, turn: Callable[[], object]) -> None:
+        self._fd = fd
+        self._turn = turn
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def doRead(self) -> None:
+        try:
+            self._turn()
+        except BaseException:
+            # To raise it would disconnect the guest. Twisted logs, whatever it is.
+            _log.failure("Unhandled exception in a turn of the asyncio loop")
+
+    def connectionLost(self, reason: object) -> None:
+        """The reactor has shut down, and the guest sleeps."""
+
+    def logPrefix(self) -> str:
+        return "tornado4"
+
+
+class _Timer:
+    """A delayed call of the reactor, which others may cancel."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def cancel(self) -> None:
+        if self._call.active():
+            self._call.cancel()
+
+
+class ReactorHost:
+    """A Twisted reactor as a host."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._reader: _PollReader | None = None
+
+    def watch(self, fd: int, turn: Callable[[], object]) -> None:
+        """See `Host.watch`."""
+        self._reader = _PollReader(fd, turn)
+        self._reactor.addReader(self._reader)
+
+    def unwatch(self, fd: int) -> None:
+        """See `Host.unwatch`."""
+        self._reactor.removeReader(self._reader)
+
+    def call_later(self, seconds: float, turn: Callable[[], object]) -> _Timer:
+        """See `Host.call_later`."""
+        return _Timer(self._reactor.callLater(seconds, turn))
+
+
+class ReactorEventLoop(EventLoop):
+    """An asyncio loop that a Twisted reactor drives.
+
+    Its callbacks run when the reactor does; it is the running asyncio loop while
+    they do. `run_forever` runs the reactor, `stop` crashes it, so that it can be
+    run again.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._guest = Guest(self, ReactorHost(reactor), self._entered, self._after_turn)
+        self._guest.attach()
+        reactor.callWhenRunning(self._queue_starts)
+
+    def run_forever(self) -> None:
+        """Run the reactor until it, or this loop, is stopped.
+
+        Raises `ReactorAlreadyRunning`, a `RuntimeError`, if it runs already, and
+        `ReactorNotRestartable` after it was stopped for good.
+        """
+        self._check_closed()
+        self._check_running()  # type: ignore[attr-defined]
+        if self._stopping:
+            # Asked for before: a turn, as every asyncio loop does.
+            self._guest.turn()
+            return
+        self._queue_starts()
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        self._reactor.run(installSignalHandlers=on_main_thread)
+
+    def _iterate(self, limit: float | None) -> None:
+        if events._get_running_loop() is self:
+            self._nested_turn(limit)
+        else:
+            self._reactor.iterate(limit)
+
+    def close(self) -> None:
+        """Leave the reactor and close. Raises `RuntimeError` during a turn."""
+        if not self.is_running():
+            self._guest.detach()
+        super().close()
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        """Be the running asyncio loop, whichever was it before."""
+        loop, thread, hooks = events._get_running_loop(), self._thread_id, sys.get_asyncgen_hooks()
+        self._thread_id = threading.get_ident()
+        sys.set_asyncgen_hooks(
+            firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
+            finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
+        )
+        events._set_running_loop(self)
+        try:
+            yield
+        finally:
+            events._set_running_loop(loop)
+            sys.set_asyncgen_hooks(*hooks)
+            self._thread_id = thread
+
+    def _after_turn(self) -> None:
+        if self._stopping and self._thread_id is None:
+            self._stopping = False
+            if self._reactor.running:
+                self._reactor.crash()
+
+    # Signals: the process's wake-up descriptor is the reactor's, so the handlers
+    # are Python's own, which hand over to the loop.
+
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Any, *args: Any
+    ) -> None:
+        """Add a signal handler; see `asyncio.loop.add_signal_handler`."""
+        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)  # type: ignore[attr-defined]
+        self._check_closed()
+        try:
+            signal.signal(sig, self._signalled)
+            signal.siginterrupt(sig, False)
+        except (ValueError, OSError) as error:
+            raise RuntimeError(f"sig {sig} cannot be caught: {error}") from None
+        self._signal_handlers[sig] = asyncio.Handle(callback, args, self)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Remove a signal handler; tell whether there was one."""
+        self._check_signal(sig)  # type: ignore[attr-defined]
+        if self._signal_handlers.pop(sig, None) is None:
+            return False
+        default: Any = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
+        signal.signal(sig, default)
+        return True
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self.call_soon_threadsafe(self._handle_signal, number)  # type: ignore[attr-defined]
