@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import tornado.ioloop
-from twisted.internet._signals import SignalHandling, _ChildSignalHandling
+from twisted.internet._signals import SignalHandling
 
 from tornado4 import _core
 from tornado4.ioloop import IOLoop
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
-from tornado4.platform.twisted._signals import ChildSignalHandling
+from tornado4.platform.twisted._signals import ChildSignalHandling, HostChildSignalHandling
 
 
 class OwnLoop:
@@ -59,7 +59,7 @@ class OwnLoop:
         """Have the function called when the loop is closed."""
         self.asyncio_loop._at_close.append(clean_up)
 
-    def child_signals(self, reactor: Any) -> SignalHandling:
+    def child_signals(self) -> SignalHandling:
         """Return what reaps child processes."""
         return ChildSignalHandling(self.asyncio_loop)
 
@@ -148,9 +148,9 @@ class ForeignLoop:
         with contextlib.suppress(StopIteration):
             step.send(None)
 
-    def child_signals(self, reactor: Any) -> SignalHandling:
-        """Return what reaps child processes: Twisted's own."""
-        return _ChildSignalHandling(reactor._addInternalReader, reactor._removeInternalReader)
+    def child_signals(self) -> SignalHandling:
+        """Return what reaps child processes."""
+        return HostChildSignalHandling(self.asyncio_loop)
 
     def _after_turn(self) -> None:
         if self._iterates:

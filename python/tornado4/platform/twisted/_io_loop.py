@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import tornado.ioloop
@@ -49,6 +50,29 @@ class TwistedIOLoop(IOLoop):
             self._leave(loop)
             raise
 
+    def start(self) -> None:
+        """Run the reactor until it, or this loop, is stopped.
+
+        If `stop` was called before, return at once. Raises Twisted's
+        `ReactorNotRestartable` after the reactor was stopped for good.
+        """
+        loop: Any = self.asyncio_loop
+        if not self._shares_loop or loop._stopping or self.reactor.running:
+            super().start()
+            return
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        self.reactor.run(installSignalHandlers=on_main_thread)
+
+    def stop(self) -> None:
+        """Stop the loop, and the reactor so that it can be run again.
+
+        If neither runs, the next `start` returns at once.
+        """
+        if self._shares_loop and self.asyncio_loop.is_running() and self.reactor.running:
+            self.reactor.crash()
+        else:
+            super().stop()
+
     def close(self, all_fds: bool = False) -> None:
         """Close the loop; the reactor goes on, without what was added here.
 
@@ -72,6 +96,8 @@ class TwistedIOLoop(IOLoop):
 
     def _leave(self, loop: Any) -> None:
         loops = tornado.ioloop.IOLoop._ioloop_for_asyncio
+        while isinstance(self._stands_in_for, TwistedIOLoop) and self._stands_in_for.closing:
+            self._stands_in_for = self._stands_in_for._stands_in_for
         if not self._shares_loop:
             loop.close()
         elif loops.get(loop) in (self, None) and self._stands_in_for is not None:

@@ -168,8 +168,11 @@ class TornadoReactor(AsyncioSelectorReactor):
         """Start, as `IReactorCore.run` does before it runs.
 
         Startup triggers already see the running asyncio loop. Raises
-        `ReactorAlreadyRunning` or `ReactorNotRestartable`.
+        `ReactorAlreadyRunning` or `ReactorNotRestartable`, and `RuntimeError` when
+        the loop is closed.
         """
+        if self._asyncioEventloop.is_closed():
+            raise RuntimeError("Event loop is closed")
         if self._ended and self._restartable:
             self._ended = False
             self._startedBefore = False
@@ -198,6 +201,9 @@ class TornadoReactor(AsyncioSelectorReactor):
                 self._host.run()
                 break
             except Exception:
+                if self._asyncioEventloop.is_closed():
+                    ReactorBase.crash(self)
+                    raise
                 # Raised by a signal's handler: every call reports its own.
                 _log.failure("Unexpected error in main loop")
             except BaseException:
@@ -279,7 +285,7 @@ class TornadoReactor(AsyncioSelectorReactor):
     # Signals
 
     def _signalsFactory(self) -> Any:
-        children = self._host.child_signals(self)
+        children = self._host.child_signals()
         if self._startedByLoop:
             return _MultiSignalHandling((children,))
         return _MultiSignalHandling((ReactorBase._signalsFactory(self), children))

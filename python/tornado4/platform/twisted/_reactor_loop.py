@@ -25,9 +25,10 @@ _log = Logger()
 class _PollReader:
     """The guest's poll as a descriptor of the reactor."""
 
-    def __init__(self, fd: int, turn: Callable[[], object]) -> None:
+    def __init__(self, fd: int, turn: Callable[[], object], lost: Callable[[], object]) -> None:
         self._fd = fd
         self._turn = turn
+        self._lost = lost
 
     def fileno(self) -> int:
         return self._fd
@@ -40,7 +41,8 @@ class _PollReader:
             _log.failure("Unhandled exception in a turn of the asyncio loop")
 
     def connectionLost(self, reason: object) -> None:
-        """The reactor has shut down, and the guest sleeps."""
+        """The reactor has shut down."""
+        self._lost()
 
     def logPrefix(self) -> str:
         return "tornado4"
@@ -60,13 +62,14 @@ class _Timer:
 class ReactorHost:
     """A Twisted reactor as a host."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, lost: Callable[[], object]) -> None:
         self._reactor = reactor
+        self._lost = lost
         self._reader: _PollReader | None = None
 
     def watch(self, fd: int, turn: Callable[[], object]) -> None:
         """See `Host.watch`."""
-        self._reader = _PollReader(fd, turn)
+        self._reader = _PollReader(fd, turn, self._lost)
         self._reactor.addReader(self._reader)
 
     def unwatch(self, fd: int) -> None:
@@ -89,9 +92,11 @@ class ReactorEventLoop(EventLoop):
     def __init__(self, reactor: Any) -> None:
         super().__init__()
         self._reactor = reactor
-        self._guest = Guest(self, ReactorHost(reactor), self._entered, self._after_turn)
+        self._handlers_before: dict[int, Any] = {}
+        host = ReactorHost(reactor, self._sleep)
+        self._guest = Guest(self, host, self._entered, self._after_turn)
         self._guest.attach()
-        reactor.callWhenRunning(self._queue_starts)
+        reactor.callWhenRunning(self._begin)
 
     def run_forever(self) -> None:
         """Run the reactor until it, or this loop, is stopped.
@@ -105,9 +110,25 @@ class ReactorEventLoop(EventLoop):
             # Asked for before: a turn, as every asyncio loop does.
             self._guest.turn()
             return
-        self._queue_starts()
+        self._reactor.callWhenRunning(self._begin)
         on_main_thread = threading.current_thread() is threading.main_thread()
         self._reactor.run(installSignalHandlers=on_main_thread)
+
+    def _begin(self) -> None:
+        """The reactor has started."""
+        self._queue_starts()
+        for sig in self._signal_handlers:
+            # The reactor has its own for some signals.
+            self._handlers_before[sig] = signal.signal(sig, self._signalled)
+
+    def _sleep(self) -> None:
+        """The reactor has shut down. Some can be run again."""
+        self._guest.detach()
+        self._reactor.addSystemEventTrigger("before", "startup", self._wake)
+
+    def _wake(self) -> None:
+        if not self.is_closed():
+            self._guest.attach()
 
     def _iterate(self, limit: float | None) -> None:
         if events._get_running_loop() is self:
@@ -156,10 +177,12 @@ class ReactorEventLoop(EventLoop):
         self._check_signal(sig)  # type: ignore[attr-defined]
         self._check_closed()
         try:
-            signal.signal(sig, self._signalled)
+            before = signal.signal(sig, self._signalled)
             signal.siginterrupt(sig, False)
         except (ValueError, OSError) as error:
             raise RuntimeError(f"sig {sig} cannot be caught: {error}") from None
+        if sig not in self._signal_handlers:
+            self._handlers_before[sig] = before
         self._signal_handlers[sig] = asyncio.Handle(callback, args, self)
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -167,8 +190,8 @@ class ReactorEventLoop(EventLoop):
         self._check_signal(sig)  # type: ignore[attr-defined]
         if self._signal_handlers.pop(sig, None) is None:
             return False
-        default: Any = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
-        signal.signal(sig, default)
+        # The reactor's own, for one.
+        signal.signal(sig, self._handlers_before.pop(sig, None) or signal.SIG_DFL)
         return True
 
     def _signalled(self, number: int, frame: object) -> None:
