@@ -23,6 +23,7 @@ RUST_LAYERS = {
 
 # The Python modules, lowest first: each may import those before it only.
 PYTHON_LAYERS = [
+    "tornado4._alias",
     "tornado4._core",
     "tornado4.platform._guest",
     "tornado4.platform._selector",
@@ -45,8 +46,9 @@ PYTHON_LAYERS = [
 
 # Imports that point upwards on purpose, each when a function is called: the
 # package's front door names the layer that does the work, and the runner makes
-# its loop there.
+# its loop there. The finder alone is loaded, and put in place, by `import tornado4`.
 UPWARDS = {
+    ("tornado4", "tornado4._alias"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),
 }

@@ -54,7 +54,6 @@ VARIANTS = (
         "TornadoReactorOnUvloop",
         "asyncio-on-uvloop",
         "AsyncioReactorOnUvloop",
-        enough=250,  # without child processes
         needs="uvloop",
     ),
     Variant("tornado4-on-epoll", "TornadoReactorOnEpoll", "epoll", "EPollReactor"),

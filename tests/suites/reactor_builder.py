@@ -37,14 +37,13 @@ GUESTS = ("tornado4-on-asyncio", "tornado4-on-uvloop")
 
 #: Starts of ids that are left out for a reactor, each with the reason.
 EXCLUDED = {
-    reactor: {
+    "asyncio-on-uvloop": {
         "twisted.internet.test.test_process.": (
             "uvloop takes the process's wake-up descriptor when it starts to run, so that "
             "Twisted, which has set it before, isn't told when a child process ends: "
             "whether these cases hang is chance"
         )
     }
-    for reactor in ("tornado4-on-uvloop", "asyncio-on-uvloop")
 }
 
 #: Seconds after which a case stops its own reactor; below the limit at which it is

@@ -26,17 +26,9 @@ IO_LOOPS = {
     "twisted-on-epoll": "_twisted_loops.EpollTwistedIOLoop",
 }
 
-#: Why cases are left out that set a SIGCHLD handler before they run the IOLoop.
-CHILD_SIGNALS = (
-    "a reactor of Twisted's own sets its SIGCHLD handler when it starts, in place of the one "
-    "that was set before; Tornado 4.5's suite skips the case on Twisted for that"
-)
-
 #: Cases that are left out for an IOLoop, each with the reason.
 EXCLUDED = {
     "twisted-on-epoll": {
-        "tornado.test.process_test.SubprocessTest.test_sigchild": CHILD_SIGNALS,
-        "tornado.test.process_test.SubprocessTest.test_sigchild_signal": CHILD_SIGNALS,
         "tornado.test.ioloop_test.TestIOLoop.test_explicit_asyncio_loop": (
             "the IOLoop's asyncio loop is the reactor's guest and cannot be given"
         ),
