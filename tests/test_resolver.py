@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from unittest import mock
 import pytest
 import tornado.ioloop
 from tornado.netutil import Resolver
+from twisted.python import log
 
 import dns_server
 import tornado4
@@ -112,6 +114,14 @@ def test_what_is_no_io_loop(bad):
         TwistedResolver(bad)
 
 
+def test_an_asyncio_loop_without_an_io_loop():
+    with (
+        contextlib.closing(asyncio.SelectorEventLoop()) as loop,
+        pytest.raises(TypeError, match="not an IOLoop"),
+    ):
+        TwistedResolver(loop)
+
+
 def test_a_closed_io_loop():
     io_loop = IOLoop(make_current=False)
     io_loop.close()
@@ -125,6 +135,7 @@ def test_a_closed_io_loop():
         {"servers": []},
         {"servers": [("dns.example", 53)]},
         {"servers": [("", 53)]},
+        {"servers": [("fe80::1%1", 53)]},
         {"timeout": ()},
         {"timeout": (1, 0)},
         {"timeout": (-1,)},
@@ -156,6 +167,23 @@ def test_twisted_names_is_imported_when_a_resolver_is_made():
         "print('twisted.names' in sys.modules, 'twisted.internet.reactor' in sys.modules)\n"
     )
     assert shown == ["False", "True", "False"]
+
+
+@pytest.mark.parametrize("odd", [None, dns_server.too_long, dns_server.silent_by_tcp])
+def test_no_reactor_is_installed(server, odd):
+    server.add("reactor.test", "10.1.2.3")
+    server.oddities["reactor.test"] = odd
+    shown = child(
+        "import sys, tornado4, tornado4.platform.twisted as t\n"
+        "async def main():\n"
+        f"    resolver = t.TwistedResolver(servers=[{server.address}], timeout=(0.5,))\n"
+        "    try: print((await resolver.resolve('reactor.test', 80))[0][1][0])\n"
+        "    except OSError as error: print(error.errno)\n"
+        "tornado4.run(main())\n"
+        "print('twisted.internet.reactor' in sys.modules)\n"
+    )
+    found = str(socket.EAI_AGAIN) if odd is dns_server.silent_by_tcp else "10.1.2.3"
+    assert shown == [found, "False"]
 
 
 def test_it_runs_on_the_global_reactor_of_its_loop(server):
@@ -325,6 +353,7 @@ def test_the_system_is_asked_for_no_name(server):
 
 def test_a_future_that_is_cancelled_while_asking(server):
     server.add("cancelled.test", "10.1.2.3")
+    logged = []
 
     async def use(resolver):
         future = resolver.resolve("cancelled.test", 80)
@@ -334,7 +363,13 @@ def test_a_future_that_is_cancelled_while_asking(server):
         # The answer comes, and finds nobody waiting.
         return await resolver.resolve("cancelled.test", 80)
 
-    assert run(use, server.address) == pairs("10.1.2.3")
+    log.addObserver(logged.append)
+    try:
+        assert run(use, server.address) == pairs("10.1.2.3")
+        gc.collect()
+    finally:
+        log.removeObserver(logged.append)
+    assert [event for event in logged if event["isError"]] == []
 
 
 def test_many_who_ask_at_once_ask_once(server):

@@ -21,6 +21,15 @@ from tornado4.ioloop import IOLoop
 __all__ = ["_server", "server"]
 
 
+@pytest.fixture(autouse=True)
+def no_automatic_collection():
+    # It would close descriptors of others while they are counted.
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def open_fds():
     return set(os.listdir("/proc/self/fd"))
 
@@ -132,7 +141,7 @@ def outcome(future):
 
 
 def options(busy):
-    return {"timeout": (0.1, 1000) if busy is waiting_for_the_next_time else (1000,)}
+    return {"timeout": (0.1 if busy is waiting_for_the_next_time else 1000, 1000)}
 
 
 @on_each_loop
@@ -194,16 +203,41 @@ def test_run_with_a_resolver_that_nobody_closes(server, busy):
 
 
 def test_the_connections_to_the_server_end(server):
-    server.add("long.test", "10.1.2.3")
-    server.oddities["long.test"] = dns_server.too_long
+    names = [f"{n}.long.test" for n in range(20)]
+    for name in names:
+        server.add(name, "10.1.2.3")
+        server.oddities[name] = dns_server.too_long
 
     async def use(resolver):
-        assert await resolver.resolve("long.test", 80) == pairs("10.1.2.3")
+        await asyncio.gather(*[resolver.resolve(name, 80) for name in names])
         # Before the resolver is closed: a connection is for one answer.
         while server.connections:
             await asyncio.sleep(0.001)
 
     run(use, server.address)
+
+
+def test_a_connection_that_nobody_needs_any_more_ends(server):
+    async def use(resolver):
+        client = resolver._names._client
+        client._reactor.connectTCP(*server.address, client.factory)
+        while not server.connections:
+            await asyncio.sleep(0.001)
+        while server.connections:
+            await asyncio.sleep(0.001)
+
+    run(use, server.address)
+
+
+def test_connecting_takes_no_longer_than_it_may(server):
+    async def use(resolver):
+        with pytest.raises(socket.gaierror) as caught:
+            await resolver.resolve("busy.test", 80)
+        assert resolver.reactor.getWriters()  # they go on trying for a while
+        return caught.value.errno
+
+    with connecting(server) as (address, _):
+        assert run(use, address, timeout=(0.1,)) == socket.EAI_AGAIN
 
 
 def test_after_close_nothing_is_resolved(server):
@@ -265,15 +299,17 @@ def test_an_idle_resolver_has_nothing_to_do(server):
     assert tornado4.run(main()) == []
 
 
-def test_the_loop_can_be_closed_as_before(server):
+@pytest.mark.parametrize("make", [tornado4.new_event_loop, asyncio.SelectorEventLoop])
+def test_the_loop_can_be_closed_as_before(server, make):
+    server.add("open.test", "10.1.2.3")
+
     async def main():
-        resolver_for(server.address)
+        resolver = resolver_for(server.address)
         with pytest.raises(RuntimeError, match="running"):
             asyncio.get_running_loop().close()
-        server.add("open.test", "10.1.2.3")
-        return await resolver_for(server.address).resolve("open.test", 80)
+        return await resolver.resolve("open.test", 80)
 
-    loop = tornado4.new_event_loop()
+    loop = make()
     assert loop.run_until_complete(main()) == pairs("10.1.2.3")
     loop.close()
     loop.close()

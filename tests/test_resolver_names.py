@@ -96,6 +96,7 @@ def test_a_family_that_does_not_fit_the_answer(server, address, family):
         "white space.test",
         "line\nbreak.test",
         "null\0.test",
+        "127.0.0.1\0.test",
         "[::1]",
         "127.0.0.1:80",
         "1:2:3",

@@ -86,6 +86,17 @@ def test_aliases_in_a_circle(server, links):
     assert found == (socket.EAI_NONAME if links == 1 else socket.EAI_FAIL)
 
 
+def test_the_message_for_aliases_without_end(server):
+    server.add("round.test", alias="about.test")
+    server.add("about.test", alias="round.test")
+
+    async def use(resolver):
+        with pytest.raises(socket.gaierror, match="too many aliases"):
+            await resolver.resolve("round.test", 80)
+
+    run(use, server.address)
+
+
 def test_an_alias_for_nothing(server):
     server.add("dangling.test", alias="nothing.test")
     assert resolved(server.address, "dangling.test") == socket.EAI_NONAME
@@ -164,9 +175,8 @@ def test_the_server_whose_answer_did_not_fit_is_asked_by_tcp(server):
     server.add("long.test", "10.1.2.3")
     server.oddities["long.test"] = dns_server.too_long
     with bad_server() as nobody:
-        servers = [nobody, server.address, nobody]
-        for _ in range(2):
-            found = resolved(servers, "long.test", timeout=(0.2, *LONG))
+        for servers in [server.address, nobody], [nobody, server.address, nobody]:
+            found = resolved(servers, "long.test", V4, timeout=(0.2, *LONG))
             assert found == pairs("10.1.2.3")
 
 

@@ -139,10 +139,9 @@ def builder_modules() -> list[ModuleType]:
 
 def plan(reactor: str) -> Plan:
     """Find the generated cases of one reactor."""
+    import twisted
     from twisted.internet.test.reactormixins import ReactorBuilder
     from twisted.trial.unittest import SynchronousTestCase
-
-    import twisted
 
     # Before the imports: each module multiplies its cases while it is imported.
     ReactorBuilder._reactors = [REACTORS[reactor]]

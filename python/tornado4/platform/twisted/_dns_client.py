@@ -128,7 +128,7 @@ class Client(_Resolver):  # type: ignore[misc]
         # be kept for as long as the zone's own record says (RFC 2308).
         answers, authority, _ = answer
         absence = [] if answers else [r for r in authority if r.type == dns.SOA]
-        if (answers or absence) and not self._closed:
+        if answers or absence:
             self.cache.cacheResult(query, (answers, absence, []))
         return answer
 
@@ -232,10 +232,12 @@ def _whole(message: dns.Message) -> dns.Message:
 def _server(host: str, port: int) -> tuple[str, int]:
     """Return a server's address as the socket will give it, for answers to match.
 
-    Raises `ValueError` if it is no IP address.
+    Raises `ValueError` if it is no IP address, or one with a scope: its answers
+    come without one, and the library wouldn't know them.
     """
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        raise ValueError(f"not the IP address of a name server: {host!r}") from None
-    return str(found[0][4][0]), port
+    if "%" not in host:
+        with contextlib.suppress(OSError, UnicodeError):
+            numeric = socket.AI_NUMERICHOST
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=numeric)
+            return str(found[0][4][0]), port
+    raise ValueError(f"not the IP address of a name server: {host!r}")

@@ -76,6 +76,8 @@ class ForeignLoop:
         self._starting: asyncio.Handle | None = None
         self._iterates = False
         self._runs = False
+        self._shut_down: Callable[[], Awaitable[object]] | None = None
+        self._sentinel: Any = None
         self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
         self._guest.attach()
 
@@ -126,16 +128,24 @@ class ForeignLoop:
     def attach(self) -> None:
         """Let the loop drive the reactor; idempotent."""
         self._guest.attach()
+        if self._sentinel is None and self._shut_down is not None:
+            self.at_end(self._shut_down)
 
     def detach(self) -> None:
         """Leave the loop, which goes on without the reactor."""
         self._guest.detach()
+        sentinel, self._sentinel = self._sentinel, None
+        if sentinel is not None:
+            # It has nothing to wait for any more, or is ending at this moment.
+            with contextlib.suppress(StopIteration, StopAsyncIteration, RuntimeError):
+                sentinel.aclose().send(None)
 
     def at_end(self, shut_down: Callable[[], Awaitable[object]]) -> None:
         """Have the coroutine run before `asyncio.run` closes the loop.
 
         That closes the loop's asynchronous generators, so this starts one.
         """
+        self._shut_down = shut_down
         self._sentinel = _sentinel(shut_down)
         self.asyncio_loop.call_soon(self._watch_for_end)
 
@@ -143,10 +153,11 @@ class ForeignLoop:
         """Do nothing: a foreign loop doesn't tell when it is closed."""
 
     def _watch_for_end(self) -> None:
-        # The first step ends at the first yield, so it needs no loop.
-        step = self._sentinel.asend(None)
-        with contextlib.suppress(StopIteration):
-            step.send(None)
+        if self._sentinel is not None:
+            # The first step ends at the first yield, so it needs no loop.
+            step = self._sentinel.asend(None)
+            with contextlib.suppress(StopIteration):
+                step.send(None)
 
     def child_signals(self) -> SignalHandling:
         """Return what reaps child processes."""

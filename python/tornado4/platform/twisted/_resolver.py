@@ -58,9 +58,10 @@ class TwistedResolver(Resolver):
         that is on the same loop, or else on one that the loop's resolvers share.
 
         ``servers`` are (IP address, port) pairs, instead of those that are named
-        in ``resolvconf``, a resolv.conf(5) file; ``hosts`` is a hosts(5) file.
-        Files are read again when they have changed. All servers are asked in
-        order, each for ``timeout[0]`` seconds, then for ``timeout[1]`` and so on.
+        in ``resolvconf``, a resolv.conf(5) file; ``hosts`` is a hosts(5) file. A
+        server's address can't have a scope. Files are read again when they have
+        changed. All servers are asked in order, each for ``timeout[0]`` seconds,
+        then all for ``timeout[1]`` and so on.
 
         Raises `TypeError` for what is no IOLoop, `RuntimeError` for one that is
         closed, `ValueError` for servers or time-outs that can't be used.
