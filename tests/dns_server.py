@@ -41,7 +41,13 @@ class Server(DNSServerFactory):
         self.protocol = partial(dns.DNSProtocol, reactor=reactor)
         self.noisy = False
         self.queries = []
+        #: How many TCP connections there have been; some last for a moment only.
+        self.accepted = 0
         self.oddities = {}
+
+    def buildProtocol(self, address):
+        self.accepted += 1
+        return super().buildProtocol(address)
 
     def listen(self):
         """Listens by UDP and TCP, on the same port for both families."""

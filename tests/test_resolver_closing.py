@@ -221,7 +221,7 @@ def test_a_connection_that_nobody_needs_any_more_ends(server):
     async def use(resolver):
         client = resolver._names._client
         client._reactor.connectTCP(*server.address, client.factory)
-        while not server.connections:
+        while not server.accepted:
             await asyncio.sleep(0.001)
         while server.connections:
             await asyncio.sleep(0.001)
