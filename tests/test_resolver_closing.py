@@ -219,11 +219,9 @@ def test_the_connections_to_the_server_end(server):
 
 def test_a_connection_that_nobody_needs_any_more_ends(server):
     async def use(resolver):
-        client = resolver._names._client
+        client, before = resolver._names._client, server.accepted
         client._reactor.connectTCP(*server.address, client.factory)
-        while not server.accepted:
-            await asyncio.sleep(0.001)
-        while server.connections:
+        while server.accepted == before or server.connections:
             await asyncio.sleep(0.001)
 
     run(use, server.address)
