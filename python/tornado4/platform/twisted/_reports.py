@@ -5,20 +5,16 @@ Each report logs as Twisted's own reactors do, whatever the exception is.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from traceback import format_stack
 
-from twisted.internet.base import (
-    _DEFAULT_DELAYED_CALL_LOGGING_HANDLER,
-    _log,
-    _threadCallHandler,
-)
 from twisted.internet.base import DelayedCall as TwistedDelayedCall
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import _NO_FILEDESC
+from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.context import theContextTracker
+from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
 
 __all__ = [
@@ -37,24 +33,26 @@ __all__ = [
     "thread_call",
 ]
 
+# Under the name that Twisted's own reactors log with.
+_log = Logger("twisted.internet.base")
+
 
 def thread_call(exception: BaseException) -> None:
     """Log an exception of a `callFromThread`."""
-    with _threadCallHandler:
-        raise exception
+    _log.failure("while calling from thread", Failure(exception))
 
 
 def delayed_call(exception: BaseException, creator: list[str] | None) -> None:
     """Log an exception of a `callLater`, with where the call was made."""
-    handler: AbstractContextManager[object] = _DEFAULT_DELAYED_CALL_LOGGING_HANDLER
-    if creator:
-        origin = "".join(creator).rstrip().replace("\n", "\n C:")
-        handler = _log.failuresHandled(
-            "while handling timed call {previous()}",
-            previous=lambda: f"\n C: from a DelayedCall created here:\n C:{origin}\n",
-        )
-    with handler:
-        raise exception
+    if not creator:
+        _log.failure("while handling timed call", Failure(exception))
+        return
+    origin = "".join(creator).rstrip().replace("\n", "\n C:")
+    _log.failure(
+        "while handling timed call {previous()}",
+        Failure(exception),
+        previous=lambda: f"\n C: from a DelayedCall created here:\n C:{origin}\n",
+    )
 
 
 def selectable(exception: BaseException, system: str | None) -> None:
