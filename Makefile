@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# With the oldest Twisted and Tornado that the project works with.
+OLDEST := $(VENV)-oldest
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
 	-not -name '*.so' -not -path '*/__pycache__/*')
@@ -21,6 +23,12 @@ $(VENV)/built: $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet '.[test]'
 	touch $@
 
+$(OLDEST)/built: $(SOURCES)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(OLDEST)/bin/python -m pip install --quiet '.[test]' twisted==23.10.0 tornado==6.4
+	touch $@
+
 $(VENV)/built-bench: $(VENV)/built
 	$(BIN)/python -m pip install --quiet '.[bench]'
 	touch $@
@@ -37,8 +45,12 @@ demo: build ## Run Twisted, Tornado and asyncio in one process, and check every 
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
 
 .PHONY: test-all
-test-all: lint test-rust build ## Run the lints and all tests
+test-all: lint test-rust build test-oldest ## Run the lints and all tests
 	$(BIN)/python -m pytest
+
+.PHONY: test-oldest
+test-oldest: $(OLDEST)/built ## Run the project's own tests with the oldest Twisted and Tornado
+	$(OLDEST)/bin/python -m pytest --ignore-glob='tests/test_suite_*.py'
 
 .PHONY: test-rust
 test-rust: ## Run the unit tests of the core, without an interpreter
@@ -71,4 +83,4 @@ bench: $(VENV)/built-bench ## Measure the core, and the faces beside their peers
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) target
+	rm -rf $(VENV) $(OLDEST) target

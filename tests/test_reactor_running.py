@@ -174,6 +174,15 @@ def test_closing_the_io_loop_ends_the_threads(reactor: Any) -> None:
     assert threading.active_count() == before
 
 
+def test_closing_the_io_loop_ends_the_watch_for_children(reactor: Any) -> None:
+    before = signal.getsignal(signal.SIGCHLD)
+    reactor.callLater(0.02, reactor._io_loop.stop)
+    reactor._io_loop.start()
+    assert signal.getsignal(signal.SIGCHLD) != before
+    reactor._io_loop.close()
+    assert signal.getsignal(signal.SIGCHLD) == before
+
+
 def test_a_delayed_call_is_not_moved_after_the_loop_was_closed(reactor: Any) -> None:
     call = reactor.callLater(1000, int)
     reactor._io_loop.close()

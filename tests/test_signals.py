@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -86,6 +87,31 @@ def test_keyboard_interrupt_ends_the_run_and_the_loop_is_usable(
     assert not loop.is_running()
     loop.call_soon(loop.stop)
     loop.run_forever()
+
+
+def test_a_busy_loop_lets_other_threads_run(loop: EventLoop) -> None:
+    rounds = 100
+    bound = time.monotonic() + 30
+
+    def work() -> None:
+        for _ in range(rounds):
+            time.sleep(0)  # lets go of the interpreter, and must get it back
+            progress.append(None)
+
+    def again() -> None:
+        if thread.is_alive() and time.monotonic() < bound:
+            loop.call_soon(again)
+        else:
+            loop.stop()
+
+    progress: list[None] = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    loop.call_soon(again)
+    loop.run_forever()
+    made = len(progress)
+    thread.join()
+    assert made == rounds
 
 
 def test_an_exception_of_a_handler_ends_the_run_with_nothing_lost(loop: EventLoop) -> None:

@@ -12,16 +12,16 @@ use pyo3::prelude::*;
 use super::call::Call;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
+use super::imports;
 use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::poller::Poller;
 
-/// After this long without a wait, a busy loop lets other threads run. The
-/// interpreter's own switch interval is as long, but a native call never asks
-/// for it.
-const DETACH_EVERY: Duration = Duration::from_millis(5);
+/// The soonest that a busy loop lets other threads run: twice the switch interval
+/// that the interpreter begins with.
+const DETACH_EVERY: Duration = Duration::from_millis(10);
 
 /// Turns until `stop` was asked for.
 ///
@@ -149,7 +149,7 @@ fn wait(
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
         || next.is_some_and(|next| next <= now);
-    if busy && now.since(waiting.detached) >= DETACH_EVERY {
+    if busy && others_must_run(py, now.since(waiting.detached))? {
         waiting.detached = now;
         py.detach(|| poll(Some(Duration::ZERO)))?;
         return Ok(next);
@@ -171,6 +171,14 @@ fn wait(
     this.calls.end_wait();
     waiting.detached = Deadline::now();
     outcome.map(|()| next)
+}
+
+/// Whether a loop that was busy for so long without a wait has to let other
+/// threads run, which native calls alone never would. A thread that wants to run
+/// is sure to be let in once it has waited undisturbed for the interpreter's
+/// switch interval; were the loop to let go sooner, that wait would begin anew.
+fn others_must_run(py: Python<'_>, busy_for: Duration) -> PyResult<bool> {
+    Ok(busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2)
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the

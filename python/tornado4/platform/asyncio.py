@@ -11,6 +11,7 @@ import importlib
 import inspect
 import signal
 import socket
+import threading
 from asyncio import base_events, events, format_helpers
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -131,6 +132,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             self._at_close.pop()()
         super().close()
         self._release()
+        self._child_watchers.clear()
+        self._stop_listening_for_children()
         self._at_start.clear()
         self._at_shutdown.clear()
         if self._wakeup_before != -1:
@@ -209,15 +212,21 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._listen_for_children()
 
     def _unwatch_children(self, reap: Callable[[], object]) -> None:
-        self._child_watchers.remove(reap)
-        if not self._child_watchers and signal.getsignal(signal.SIGCHLD) is _no_action:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        if reap in self._child_watchers:  # else: the loop was closed
+            self._child_watchers.remove(reap)
+        if not self._child_watchers:
+            self._stop_listening_for_children()
 
     def _listen_for_children(self) -> None:
         # Any Python handler makes the wake-up work; the user's own may stay.
         if signal.getsignal(signal.SIGCHLD) in (signal.SIG_DFL, signal.SIG_IGN):
             signal.signal(signal.SIGCHLD, _no_action)
             signal.siginterrupt(signal.SIGCHLD, False)
+
+    def _stop_listening_for_children(self) -> None:
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGCHLD) is _no_action:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     # Reports, called by the native side
 
