@@ -422,6 +422,8 @@ def test_asyncio_streams_and_child_processes(io_loop):
 
 
 def test_signal_handlers_beside_spawn_process(io_loop, reactor):
+    if type(getattr(reactor, "_asyncioEventloop", None)).__module__.startswith("uvloop"):
+        pytest.skip("Twisted's own reactor on uvloop loses SIGCHLD now and then, without us too")
     seen = []
 
     async def main():
@@ -558,11 +560,7 @@ def test_layered(make):
     with handlers_restored():  # Twisted leaves its own, which hold the reactor
         live_layered(make)
     gc.collect()
-    # On a foreign host the reactor has a poll of its own (two descriptors), which goes
-    # with the reactor. In a long run of many tests something still holds that one; the
-    # cause hasn't been found yet, and alone it goes.
-    spared = 2 if make is on_foreign else 0
-    assert before <= len(os.listdir("/proc/self/fd")) <= before + spared
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def live_layered(make):
