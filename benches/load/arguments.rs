@@ -1,0 +1,101 @@
+//! What the command line asks for.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::str::FromStr;
+use std::time::Duration;
+
+const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT [--connections N] \
+    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S]";
+
+/// What is done with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A message comes back.
+    Echo,
+    /// A message comes back four times.
+    Four,
+    /// A page is asked for; the connection stays.
+    Http,
+    /// The server closes each connection that it accepts.
+    Close,
+    /// A datagram comes back.
+    Udp,
+    /// Connections are open, and nothing is said.
+    Idle,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    /// What is done.
+    pub mode: Mode,
+    /// The word for it.
+    pub name: String,
+    /// The server.
+    pub to: SocketAddrV4,
+    /// How many connections, or datagrams under way.
+    pub connections: usize,
+    /// How long a message is.
+    pub size: usize,
+    /// How long is measured.
+    pub seconds: Duration,
+    /// How long the server works before that.
+    pub warm_up: Duration,
+    /// How long a server may take for a connection, or say nothing at all.
+    pub timeout: Duration,
+    /// Whether one operation is enough.
+    pub once: bool,
+}
+
+impl Arguments {
+    /// Understands the command line.
+    pub fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut words = words;
+        let name = words.next().ok_or(USAGE)?;
+        let mode = match name.as_str() {
+            "echo" => Mode::Echo,
+            "four" => Mode::Four,
+            "http" => Mode::Http,
+            "close" => Mode::Close,
+            "udp" => Mode::Udp,
+            "idle" => Mode::Idle,
+            _ => return Err(USAGE.into()),
+        };
+        let port = number(words.next(), "the port")?;
+        let mut arguments = Self {
+            mode,
+            name,
+            to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+            connections: 50,
+            size: 1_000,
+            seconds: Duration::from_secs(1),
+            warm_up: Duration::from_millis(200),
+            timeout: Duration::from_secs(5),
+            once: false,
+        };
+        while let Some(word) = words.next() {
+            let value = words.next();
+            match word.as_str() {
+                "--connections" => arguments.connections = number(value, &word)?,
+                "--size" => arguments.size = number(value, &word)?,
+                "--seconds" => arguments.seconds = duration(value, &word)?,
+                "--warm-up" => arguments.warm_up = duration(value, &word)?,
+                "--timeout" => arguments.timeout = duration(value, &word)?,
+                _ => return Err(USAGE.into()),
+            }
+        }
+        if arguments.connections == 0 || arguments.size == 0 {
+            return Err("neither connections nor bytes may be none".into());
+        }
+        Ok(arguments)
+    }
+}
+
+fn number<N: FromStr>(word: Option<String>, what: &str) -> Result<N, String> {
+    word.and_then(|word| word.parse().ok())
+        .ok_or_else(|| format!("{what} must be a number\n{USAGE}"))
+}
+
+fn duration(word: Option<String>, what: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(number(word, what)?).map_err(|error| format!("{what}: {error}"))
+}

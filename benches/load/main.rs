@@ -1,0 +1,78 @@
+//! Loads a server on this machine, and counts what it gets done; see README.md.
+//!
+//! One thread, one poll, one line of JSON. What goes wrong ends it with a message
+//! and a status other than 0: a figure is never printed for a server that failed.
+
+mod arguments;
+mod closes;
+mod datagrams;
+mod exchanges;
+mod idle;
+mod meter;
+mod page;
+mod sys;
+mod turns;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use arguments::{Arguments, Mode};
+use closes::Closes;
+use datagrams::Datagrams;
+use exchanges::{Exchanges, Talk};
+use meter::{Counted, Meter};
+use turns::{Load, drive, new_poll};
+
+/// How long a server is given to notice that the first connection was closed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn main() -> ExitCode {
+    match Arguments::parse(std::env::args().skip(1)).and_then(|arguments| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("load: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    sys::raise_open_files().map_err(|error| format!("no more open files: {error}"))?;
+    match arguments.mode {
+        Mode::Echo => measure(arguments, |these| Exchanges::new(these, Talk::Copies(1))),
+        Mode::Four => measure(arguments, |these| Exchanges::new(these, Talk::Copies(4))),
+        Mode::Http => measure(arguments, |these| Exchanges::new(these, Talk::Pages)),
+        Mode::Close => measure(arguments, |these| Ok(Closes::new(these))),
+        Mode::Udp => measure(arguments, Datagrams::new),
+        Mode::Idle => idle::hold(arguments),
+    }
+}
+
+/// Does one operation on a connection of its own, and then measures.
+///
+/// The first connection that a process closes makes glibc keep what it gave back
+/// to the system before, which about doubles the speed of some servers.
+fn measure<L: Load>(
+    arguments: &Arguments,
+    new: impl Fn(&Arguments) -> Result<L, String>,
+) -> Result<(), String> {
+    let first = Arguments {
+        connections: 1,
+        once: true,
+        ..arguments.clone()
+    };
+    rate(new(&first)?, &first)?;
+    thread::sleep(PAUSE);
+    let counted = rate(new(arguments)?, arguments)?;
+    println!("{}", counted.as_json(arguments));
+    Ok(())
+}
+
+fn rate(mut load: impl Load, arguments: &Arguments) -> Result<Counted, String> {
+    let mut poll = new_poll()?;
+    let mut meter = Meter::of(arguments);
+    load.begin(poll.registry())?;
+    drive(&mut poll, &mut load, &mut meter)?;
+    Ok(meter.counted(load.lost()))
+}

@@ -1,0 +1,110 @@
+//! When the measurement begins and ends, and what was counted in it.
+
+use std::time::{Duration, Instant};
+
+use crate::arguments::Arguments;
+use crate::sys::cpu_time;
+
+/// Counts operations, after a time in which none count.
+pub struct Meter {
+    begin: Instant,
+    seconds: Duration,
+    patience: Duration,
+    // Ends then, however early it is.
+    enough: u64,
+    operations: u64,
+    seen: u64,
+    last_progress: Instant,
+    started: Option<(Instant, Duration)>,
+    took: Duration,
+    worked: Duration,
+}
+
+impl Meter {
+    /// The meter of what is asked for.
+    pub fn of(arguments: &Arguments) -> Self {
+        let now = Instant::now();
+        Self {
+            begin: now + arguments.warm_up,
+            seconds: arguments.seconds,
+            patience: arguments.timeout,
+            enough: if arguments.once { 1 } else { u64::MAX },
+            operations: 0,
+            seen: 0,
+            last_progress: now,
+            started: None,
+            took: Duration::ZERO,
+            worked: Duration::ZERO,
+        }
+    }
+
+    /// Counts operations.
+    pub fn add(&mut self, operations: u64) {
+        self.operations += operations;
+    }
+
+    /// Whether to go on; asked once a turn. Fails if nothing happens any more.
+    pub fn goes_on(&mut self) -> Result<bool, String> {
+        let now = Instant::now();
+        if self.operations != self.seen {
+            self.seen = self.operations;
+            self.last_progress = now;
+        } else if now - self.last_progress > self.patience {
+            return Err(format!("no answer for {} s", self.patience.as_secs_f64()));
+        }
+        match self.started {
+            _ if self.operations >= self.enough => return Ok(false),
+            None if now >= self.begin => {
+                self.started = Some((now, cpu_time()));
+                self.operations = 0;
+                self.seen = 0;
+            }
+            Some((start, cpu)) if now - start >= self.seconds => {
+                self.took = now - start;
+                self.worked = cpu_time().saturating_sub(cpu);
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// What was counted.
+    pub fn counted(&self, lost: u64) -> Counted {
+        Counted {
+            operations: self.operations,
+            seconds: self.took.as_secs_f64(),
+            worked: self.worked.as_secs_f64(),
+            lost,
+        }
+    }
+}
+
+/// What was counted, and in how long.
+pub struct Counted {
+    operations: u64,
+    seconds: f64,
+    worked: f64,
+    lost: u64,
+}
+
+impl Counted {
+    /// One line for the program that asked.
+    ///
+    /// `busy` is this process's own share of its processor: near 1 it was this side
+    /// that couldn't go any faster.
+    pub fn as_json(&self, arguments: &Arguments) -> String {
+        format!(
+            "{{\"mode\": \"{}\", \"connections\": {}, \"size\": {}, \"operations\": {}, \
+             \"seconds\": {:.6}, \"rate\": {:.1}, \"busy\": {:.3}, \"lost\": {}}}",
+            arguments.name,
+            arguments.connections,
+            arguments.size,
+            self.operations,
+            self.seconds,
+            self.operations as f64 / self.seconds,
+            self.worked / self.seconds,
+            self.lost,
+        )
+    }
+}
