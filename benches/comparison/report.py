@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .rounds import Result, Spread
+from .environment import environment
+from .rounds import Result
+from .spread import Spread
 from .work import OURS, PEERS
 
 NAME_WIDTH = 37
@@ -54,7 +53,7 @@ def _target(result: Result) -> str:
 
 def as_json(results: list[Result]) -> dict[str, Any]:
     """Everything that was measured, and on what."""
-    return {"on": _environment(), "work": [_entry(result) for result in results]}
+    return {"on": environment(), "work": [_entry(result) for result in results]}
 
 
 def _entry(result: Result) -> dict[str, Any]:
@@ -71,22 +70,3 @@ def _entry(result: Result) -> dict[str, Any]:
     if work.target is not None:
         entry["target"] = {**asdict(work.target), "verdict": result.verdict}
     return entry
-
-
-def _environment() -> dict[str, Any]:
-    packages = ("tornado4", "twisted", "tornado", "uvloop")
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "versions": {name: _version(name) for name in packages},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -6,27 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from statistics import quantiles
-from typing import NamedTuple
 
 from .child import Child
+from .spread import Spread
 from .work import OURS, PEERS, Work
 
 # Fewer rounds than this give no quartiles worth the name.
 FEWEST = 5
-
-
-class Spread(NamedTuple):
-    """Three quartiles."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> Spread:
-        """Find the quartiles of the values."""
-        return cls(*quantiles(values, n=4, method="inclusive"))
 
 
 class Result:

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT [--connections N] \
-    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S]";
+    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once]";
 
 /// What is done with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,10 @@ impl Arguments {
             once: false,
         };
         while let Some(word) = words.next() {
+            if word == "--once" {
+                arguments.once = true;
+                continue;
+            }
             let value = words.next();
             match word.as_str() {
                 "--connections" => arguments.connections = number(value, &word)?,

@@ -49,7 +49,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-/// Does one operation on a connection of its own, and then measures.
+/// Does one operation on a connection of its own, and then, unless that was all,
+/// measures.
 ///
 /// The first connection that a process closes makes glibc keep what it gave back
 /// to the system before, which about doubles the speed of some servers.
@@ -62,9 +63,11 @@ fn measure<L: Load>(
         once: true,
         ..arguments.clone()
     };
-    rate(new(&first)?, &first)?;
+    let mut counted = rate(new(&first)?, &first)?;
     thread::sleep(PAUSE);
-    let counted = rate(new(arguments)?, arguments)?;
+    if !arguments.once {
+        counted = rate(new(arguments)?, arguments)?;
+    }
     println!("{}", counted.as_json(arguments));
     Ok(())
 }

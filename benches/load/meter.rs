@@ -13,6 +13,7 @@ pub struct Meter {
     // Ends then, however early it is.
     enough: u64,
     operations: u64,
+    warming_up: u64,
     seen: u64,
     last_progress: Instant,
     started: Option<(Instant, Duration)>,
@@ -25,11 +26,17 @@ impl Meter {
     pub fn of(arguments: &Arguments) -> Self {
         let now = Instant::now();
         Self {
-            begin: now + arguments.warm_up,
+            // A single operation is there to warm the server up.
+            begin: if arguments.once {
+                now
+            } else {
+                now + arguments.warm_up
+            },
             seconds: arguments.seconds,
             patience: arguments.timeout,
             enough: if arguments.once { 1 } else { u64::MAX },
             operations: 0,
+            warming_up: 0,
             seen: 0,
             last_progress: now,
             started: None,
@@ -53,9 +60,13 @@ impl Meter {
             return Err(format!("no answer for {} s", self.patience.as_secs_f64()));
         }
         match self.started {
-            _ if self.operations >= self.enough => return Ok(false),
+            _ if self.operations >= self.enough => {
+                self.took = now - self.begin;
+                return Ok(false);
+            }
             None if now >= self.begin => {
                 self.started = Some((now, cpu_time()));
+                self.warming_up = self.operations;
                 self.operations = 0;
                 self.seen = 0;
             }
@@ -73,6 +84,7 @@ impl Meter {
     pub fn counted(&self, lost: u64) -> Counted {
         Counted {
             operations: self.operations,
+            in_all: self.operations + self.warming_up,
             seconds: self.took.as_secs_f64(),
             worked: self.worked.as_secs_f64(),
             lost,
@@ -83,6 +95,7 @@ impl Meter {
 /// What was counted, and in how long.
 pub struct Counted {
     operations: u64,
+    in_all: u64,
     seconds: f64,
     worked: f64,
     lost: u64,
@@ -91,16 +104,17 @@ pub struct Counted {
 impl Counted {
     /// One line for the program that asked.
     ///
-    /// `busy` is this process's own share of its processor: near 1 it was this side
+    /// `in_all` counts those before the measurement, too. `busy` is this process's own share of its processor: near 1 it was this side
     /// that couldn't go any faster.
     pub fn as_json(&self, arguments: &Arguments) -> String {
         format!(
             "{{\"mode\": \"{}\", \"connections\": {}, \"size\": {}, \"operations\": {}, \
-             \"seconds\": {:.6}, \"rate\": {:.1}, \"busy\": {:.3}, \"lost\": {}}}",
+             \"in_all\": {}, \"seconds\": {:.6}, \"rate\": {:.1}, \"busy\": {:.3}, \"lost\": {}}}",
             arguments.name,
             arguments.connections,
             arguments.size,
             self.operations,
+            self.in_all,
             self.seconds,
             self.operations as f64 / self.seconds,
             self.worked / self.seconds,

@@ -1,0 +1,135 @@
+"""A server on Twisted: ``python -m transports.serve_twisted tornado4|epoll WORK``.
+
+It prints its port, and after the first connection the class of its transport.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from .say import say, say_transport
+
+BACKLOG = 4_096
+HOST = "127.0.0.1"
+
+
+class Echo(Protocol):
+    """What every introduction to Twisted begins with."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Four(Protocol):
+    """Writes in pieces, as much code does."""
+
+    def dataReceived(self, data: bytes) -> None:
+        write = self.transport.write
+        write(data)
+        write(data)
+        write(data)
+        write(data)
+
+
+class Close(Protocol):
+    """Has nothing to say to anyone."""
+
+    def connectionMade(self) -> None:
+        self.transport.loseConnection()
+
+
+class DatagramEcho(DatagramProtocol):
+    """Sends each datagram back."""
+
+    def startProtocol(self) -> None:
+        say_transport(self.transport)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self.transport.write(datagram, addr)
+
+
+class Hello(Resource):
+    """The page."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> bytes:
+        say_transport(request.transport)
+        # The same without that, from now on.
+        self.render_GET = self.page  # type: ignore[method-assign]
+        return self.page(request)
+
+    def page(self, request: Any) -> bytes:
+        request.setHeader(b"content-type", b"text/plain")
+        return b"Hello, world!"
+
+
+class Plain(Factory):
+    """Tells the first connection's transport, and then is an ordinary factory."""
+
+    noisy = False
+
+    def buildProtocol(self, address: Any) -> Any:
+        from twisted.internet import reactor
+
+        self.buildProtocol = super().buildProtocol  # type: ignore[method-assign]
+        protocol = super().buildProtocol(address)
+        # There is no transport yet.
+        reactor.callLater(0, lambda: say_transport(protocol.transport))
+        return protocol
+
+
+class Quiet(Site):
+    """Has no access log, which would be as much work as a small page."""
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        pass
+
+
+def listen(reactor: Any, work: str) -> Any:
+    """Open the port for that work."""
+    if work == "udp":
+        return reactor.listenUDP(0, DatagramEcho(), interface=HOST)
+    if work == "http":
+        factory: Any = Quiet(Hello())
+    else:
+        factory = Plain.forProtocol({"echo": Echo, "four": Four, "close": Close}[work])
+    return reactor.listenTCP(0, factory, backlog=BACKLOG, interface=HOST)
+
+
+def main() -> None:
+    """Serve until somebody ends this process."""
+    name, work = sys.argv[1:]
+    if name == "tornado4":
+        from tornado4.platform.twisted import install
+    else:
+        from twisted.internet.epollreactor import install
+    install()
+    from twisted.internet import reactor
+
+    # Problems are shown. Without this, everything else would be kept in memory.
+    problems = LogLevelFilterPredicate(LogLevel.error)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [problems])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+
+    port = listen(reactor, work)
+    reactor.callWhenRunning(lambda: say(port=port.getHost().port))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
