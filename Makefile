@@ -77,9 +77,10 @@ format: build ## Format all sources
 	$(BIN)/ruff check --fix python tests benches
 
 .PHONY: bench
-bench: $(VENV)/built-bench ## Measure the core, and the faces beside their peers
+bench: $(VENV)/built-bench ## Measure the core, and the faces and transports beside their peers
 	cargo bench --locked --no-default-features
 	$(BIN)/python benches/compare.py
+	$(BIN)/python benches/compare_transports.py
 
 .PHONY: clean
 clean: ## Remove what was built

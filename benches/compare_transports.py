@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,8 @@ QUICK_ROUNDS = 3
 def main() -> None:
     """Measure what the command line asks for."""
     arguments = parse()
+    # So that what was begun is tidied up then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     if arguments.list:
         print("\n".join(f"{row.name:<16}{row.title}" for row in ROWS))
         return
