@@ -82,7 +82,7 @@ def positive(number: type) -> type:
         return value
 
     parsed.__name__ = f"positive {number.__name__}"
-    return parsed  # type: ignore[return-value]
+    return parsed
 
 
 def progress(text: str) -> None:

@@ -5,19 +5,17 @@
 
 use std::io::{self, Read};
 use std::net::{SocketAddrV4, TcpStream};
-use std::time::Duration;
 
 use mio::{Interest, Registry};
 
 use crate::arguments::Arguments;
-use crate::sys::{connect, source};
+use crate::sys::{connect_briefly, source};
 use crate::turns::{Load, watch};
 
 /// So many connections at a time.
 pub struct Closes {
     streams: Vec<Option<TcpStream>>,
     to: SocketAddrV4,
-    timeout: Duration,
     made: usize,
     once: bool,
 }
@@ -28,7 +26,6 @@ impl Closes {
         Self {
             streams: (0..arguments.connections).map(|_| None).collect(),
             to: arguments.to,
-            timeout: arguments.timeout,
             made: 0,
             once: arguments.once,
         }
@@ -38,7 +35,7 @@ impl Closes {
         let place = self.streams.get_mut(index).ok_or("an unknown connection")?;
         // The old one is closed before there is a new one.
         *place = None;
-        let stream = connect(source(self.made), self.to, self.timeout)
+        let stream = connect_briefly(source(self.made), self.to)
             .map_err(|error| format!("connection {} to {}: {error}", self.made, self.to))?;
         watch(registry, &stream, index, Interest::READABLE)?;
         *place = Some(stream);

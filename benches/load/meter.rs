@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::sys::cpu_time;
 
 /// Counts operations, after a time in which none count.
 pub struct Meter {
@@ -16,9 +15,9 @@ pub struct Meter {
     warming_up: u64,
     seen: u64,
     last_progress: Instant,
-    started: Option<(Instant, Duration)>,
+    started: Option<Instant>,
     took: Duration,
-    worked: Duration,
+    waited: Duration,
 }
 
 impl Meter {
@@ -41,8 +40,13 @@ impl Meter {
             last_progress: now,
             started: None,
             took: Duration::ZERO,
-            worked: Duration::ZERO,
+            waited: Duration::ZERO,
         }
+    }
+
+    /// Takes note that so long the server was waited for.
+    pub fn wait(&mut self, time: Duration) {
+        self.waited += time;
     }
 
     /// Counts operations.
@@ -65,14 +69,14 @@ impl Meter {
                 return Ok(false);
             }
             None if now >= self.begin => {
-                self.started = Some((now, cpu_time()));
+                self.started = Some(now);
+                self.waited = Duration::ZERO;
                 self.warming_up = self.operations;
                 self.operations = 0;
                 self.seen = 0;
             }
-            Some((start, cpu)) if now - start >= self.seconds => {
+            Some(start) if now - start >= self.seconds => {
                 self.took = now - start;
-                self.worked = cpu_time().saturating_sub(cpu);
                 return Ok(false);
             }
             _ => {}
@@ -86,7 +90,7 @@ impl Meter {
             operations: self.operations,
             in_all: self.operations + self.warming_up,
             seconds: self.took.as_secs_f64(),
-            worked: self.worked.as_secs_f64(),
+            waited: self.waited.as_secs_f64(),
             lost,
         }
     }
@@ -97,15 +101,16 @@ pub struct Counted {
     operations: u64,
     in_all: u64,
     seconds: f64,
-    worked: f64,
+    waited: f64,
     lost: u64,
 }
 
 impl Counted {
     /// One line for the program that asked.
     ///
-    /// `in_all` counts those before the measurement, too. `busy` is this process's own share of its processor: near 1 it was this side
-    /// that couldn't go any faster.
+    /// `in_all` counts those before the measurement, too. `busy` is the share of the time in which this process didn't wait for the server:
+    /// near 1 it was this side that couldn't go any faster. (Its processor time would say
+    /// little if other programs want the processor.)
     pub fn as_json(&self, arguments: &Arguments) -> String {
         format!(
             "{{\"mode\": \"{}\", \"connections\": {}, \"size\": {}, \"operations\": {}, \
@@ -117,7 +122,7 @@ impl Counted {
             self.in_all,
             self.seconds,
             self.operations as f64 / self.seconds,
-            self.worked / self.seconds,
+            1.0 - self.waited / self.seconds,
             self.lost,
         )
     }

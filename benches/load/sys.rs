@@ -1,4 +1,4 @@
-//! What std has no name for: a connection from a chosen address, limits, CPU time.
+//! What std has no name for: a connection from a chosen address, and limits.
 #![allow(
     unsafe_code,
     reason = "system calls that std has no safe name for; each says why it is sound"
@@ -7,7 +7,7 @@
 use std::io;
 use std::mem::size_of;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// How many of this machine's addresses connections are made from.
@@ -23,49 +23,83 @@ pub fn source(number: usize) -> Ipv4Addr {
 
 /// Connects from an address; what comes back doesn't block.
 pub fn connect(from: Ipv4Addr, to: SocketAddrV4, timeout: Duration) -> io::Result<TcpStream> {
-    // SAFETY: takes no pointers.
-    let fd = succeeded(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) })?;
-    // SAFETY: the descriptor was made here, and nobody else has it.
-    let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    let stream = bound(from, 0)?;
     // On Linux that is the time limit for connecting, too.
     stream.set_write_timeout(Some(timeout))?;
     stream.set_nodelay(true)?;
-    choose_port_late(fd)?;
-    with_address(SocketAddrV4::new(from, 0), |address, length| {
-        // SAFETY: the address is valid for that length, for this call.
-        unsafe { libc::bind(fd, address, length) }
-    })?;
-    with_address(to, |address, length| {
-        // SAFETY: the address is valid for that length, for this call.
-        unsafe { libc::connect(fd, address, length) }
-    })
-    .map_err(|error| match error.raw_os_error() {
-        Some(libc::EINPROGRESS) => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    })?;
+    if !begin_to_connect(&stream, to)? {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
     stream.set_nonblocking(true)?;
     Ok(stream)
 }
 
-/// Has the port chosen when connecting: it only has to be unique for the server.
-#[cfg(target_os = "linux")]
-fn choose_port_late(fd: RawFd) -> io::Result<()> {
-    let yes: libc::c_int = 1;
-    // SAFETY: the value is valid for the length that is given, for this call.
-    succeeded(unsafe {
-        libc::setsockopt(
-            fd,
-            libc::IPPROTO_IP,
-            libc::IP_BIND_ADDRESS_NO_PORT,
-            (&raw const yes).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    })?;
-    Ok(())
+/// Begins to connect from an address. Dropping what comes back resets the connection.
+///
+/// That is less work than closing it, and when the server has closed it before, the
+/// server doesn't notice.
+pub fn connect_briefly(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let stream = bound(from, libc::SOCK_NONBLOCK)?;
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    set_option(&stream, libc::SOL_SOCKET, libc::SO_LINGER, &at_once)?;
+    begin_to_connect(&stream, to)?;
+    Ok(stream)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn choose_port_late(_fd: RawFd) -> io::Result<()> {
+/// A socket with that address.
+fn bound(address: Ipv4Addr, flags: libc::c_int) -> io::Result<TcpStream> {
+    // SAFETY: takes no pointers.
+    let fd = succeeded(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | flags, 0) })?;
+    // SAFETY: the descriptor was made here, and nobody else has it.
+    let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    // The port is chosen when connecting, because it has to be unique for that server
+    // only.
+    let yes: libc::c_int = 1;
+    set_option(
+        &stream,
+        libc::IPPROTO_IP,
+        libc::IP_BIND_ADDRESS_NO_PORT,
+        &yes,
+    )?;
+    with_address(SocketAddrV4::new(address, 0), |raw, length| {
+        // SAFETY: the address is valid for that length, for this call.
+        unsafe { libc::bind(fd, raw, length) }
+    })?;
+    Ok(stream)
+}
+
+/// Whether it is connected already.
+fn begin_to_connect(stream: &TcpStream, to: SocketAddrV4) -> io::Result<bool> {
+    let result = with_address(to, |raw, length| {
+        // SAFETY: the address is valid for that length, for this call.
+        unsafe { libc::connect(stream.as_raw_fd(), raw, length) }
+    });
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn set_option<T>(
+    stream: &TcpStream,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &T,
+) -> io::Result<()> {
+    // SAFETY: the value is valid for its own length, for this call.
+    succeeded(unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            level,
+            name,
+            (&raw const *value).cast(),
+            size_of::<T>() as libc::socklen_t,
+        )
+    })?;
     Ok(())
 }
 
@@ -94,21 +128,6 @@ pub fn raise_open_files() -> io::Result<()> {
     // SAFETY: the structure is valid for this call.
     succeeded(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(())
-}
-
-/// How long this process has been at work.
-pub fn cpu_time() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the structure is valid and writable for this call, which can't fail for
-    // this clock; if it did, the time would stay 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
-    Duration::new(
-        time.tv_sec.unsigned_abs(),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
 
 /// Whether the other side has closed the connection, or sent something.

@@ -36,10 +36,12 @@ pub fn drive(poll: &mut Poll, load: &mut impl Load, meter: &mut Meter) -> Result
     let mut events = Events::with_capacity(1_024);
     let mut swept = Instant::now();
     while meter.goes_on()? {
+        let begin = Instant::now();
         match poll.poll(&mut events, Some(Duration::from_millis(100))) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result.map_err(|error| format!("poll: {error}"))?,
         }
+        meter.wait(begin.elapsed());
         for event in &events {
             meter.add(load.ready(event.token().0, poll.registry())?);
         }

@@ -21,8 +21,8 @@ class Sample:
     """What came out.
 
     ``value`` is a rate, or bytes, ``worked`` for how many seconds the server worked
-    for each operation. ``busy`` is the load generator's share of its processor,
-    ``lost`` how many datagrams it had to send again, ``transport`` the class of the
+    for each operation. ``busy`` is the share of the time in which the load generator
+    didn't wait for the server, ``lost`` how many datagrams it had to send again, ``transport`` the class of the
     server's transports.
     """
 

@@ -12,8 +12,9 @@ from .rows import OURS
 
 HEADING = (
     "Each peer: median of the rounds and interquartile range; microseconds of processor time\n"
-    "for each operation; the load generator's share of its processor; ours to it, median of\n"
-    "the rounds' ratios and their quartiles. Absolute figures say little on a shared machine."
+    "for each operation; how much of the time the load generator didn't wait; ours to it,\n"
+    "median of the rounds' ratios and their quartiles. Absolute figures say little on a\n"
+    "shared machine."
 )
 FULL = 0.9
 

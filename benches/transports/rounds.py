@@ -46,7 +46,7 @@ class Result:
         return median(times) if times else None
 
     def busy(self, peer: str) -> float | None:
-        """Tell the load generator's share of its processor; 1 is all of it."""
+        """Tell how much of the time the load generator didn't wait; 1 is all of it."""
         shares = [sample.busy for sample in self.samples[peer] if sample.busy is not None]
         return median(shares) if shares else None
 

@@ -68,7 +68,7 @@ class Hello(Resource):
     def render_GET(self, request: Any) -> bytes:
         say_transport(request.transport)
         # The same without that, from now on.
-        self.render_GET = self.page  # type: ignore[method-assign]
+        self.render_GET = self.page
         return self.page(request)
 
     def page(self, request: Any) -> bytes:
@@ -84,7 +84,7 @@ class Plain(Factory):
     def buildProtocol(self, address: Any) -> Any:
         from twisted.internet import reactor
 
-        self.buildProtocol = super().buildProtocol  # type: ignore[method-assign]
+        self.buildProtocol = super().buildProtocol
         protocol = super().buildProtocol(address)
         # There is no transport yet.
         reactor.callLater(0, lambda: say_transport(protocol.transport))
