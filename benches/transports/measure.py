@@ -22,8 +22,8 @@ class Sample:
 
     ``value`` is a rate, or bytes, ``worked`` for how many seconds the server worked
     for each operation. ``busy`` is the share of the time in which the load generator
-    didn't wait for the server, ``lost`` how many datagrams it had to send again, ``transport`` the class of the
-    server's transports.
+    didn't wait for the server, ``lost`` how many datagrams it had to send again,
+    ``transport`` the class of the server's transports.
     """
 
     value: float
@@ -51,7 +51,8 @@ def measure(programs: Programs, row: Row, peer: str, seconds: float) -> Sample:
             before = child.worked()
             counted = answer(load(programs, port, *row.load, "--seconds", str(seconds)), seconds)
             each = (child.worked() - before) / counted["in_all"]
-        return Sample(counted["rate"], each, counted["busy"], counted["lost"], transport)
+        value = 1 / each if row.by_time else counted["rate"]
+        return Sample(value, each, counted["busy"], counted["lost"], transport)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ class Row:
     """One kind of work.
 
     ``serve`` names what the servers do, ``load`` what is done to them: the load
-    generator's mode and options. ``idle`` connections are open beside that.
+    generator's mode and options. ``idle`` connections are open beside that. With
+    ``by_time`` the rate is that of the processor time that the server took.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Row:
     peers: tuple[str, ...] = TCP
     unit: str = "round trips/s"
     idle: int = 0
+    by_time: bool = False
 
     @property
     def of_memory(self) -> bool:
@@ -71,11 +73,13 @@ ROWS = [
     ),
     Row(
         "close",
-        "connections accepted and closed, 50 at a time",
+        "connections accepted and closed, for each second of the server's processor time",
         "close",
         ("close", "--connections", "50"),
         (Wanted("epoll", 2.0),),
         unit="connections/s",
+        # The client has as much to do as the server, so it would be the limit.
+        by_time=True,
     ),
     Row(
         "udp",
