@@ -48,6 +48,8 @@ def main() -> None:
         if len(set(processors())) == 1:
             print("There is one processor only: a server shares it with its load.")
         for row in (row for row in ROWS if row.name in names):
+            if arguments.by_time:
+                row = row.counted_by_time()
             results.append(measure_row(programs, row, rounds, seconds, progress))
             progress("")
             print(table(results[-1]), flush=True)
@@ -62,6 +64,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure transports beside their peers.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--rows", metavar="NAMES", help="only these, with commas between them")
+    parser.add_argument(
+        "--by-time",
+        action="store_true",
+        help="count operations for each second of the server's processor time",
+    )
     parser.add_argument("--list", action="store_true", help="show the rows, and measure none")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there too")
     parser.add_argument("--seconds", type=positive(float), help=f"of each; {SECONDS} if unset")
