@@ -8,11 +8,17 @@ import asyncio.unix_events
 from typing import Any
 
 _created = 0
+_runs = 0
 
 
 def created() -> int:
     """Return how many loops of ours this process has constructed."""
     return _created
+
+
+def runs() -> int:
+    """Return how many times a loop of ours was run in this process."""
+    return _runs
 
 
 def count_loops() -> type[asyncio.SelectorEventLoop]:
@@ -36,6 +42,24 @@ def count_loops() -> type[asyncio.SelectorEventLoop]:
 
     EventLoop.__init__ = __init__  # type: ignore[method-assign]
     return EventLoop
+
+
+def count_runs() -> None:
+    """Have every run of a loop of ours counted, of however many turns.
+
+    What is counted are the calls of the native method. Single turns, such as trial
+    makes after each case, are not.
+    """
+    from tornado4.platform.asyncio import EventLoop
+
+    run = EventLoop._run
+
+    def _run(self: Any) -> None:
+        global _runs
+        _runs += 1
+        run(self)
+
+    EventLoop._run = _run  # type: ignore[method-assign]
 
 
 def count_guests() -> None:

@@ -44,6 +44,8 @@ class Report:
     discovered: int = 0
     #: How many loops of ours the workers constructed.
     loops_created: int = 0
+    #: How many times loops of ours were run, where that is counted.
+    loop_runs: int = 0
     seconds: float = 0.0
     #: Ids of selected cases that have no outcome at all.
     not_run: list[str] = dataclasses.field(default_factory=list)
@@ -99,6 +101,7 @@ class Report:
             f"{self.suite} on {self.loop} ({versions})",
             f"{self.discovered} discovered: {counts}; {self.seconds:.1f} s",
             f"tornado4 event loops constructed: {self.loops_created}",
+            *([f"tornado4 event loops run: {self.loop_runs} times"] if self.loop_runs else []),
         ]
         if self.loop != "stock" and not self.loops_created:
             lines.append("FAILED: not one loop of ours was constructed")
@@ -135,6 +138,7 @@ class JournalResult(unittest.TestResult):
         start: int = 0,
         limit: float = 120.0,
         loops_created: Callable[[], int] = lambda: 0,
+        loop_runs: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__()
         self._journal = journal
@@ -142,6 +146,7 @@ class JournalResult(unittest.TestResult):
         self._next = start
         self._limit = limit
         self._loops_created = loops_created
+        self._loop_runs = loop_runs
         self._current: CaseResult | None = None
         self._outcomes: list[tuple[str, str]] = []
         self._began = 0.0
@@ -181,10 +186,16 @@ class JournalResult(unittest.TestResult):
         else:
             case.reason = "the case ended without an outcome"
         self._current = None
-        loops = self._loops_created()
-        self.write("stop", index=self._next - 1, loops=loops, case=dataclasses.asdict(case))
+        self.write("stop", index=self._next - 1, **self._counts(), case=dataclasses.asdict(case))
         self.arm()
         super().stopTest(test)
+
+    def end(self) -> None:
+        """Journal that all cases were run."""
+        self.write("end", **self._counts())
+
+    def _counts(self) -> dict[str, int]:
+        return {"loops": self._loops_created(), "runs": self._loop_runs()}
 
     def _record(self, test: Any, outcome: str, reason: str = "") -> None:
         if self._current is None and test.id() in self._ids[self._next :]:

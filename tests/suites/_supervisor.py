@@ -60,6 +60,8 @@ def work(
     run: Callable[[list[Any], JournalResult], None],
     *,
     loops_created: Callable[[], int],
+    loop_runs: Callable[[], int] = lambda: 0,
+    result_type: type[JournalResult] = JournalResult,
 ) -> int:
     """Be a worker: run the plan's cases from ``--start`` on, and journal them.
 
@@ -69,17 +71,18 @@ def work(
     cases = [case for case in plan.cases if args.substring in case.id()]
     ids = [case.id() for case in cases]
     with args.journal.open("a", encoding="utf-8") as journal:
-        result = JournalResult(
+        result = result_type(
             journal,
             ids,
             start=args.start,
             limit=args.case_limit,
             loops_created=loops_created,
+            loop_runs=loop_runs,
         )
         result.watch_unraisable()
         result.write("plan", ids=ids, versions=plan.versions, excluded=plan.excluded)
         run(cases[args.start :], result)
-        result.write("end", loops=loops_created())
+        result.end()
     return 0
 
 
@@ -146,6 +149,20 @@ class Supervisor:
             self.report.not_run += (collections.Counter(planned) - run).elements()
         self.report.seconds = round(time.monotonic() - self._began, 1)
 
+    def add(self, report: Report) -> None:
+        """Add what another supervisor's workers gave."""
+        mine = self.report
+        mine.versions.update(report.versions)
+        mine.excluded.update(report.excluded)
+        mine.discovered += report.discovered
+        mine.loops_created += report.loops_created
+        mine.loop_runs += report.loop_runs
+        mine.not_run += report.not_run
+        mine.unraisable += report.unraisable
+        mine.output = (mine.output + report.output)[-OUTPUT_CHARS:]
+        mine.cases += report.cases
+        mine.seconds = round(time.monotonic() - self._began, 1)
+
     def finish(self) -> int:
         """Write and print the report; return the runner's exit code."""
         if self._args.json:
@@ -201,7 +218,7 @@ class Supervisor:
         """Add a journal to the report; tell how far its worker got."""
         progress = _Progress()
         running: dict[str, Any] | None = None
-        loops = 0
+        loops = runs = 0
         for line in journal.read_text(encoding="utf-8").splitlines():
             try:
                 event = json.loads(line)
@@ -219,16 +236,17 @@ class Supervisor:
                 self.report.unraisable.append(event["text"])
             elif kind == "end":
                 progress.ended = True
-                loops = event["loops"]
+                loops, runs = event["loops"], event["runs"]
             else:
                 self.report.cases.append(CaseResult(**event["case"]))
                 if kind == "stop":
                     running = None
-                    loops = event["loops"]
+                    loops, runs = event["loops"], event["runs"]
         if running is not None:
             progress.blamed = True
             self._fail(running["id"], code, output)
         self.report.loops_created += loops
+        self.report.loop_runs += runs
         return progress
 
 
