@@ -90,6 +90,7 @@ def watchdog(give_up):
         yield
     finally:
         timer.cancel()
+        timer.join()  # it holds what it would end
     assert not late.is_set(), "the scenario hung"
 
 
