@@ -2,7 +2,11 @@
 
 import contextlib
 import os
+import signal
 import socket
+
+# Those that a loop, a reactor or a scenario handles.
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1]
 
 
 def described(error):
@@ -63,6 +67,15 @@ def closed_number():
         return sock.fileno()
 
 
+def open_fds():
+    """The numbers of what is open, and what it is."""
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the listing's own, closed by now
+            found[int(number)] = os.readlink(f"/proc/self/fd/{number}")
+    return found
+
+
 @contextlib.contextmanager
 def socket_pair():
     left, right = socket.socketpair()
@@ -80,3 +93,14 @@ def run_for(io_loop, seconds=0.02):
     """Starts an IOLoop and stops it after a while."""
     io_loop.call_later(seconds, io_loop.stop)
     io_loop.start()
+
+
+@contextlib.contextmanager
+def handlers_restored():
+    """Leaves the handlers of `SIGNALS` as they were."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
