@@ -1,16 +1,9 @@
-"""TornadoReactor as the guest of a foreign loop: stock asyncio and uvloop."""
+"""TornadoReactor as the guest of a foreign loop, stock asyncio and uvloop: all works."""
 
 import asyncio
-import contextlib
-import gc
-import os
-import signal
-import sys
 import threading
-import weakref
 
 import pytest
-import tornado.ioloop
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol
@@ -18,119 +11,13 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.internet.utils import getProcessOutputAndValue
 
-from loops import LIMIT, watchdog
+from foreign_hosts import Echo, discard, factory, host, reactor
+from loops import LIMIT
 from scenarios import run_reactor
 from tornado4.platform._guest import Guest
 from tornado4.platform.twisted import TornadoReactor
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def factory(request):
-    if request.param == "asyncio":
-        return asyncio.SelectorEventLoop
-    return pytest.importorskip("uvloop", reason="uvloop is not installed").new_event_loop
-
-
-@pytest.fixture
-def host(factory):
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    loop = factory()
-    with watchdog(lambda: loop.call_soon_threadsafe(loop.stop)):
-        yield loop
-    loop.close()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
-def reactor(host):
-    reactor = TornadoReactor(host)
-    yield reactor
-    discard(reactor)
-
-
-def discard(reactor):
-    reactor._signals.uninstall()
-    reactor.fireSystemEvent("shutdown")
-    reactor.disconnectAll()
-
-
-def events_of(reactor):
-    events = []
-    for phase in ["before", "during", "after"]:
-        reactor.addSystemEventTrigger(phase, "startup", events.append, f"{phase} startup")
-    reactor.callWhenRunning(events.append, "running")
-    for phase in ["before", "during", "after"]:
-        reactor.addSystemEventTrigger(phase, "shutdown", events.append, f"{phase} shutdown")
-    return events
-
-
-STARTUP = ["before startup", "during startup", "running", "after startup"]
-SHUTDOWN = ["before shutdown", "during shutdown", "after shutdown"]
-
-
-def by_run(loop, reactor):
-    run_reactor(reactor)
-
-
-def by_run_forever(loop, reactor):
-    reactor.addSystemEventTrigger("after", "shutdown", loop.stop)
-    loop.run_forever()
-
-
-def by_run_until_complete(loop, reactor):
-    ended = loop.create_future()
-    reactor.addSystemEventTrigger("after", "shutdown", ended.set_result, None)
-    loop.run_until_complete(ended)
-
-
-def by_io_loop(loop, reactor):
-    io_loop = tornado.ioloop.IOLoop(make_current=False, asyncio_loop=loop)
-    reactor.addSystemEventTrigger("after", "shutdown", io_loop.stop)
-    io_loop.start()
-
-
-@pytest.mark.parametrize("start", [by_run, by_run_forever, by_run_until_complete, by_io_loop])
-def test_startup_and_shutdown_fire_once_however_the_loop_is_started(host, reactor, start):
-    events = events_of(reactor)
-    reactor.callLater(0.02, reactor.stop)
-    start(host, reactor)
-    assert sorted(events[:4]) == sorted(STARTUP)
-    assert events[4:] == SHUTDOWN
-    assert (reactor.running, host.is_running()) == (False, False)
-    host.call_soon(host.stop)
-    host.run_forever()
-    assert len(events) == 7, "nothing fires again"
-
-
-def test_on_a_running_loop_it_starts_in_the_next_turn(host):
-    async def main():
-        reactor = TornadoReactor()
-        assert reactor._asyncioEventloop is host
-        events = events_of(reactor)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        started, running = list(events), reactor.running
-        reactor.callLater(0, reactor.stop)
-        await asyncio.sleep(0.05)
-        discard(reactor)
-        return len(started), running, events[4:], reactor.running
-
-    assert host.run_until_complete(main()) == (4, True, SHUTDOWN, False)
-
-
-def test_stop_leaves_somebody_elses_loop_running(host):
-    async def main():
-        reactor = TornadoReactor(host)
-        await deferLater(reactor, 0.01, reactor.stop).asFuture(host)
-        await asyncio.sleep(0.02)
-        assert not reactor.running
-        assert (reactor.getReaders(), reactor.getDelayedCalls()) == ([], [])
-        return "goes on"
-
-    assert host.run_until_complete(main()) == "goes on"
+__all__ = ["factory", "host", "reactor"]
 
 
 def test_the_host_is_the_running_loop_in_twisted_callbacks(host, reactor):
@@ -149,47 +36,6 @@ def test_the_host_is_the_running_loop_in_twisted_callbacks(host, reactor):
     reactor.callLater(0.05, reactor.stop)
     run_reactor(reactor)
     assert seen == [host] * 6
-
-
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no asyncio.Runner")
-@pytest.mark.parametrize("stopped", [False, True])
-def test_the_end_of_asyncio_run_shuts_the_reactor_down(factory, stopped):
-    events = []
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        reactor = TornadoReactor()
-        events.append(events_of(reactor))
-        slow = deferLater, reactor, 0.05, events[0].append, "waited"
-        reactor.addSystemEventTrigger("before", "shutdown", *slow)
-        await deferLater(reactor, 0.01, int).asFuture(loop)
-        if stopped:
-            reactor.stop()
-        return reactor
-
-    before = fds()
-    with asyncio.Runner(loop_factory=factory) as runner:
-        reactor = runner.run(main())
-        assert reactor.running or stopped
-    assert events[0][4:] == ["before shutdown", "waited", "during shutdown", "after shutdown"]
-    assert not reactor.running
-    del reactor
-    assert fds() == before
-
-
-def fds():
-    """What is open, without the listing itself."""
-    gc.collect()
-    found = {}
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            found[fd] = os.readlink(f"/proc/self/fd/{fd}")
-    return found
-
-
-class Echo(Protocol):
-    def dataReceived(self, data):
-        self.transport.write(data)
 
 
 class Ask(Protocol):
@@ -328,70 +174,17 @@ def test_several_reactors_on_one_host(host):
     async def main():
         reactors = [TornadoReactor(host) for _ in range(3)]
         seen = []
-        for index, reactor in enumerate(reactors):
-            reactor.callLater(0, seen.append, index)
+        for index, made in enumerate(reactors):
+            made.callLater(0, seen.append, index)
         await deferLater(reactors[2], 0.02, int).asFuture(host)
         reactors[0].stop()
         seen.append(await deferLater(reactors[1], 0.02, str, "goes on").asFuture(host))
-        running = [reactor.running for reactor in reactors]
-        for reactor in reactors:
-            discard(reactor)
+        running = [made.running for made in reactors]
+        for made in reactors:
+            discard(made)
         return sorted(seen[:3]), seen[3:], running
 
     assert host.run_until_complete(main()) == ([0, 1, 2], ["goes on"], [False, True, True])
-
-
-@pytest.mark.parametrize("started", [False, True])
-def test_a_host_that_was_closed(factory, started):
-    before = fds()
-    loop = factory()
-    reactor = TornadoReactor(loop)
-    reactor.callLater(LIMIT, int)
-    reactor.callFromThread(int)
-    if started:
-        loop.call_later(0.01, loop.stop)
-        loop.run_forever()
-        assert reactor.running
-    loop.close()
-    bound = threading.Timer(5, reactor.crash)  # ends a run that spins
-    bound.start()
-    for act in [reactor.run, reactor.iterate]:
-        with pytest.raises(RuntimeError):  # ReactorAlreadyRunning is one
-            act()
-    bound.cancel()
-    bound.join()
-    discard(reactor)
-    del reactor, act, bound
-    assert fds() == before
-
-
-def test_what_is_no_host(factory):
-    for bad in [3, "loop", object(), asyncio, factory]:
-        with pytest.raises(TypeError, match="not an IOLoop"):
-            TornadoReactor(bad)
-    before = fds()
-    loop = factory()
-    loop.close()
-    with pytest.raises(RuntimeError, match="closed"):
-        TornadoReactor(loop)
-    assert fds() == before
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_host_leaves_the_reactor_able_to_go_on(host, reactor, error):
-    ran = []
-
-    def fail():
-        raise error("mine")
-
-    host.call_later(0.01, fail)
-    reactor.callLater(0.02, ran.append, "timer")
-    with pytest.raises(error):
-        run_reactor(reactor)
-    assert ran == []
-    reactor.callLater(0.05, reactor.stop)
-    run_reactor(reactor)
-    assert ran == ["timer"]
 
 
 def test_exceptions_of_twisted_calls_stay_twisteds(host, reactor):
@@ -407,25 +200,3 @@ def test_exceptions_of_twisted_calls_stay_twisteds(host, reactor):
     reactor.callLater(0.05, reactor.stop)
     run_reactor(reactor)
     assert len(ran) == 6
-
-
-def test_a_short_life_leaves_nothing_behind(factory):
-    def live():
-        loop = factory()
-        reactor = TornadoReactor(loop)
-        reactor.listenTCP(0, Factory.forProtocol(Echo), interface="127.0.0.1")
-        reactor.callLater(LIMIT, int)
-        reactor.callInThread(int)
-        loop.call_later(0.02, loop.stop)
-        loop.run_forever()
-        discard(reactor)
-        loop.close()
-        return [weakref.ref(thing) for thing in (reactor, reactor._host, reactor._core)]
-
-    live()  # Twisted's first listening port opens a descriptor in reserve.
-    gc.collect()
-    before = fds(), threading.active_count()
-    gone = live()
-    gc.collect()
-    assert [reference() for reference in gone] == [None] * 3
-    assert (fds(), threading.active_count()) == before
