@@ -3,11 +3,11 @@ test runs a process of its own."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from programs import output_of
 
 PRELUDE = """
 import asyncio, sys, threading
@@ -27,12 +27,7 @@ reactor.addSystemEventTrigger("after", "shutdown", events.append, "after")
 
 
 def run(code: str, prelude: str = PRELUDE) -> str:
-    program = prelude + textwrap.dedent(code)
-    command = [sys.executable, "-W", "error::ResourceWarning", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    return output_of(prelude + textwrap.dedent(code))
 
 
 ONCE = ["before", ("started", True), "shutdown", "after"]

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from programs import with_path
+
 SOURCE = Path(__file__).parent.parent / "python"
 PLUGIN = SOURCE / "twisted" / "plugins" / "tornado4_reactor.py"
 LIMIT = 30.0  # seconds. Only a hang takes this long.
@@ -38,11 +40,8 @@ SITE = ["web", "--listen=tcp:0:interface=127.0.0.1", "--path=."]
 
 
 def run(*command: str, path: Path | None = None, cwd: Path | None = None) -> str:
-    paths = [str(path or ""), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=environment, cwd=cwd
-    )
+    env = with_path(path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 from twisted.python import context, log
 
+from programs import output_of
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor
 
@@ -216,5 +215,4 @@ else:
     reactor.run()
 print(result)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[False]\n", "")
+    assert output_of(code) == "[False]\n"
