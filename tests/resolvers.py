@@ -14,6 +14,9 @@ V4, V6, ANY_FAMILY = socket.AF_INET, socket.AF_INET6, socket.AF_UNSPEC
 # Seconds. Long, for servers that answer; short, for those that don't.
 LONG, SHORT = (20.0,), (0.05, 0.05)
 
+# What a server is asked for a name of any family: both of its records.
+BOTH_ONCE = [("A", "UDP"), ("AAAA", "UDP")]
+
 
 @pytest.fixture(scope="module")
 def _server():

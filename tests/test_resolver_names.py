@@ -5,17 +5,7 @@ import socket
 import pytest
 from twisted.names import dns
 
-from resolvers import (
-    V4,
-    V6,
-    _server,
-    literal,
-    pairs,
-    resolved,
-    run,
-    server,
-    without_server,
-)
+from resolvers import V4, V6, _server, literal, pairs, resolved, run, server, without_server
 
 __all__ = ["_server", "server"]
 

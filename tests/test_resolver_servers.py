@@ -10,21 +10,9 @@ from twisted.names import dns
 import dns_server
 from dns_server import bad_server, code, header
 from loops import LIMIT
-from resolvers import (
-    LONG,
-    SHORT,
-    V4,
-    V6,
-    _server,
-    pairs,
-    resolved,
-    run,
-    server,
-)
+from resolvers import BOTH_ONCE, LONG, SHORT, V4, V6, _server, pairs, resolved, run, server
 
 __all__ = ["_server", "server"]
-
-BOTH_ONCE = [("A", "UDP"), ("AAAA", "UDP")]
 
 
 def ask_any(address):

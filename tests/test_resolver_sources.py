@@ -9,21 +9,10 @@ from twisted.names import dns
 
 import tornado4
 from dns_server import bad_server, header
-from resolvers import (
-    LONG,
-    SHORT,
-    V4,
-    _server,
-    pairs,
-    resolved,
-    run,
-    server,
-)
+from resolvers import BOTH_ONCE, LONG, SHORT, V4, _server, pairs, resolved, run, server
 from tornado4.platform.twisted import TwistedResolver
 
 __all__ = ["_server", "server"]
-
-BOTH_ONCE = [("A", "UDP"), ("AAAA", "UDP")]
 
 
 # More than one server
