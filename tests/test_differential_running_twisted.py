@@ -8,7 +8,7 @@ import pytest
 
 from descriptors import Watched
 from loops import on_reactors
-from scenarios import outcome, pipe, run_reactor, run_turns
+from scenarios import handlers_restored, outcome, pipe, run_reactor, run_turns
 
 NOT_RUNNING = ("ReactorNotRunning", "Can't stop reactor that isn't running.")
 
@@ -111,15 +111,11 @@ def test_stop_within_doread_and_the_disconnection(run):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it(run, number):
     def scenario(reactor, trace):
-        before = {n: signal.getsignal(n) for n in [signal.SIGINT, signal.SIGTERM]}
         thread = threading.Timer(0.02, os.kill, [os.getpid(), number])
         reactor.addSystemEventTrigger("before", "shutdown", trace.append, "shutdown")
         reactor.callWhenRunning(thread.start)
-        try:
+        with handlers_restored():
             reactor.run(installSignalHandlers=True)
-        finally:
-            for known, handler in before.items():
-                signal.signal(known, handler)
         thread.join()
         trace.append(reactor._exitSignal)
 

@@ -10,12 +10,8 @@ import pytest
 
 from descriptors import Watched
 from loops import ours_asyncio, tornado4_asyncio, tornado4_io_loop, tornado4_reactor
-from scenarios import pipe, run_reactor, turns
+from scenarios import open_fds, pipe, run_reactor, turns
 from things import WAYS, Thing
-
-
-def open_fds():
-    return len(os.listdir("/proc/self/fd"))
 
 
 def grown_by(make_and_close, count):
@@ -23,11 +19,11 @@ def grown_by(make_and_close, count):
     for _ in range(3):  # what is imported or cached once does not count
         make_and_close()
     gc.collect()
-    fds, objects = open_fds(), len(gc.get_objects())
+    fds, objects = len(open_fds()), len(gc.get_objects())
     for _ in range(count):
         make_and_close()
     gc.collect()
-    return open_fds() - fds, len(gc.get_objects()) - objects
+    return len(open_fds()) - fds, len(gc.get_objects()) - objects
 
 
 def used_loop():

@@ -10,11 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 import tornado4
+from scenarios import open_fds
 from tornado4.ioloop import IOLoop
-
-
-def open_fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
@@ -29,9 +26,9 @@ def soft_limit() -> Iterator[int]:
 def test_making_a_loop(make: type, left: int, soft_limit: int) -> None:
     make().close()
     gc.collect()
-    before = open_fds()
+    before = len(open_fds())
     spare = [os.open(os.devnull, os.O_RDONLY) for _ in range(left)]
-    highest = max([int(fd) for fd in os.listdir("/proc/self/fd")] + spare)
+    highest = max([*open_fds(), *spare])
     fill = [os.open(os.devnull, os.O_RDONLY) for _ in range(highest - before - left + 8)]
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(fill) + 1, soft_limit))
     for fd in spare:
@@ -41,6 +38,6 @@ def test_making_a_loop(make: type, left: int, soft_limit: int) -> None:
     gc.collect()
     for fd in fill:
         os.close(fd)
-    assert open_fds() == before
+    assert len(open_fds()) == before
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, soft_limit))
     make().close()

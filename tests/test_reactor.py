@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import weakref
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from twisted.internet import base, interfaces
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface.verify import verifyClass, verifyObject
 
+from scenarios import open_fds
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor
 
@@ -152,10 +152,6 @@ def test_a_call_from_another_thread_shortens_the_wait(reactor: Any) -> None:
     reactor.run(installSignalHandlers=False)
     thread.join()
     assert ran == ["from a thread"]
-
-
-def open_fds() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
 
 
 class Echo(Protocol):

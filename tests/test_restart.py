@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 import threading
 
@@ -12,12 +11,11 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.internet.utils import getProcessOutput
 
 from loops import watchdog
-from scenarios import run_reactor
+from scenarios import SIGNALS, handlers_restored, open_fds, run_reactor
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor
 
 ROUNDS = 100
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
 PHASES = [(phase, event) for event in ["startup", "shutdown"] for phase in ["before", "after"]]
 
 
@@ -38,13 +36,11 @@ def uvloop():
 
 @pytest.fixture(params=[ours, stock, uvloop])
 def host(request):
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     gc.collect()  # what other tests have left would go in some round
-    host, close = request.param()
-    yield host
-    close()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with handlers_restored():
+        host, close = request.param()
+        yield host
+        close()
 
 
 def discard(reactor):
@@ -55,7 +51,7 @@ def discard(reactor):
 def state(reactor):
     """What a round must leave as it was."""
     return {
-        "fds": len(os.listdir("/proc/self/fd")),
+        "fds": len(open_fds()),
         "threads": threading.active_count(),
         "signals": [signal.getsignal(number) for number in SIGNALS],
         "watched": (reactor.getReaders(), reactor.getWriters(), reactor.getDelayedCalls()),

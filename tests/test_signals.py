@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import tornado4
+from scenarios import handlers_restored
 from tornado4.platform.asyncio import EventLoop
 
 
@@ -26,12 +27,9 @@ def loop() -> Iterator[EventLoop]:
 
 
 @pytest.fixture(autouse=True)
-def handlers_restored() -> Iterator[None]:
-    numbers = [signal.SIGUSR1, signal.SIGCHLD, signal.SIGINT]
-    before = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+def nothing_left_behind() -> Iterator[None]:
+    with handlers_restored():
+        yield
     assert signal.set_wakeup_fd(-1) == -1, "the wake-up was left behind"
 
 
