@@ -85,6 +85,12 @@ def socket_pair():
         yield left, right
 
 
+@contextlib.contextmanager
+def socket_pairs(count):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(socket_pair()) for _ in range(count)]
+
+
 def io_turns(io_loop, count=1):
     turns(io_loop.asyncio_loop, count)
 

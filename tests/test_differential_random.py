@@ -4,50 +4,26 @@ Each program does random things to a loop, some of them within its callbacks, al
 drawn from its seed. The two traces must be equal to the last call.
 """
 
-import contextlib
 import random
 
 from descriptors import drain
 from loops import on_asyncio, on_reactors
-from scenarios import outcome, socket_pair, turns
+from scenarios import outcome, socket_pairs, turns
 
 SEEDS = range(150)
 TURNS = 12
 PAIRS = 4
 
 
-@contextlib.contextmanager
-def socket_pairs():
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(socket_pair()) for _ in range(PAIRS)]
+class Program:
+    """Does what `ACTIONS` names, also within what it has scheduled."""
 
+    ACTIONS = ()
 
-class AsyncioProgram:
-    """Handles, timers that are due, readers and writers."""
-
-    ACTIONS = (
-        *("soon", "threadsafe", "at", "at", "cancel", "fail", "stop"),
-        *("add_reader", "add_writer", "remove_reader", "remove_writer", "fill", "drain"),
-    )
-
-    def __init__(self, seed, loop, trace):
+    def __init__(self, seed, trace):
         self.random = random.Random(seed)
-        self.loop = loop
         self.trace = trace
-        self.past = loop.time() - 10
-        self.handles = []
         self.count = 0
-
-    def run(self):
-        with socket_pairs() as pairs:
-            self.pairs = pairs
-            for _ in range(TURNS):
-                self.act(5)
-                self.trace.append("turn")
-                turns(self.loop)
-            for left, _ in pairs:
-                self.loop.remove_reader(left)
-                self.loop.remove_writer(left)
 
     def act(self, most):
         for _ in range(self.random.randint(0, most)):
@@ -57,6 +33,42 @@ class AsyncioProgram:
     def called(self, name):
         self.trace.append(name)
         self.act(2)
+
+
+def kinds_seen(run, program):
+    """Runs a program from each seed; returns the kinds of events in the traces."""
+    seen = set()
+    for seed in SEEDS:
+        trace = run(lambda *args, seed=seed: program(seed, *args).run())
+        assert trace.count("turn") == TURNS
+        seen.update(str(event).split()[0] for event in trace)
+    return seen
+
+
+class AsyncioProgram(Program):
+    """Handles, timers that are due, readers and writers."""
+
+    ACTIONS = (
+        *("soon", "threadsafe", "at", "at", "cancel", "fail", "stop"),
+        *("add_reader", "add_writer", "remove_reader", "remove_writer", "fill", "drain"),
+    )
+
+    def __init__(self, seed, loop, trace):
+        super().__init__(seed, trace)
+        self.loop = loop
+        self.past = loop.time() - 10
+        self.handles = []
+
+    def run(self):
+        with socket_pairs(PAIRS) as pairs:
+            self.pairs = pairs
+            for _ in range(TURNS):
+                self.act(5)
+                self.trace.append("turn")
+                turns(self.loop)
+            for left, _ in pairs:
+                self.loop.remove_reader(left)
+                self.loop.remove_writer(left)
 
     def soon(self):
         self.handles.append(self.loop.call_soon(self.called, f"soon {self.count}"))
@@ -105,16 +117,11 @@ class AsyncioProgram:
 
 @on_asyncio
 def test_asyncio(run):
-    seen = set()
-    for seed in SEEDS:
-        trace = run(lambda *args, seed=seed: AsyncioProgram(seed, *args).run())
-        assert trace.count("turn") == TURNS
-        seen.update(str(event).split()[0] for event in trace)
     kinds = {"turn", "soon", "safe", "at", "reader", "writer", "True", "False"}
-    assert seen == kinds | {"('reported',"}
+    assert kinds_seen(run, AsyncioProgram) == kinds | {"('reported',"}
 
 
-class CallsProgram:
+class CallsProgram(Program):
     """Delayed calls that are due or far away, and calls from threads."""
 
     ACTIONS = (
@@ -123,11 +130,9 @@ class CallsProgram:
     )
 
     def __init__(self, seed, reactor, trace):
-        self.random = random.Random(seed)
+        super().__init__(seed, trace)
         self.reactor = reactor
-        self.trace = trace
         self.calls = []
-        self.count = 0
         self.within = False
 
     def run(self):
@@ -139,15 +144,6 @@ class CallsProgram:
             self.reactor.iterate()
         for call in self.reactor.getDelayedCalls():
             call.cancel()
-
-    def act(self, most):
-        for _ in range(self.random.randint(0, most)):
-            self.count += 1
-            getattr(self, self.random.choice(self.ACTIONS))()
-
-    def called(self, name):
-        self.trace.append(name)
-        self.act(2)
 
     def seconds(self):
         # Never the same twice. Within a turn far into the future: whether a call that
@@ -194,10 +190,6 @@ class CallsProgram:
 
 @on_reactors
 def test_delayed_calls(run):
-    seen = set()
-    for seed in SEEDS:
-        trace = run(lambda *args, seed=seed: CallsProgram(seed, *args).run())
-        assert trace.count("turn") == TURNS
-        seen.update(str(event).split()[0] for event in trace)
     results = {f"('{name}'," for name in ["cancel", "reset", "delay", "list", "active"]}
-    assert seen == {"turn", "later", "due", "thread", "('logged',"} | results
+    others = {"turn", "later", "due", "thread", "('logged',"}
+    assert kinds_seen(run, CallsProgram) == others | results

@@ -1,11 +1,10 @@
 """Random programs on watched descriptors: EPollReactor's calls in its order."""
 
-import contextlib
 import random
 
 from descriptors import Watched, drain
 from loops import on_reactors
-from scenarios import socket_pair
+from scenarios import socket_pairs
 
 SEEDS = range(150)
 TURNS = 12
@@ -28,8 +27,7 @@ class Program:
         self.trace = trace
 
     def run(self):
-        with contextlib.ExitStack() as stack:
-            self.pairs = [stack.enter_context(socket_pair()) for _ in range(PAIRS)]
+        with socket_pairs(PAIRS) as self.pairs:
             self.all = [
                 Watched(self.trace, f"{number}", left.fileno())
                 for number, (left, _) in enumerate(self.pairs)
