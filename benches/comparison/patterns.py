@@ -56,8 +56,8 @@ def counted(round_of: Callable[[Callback], float], expected: int) -> Round:
     return lambda: round_of(nothing)
 
 
-def batches(host: Host, schedule: Schedule) -> Round:
-    """Schedule a batch of calls in each turn, which the next one runs."""
+def in_turns(host: Host, batch: Schedule, next_turn: Schedule) -> Round:
+    """Call `batch` in each turn, which schedules what it is given `BATCH` times."""
 
     def round_of(callback: Callback) -> float:
         def begin(finish: Callback) -> None:
@@ -65,37 +65,36 @@ def batches(host: Host, schedule: Schedule) -> Round:
 
             def turn() -> None:
                 nonlocal left
-                for _ in repeat(None, BATCH):
-                    schedule(callback)
+                batch(callback)
                 left -= 1
-                schedule(turn if left else finish)
+                next_turn(turn if left else finish)
 
             turn()
 
         return host.run(begin)
 
     return counted(round_of, CALLS)
+
+
+def batches(host: Host, schedule: Schedule) -> Round:
+    """Schedule a batch of calls in each turn, which the next one runs."""
+
+    def batch(callback: Callback) -> None:
+        for _ in repeat(None, BATCH):
+            schedule(callback)
+
+    return in_turns(host, batch, schedule)
 
 
 def later_batches(host: Host, call_later: ScheduleLater) -> Round:
     """Like `batches`, with a delay of 0."""
 
-    def round_of(callback: Callback) -> float:
-        def begin(finish: Callback) -> None:
-            left = TURNS
+    # Not `batches` with a partial, which takes time of its own in each call.
+    def batch(callback: Callback) -> None:
+        for _ in repeat(None, BATCH):
+            call_later(0, callback)
 
-            def turn() -> None:
-                nonlocal left
-                for _ in repeat(None, BATCH):
-                    call_later(0, callback)
-                left -= 1
-                call_later(0, turn if left else finish)
-
-            turn()
-
-        return host.run(begin)
-
-    return counted(round_of, CALLS)
+    return in_turns(host, batch, lambda turn: call_later(0, turn))
 
 
 def chain(host: Host, schedule: Schedule) -> Round:
@@ -115,7 +114,7 @@ def chain(host: Host, schedule: Schedule) -> Round:
 
 
 def later_chain(host: Host, call_later: ScheduleLater) -> Round:
-    """Like `chain`, with a delay of 0."""
+    """Like `chain`, with a delay of 0. Again not by a partial."""
 
     def begin(finish: Callback) -> None:
         left = STEPS
