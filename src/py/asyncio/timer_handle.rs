@@ -88,23 +88,18 @@ impl TimerHandle {
 
     fn __richcmp__(
         slf: &Bound<'_, Self>,
-        other: &Bound<'_, PyAny>,
+        other: &Bound<'_, TimerHandle>,
         operation: CompareOp,
-    ) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let Ok(other) = other.cast::<TimerHandle>() else {
-            return Ok(py.NotImplemented());
-        };
+    ) -> PyResult<bool> {
         let (mine, theirs) = (slf.get().when, other.get().when);
-        let result = match operation {
+        Ok(match operation {
             CompareOp::Lt => mine < theirs,
             CompareOp::Gt => mine > theirs,
             CompareOp::Eq => same(slf, other)?,
             CompareOp::Ne => !same(slf, other)?,
             CompareOp::Le => mine < theirs || same(slf, other)?,
             CompareOp::Ge => mine > theirs || same(slf, other)?,
-        };
-        Ok(result.into_pyobject(py)?.to_owned().into_any().unbind())
+        })
     }
 }
 

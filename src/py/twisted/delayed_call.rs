@@ -318,23 +318,18 @@ impl DelayedCall {
     /// Ordered by time; equal to itself alone.
     fn __richcmp__(
         slf: &Bound<'_, Self>,
-        other: &Bound<'_, PyAny>,
+        other: &Bound<'_, DelayedCall>,
         operation: CompareOp,
-    ) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let Ok(call) = other.cast::<DelayedCall>() else {
-            return Ok(py.NotImplemented());
-        };
-        let (mine, theirs) = (slf.get().get_time(), call.get().get_time());
-        let result = match operation {
+    ) -> bool {
+        let (mine, theirs) = (slf.get().get_time(), other.get().get_time());
+        match operation {
             CompareOp::Lt => mine < theirs,
             CompareOp::Le => mine <= theirs,
             CompareOp::Gt => mine > theirs,
             CompareOp::Ge => mine >= theirs,
-            CompareOp::Eq => slf.is(call),
-            CompareOp::Ne => !slf.is(call),
-        };
-        Ok(result.into_pyobject(py)?.to_owned().into_any().unbind())
+            CompareOp::Eq => slf.is(other),
+            CompareOp::Ne => !slf.is(other),
+        }
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> usize {
