@@ -118,15 +118,19 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if self.asyncio_loop.is_running():
             raise RuntimeError("Cannot close a running IOLoop: stop it first")
         self.closing = True
+        self._let_go(all_fds)
+        # Before the loop is closed: Tornado drops closed ones on its own.
+        tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(self.asyncio_loop, None)
+        self.asyncio_loop.close()
+
+    def _let_go(self, all_fds: bool) -> None:
+        """Remove the handlers, close what they were for if asked, be current no more."""
         files = self._remove_handlers()
         if all_fds:
             for file in files:
                 self.close_fd(file)
         if self.is_current:
             self._clear_current_hook()
-        # Before the loop is closed: Tornado drops closed ones on its own.
-        tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(self.asyncio_loop, None)
-        self.asyncio_loop.close()
 
     # The current loop, and the one instance
 

@@ -86,12 +86,7 @@ class TwistedIOLoop(IOLoop):
             return
         self.closing = True
         self._drop_calls()
-        files = self._remove_handlers()
-        if all_fds:
-            for file in files:
-                self.close_fd(file)
-        if self.is_current:
-            self._clear_current_hook()
+        self._let_go(all_fds)
         self._leave(self.asyncio_loop)
 
     def _leave(self, loop: Any) -> None:
