@@ -10,5 +10,6 @@ pub mod interest;
 pub mod lock;
 pub mod poller;
 pub mod registrations;
+pub mod stream;
 pub mod sys;
 pub mod timers;

@@ -18,6 +18,8 @@ use mio::Token;
 
 use super::interest::Interest;
 
+pub mod socket;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,0 +1,94 @@
+//! Unit tests of the send queue, on real sockets.
+
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+
+use super::*;
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (one, other) = UnixStream::pair().expect("a socket pair");
+    one.set_nonblocking(true).expect("non-blocking");
+    (one, other)
+}
+
+fn queue(chunks: &[&'static [u8]]) -> SendQueue<&'static [u8]> {
+    let mut queue = SendQueue::default();
+    for chunk in chunks {
+        assert_eq!(queue.push(*chunk), chunk.is_empty().then_some(*chunk));
+    }
+    queue
+}
+
+#[test]
+fn what_was_pushed_is_sent_in_order_and_handed_back() {
+    let (one, mut other) = pair();
+    let mut queue = queue(&[b"ab", b"", b"cde"]);
+    queue.append(self::queue(&[b"f"]));
+    assert_eq!((queue.len(), queue.to_vec()), (6, b"abcdef".to_vec()));
+    let mut sent = Vec::new();
+    queue.send(one.as_raw_fd(), &mut sent).expect("send");
+    assert!(queue.is_empty());
+    assert_eq!(sent, [&b"ab"[..], b"cde", b"f"]);
+    let mut received = [0; 6];
+    other.read_exact(&mut received).expect("read");
+    assert_eq!(&received, b"abcdef");
+}
+
+#[test]
+fn more_chunks_than_one_call_takes() {
+    let (one, mut other) = pair();
+    let mut queue = SendQueue::default();
+    let chunks: Vec<Vec<u8>> = (0..200_u8).map(|n| vec![n; 3]).collect();
+    for chunk in &chunks {
+        queue.push(chunk.clone());
+    }
+    let mut sent = Vec::new();
+    queue.send(one.as_raw_fd(), &mut sent).expect("send");
+    assert_eq!(sent, chunks);
+    let mut received = vec![0; 600];
+    other.read_exact(&mut received).expect("read");
+    assert_eq!(received, chunks.concat());
+}
+
+#[test]
+fn a_full_socket_keeps_the_rest() {
+    let (one, mut other) = pair();
+    let chunk: &[u8] = &(0..=255_u8).cycle().take(1 << 20).collect::<Vec<_>>();
+    let mut queue = SendQueue::default();
+    queue.push(chunk);
+    queue.push(chunk);
+    let (mut sent, mut received) = (Vec::new(), Vec::new());
+    let mut rounds = 0;
+    while !queue.is_empty() {
+        queue.send(one.as_raw_fd(), &mut sent).expect("send");
+        let before = received.len();
+        let waiting = 2 * chunk.len() - queue.len() - before;
+        received.resize(before + waiting, 0);
+        other.read_exact(&mut received[before..]).expect("read");
+        assert_eq!(queue.to_vec().len(), queue.len());
+        rounds += 1;
+    }
+    assert!(rounds > 1);
+    assert_eq!(received, [chunk, chunk].concat());
+    assert_eq!(sent.len(), 2);
+}
+
+#[test]
+fn an_error_keeps_what_was_not_sent() {
+    let (one, other) = pair();
+    drop(other);
+    let mut queue = queue(&[b"abc"]);
+    let error = queue.send(one.as_raw_fd(), &mut Vec::new());
+    let error = error.expect_err("a broken pipe, and no signal");
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(queue.len(), 3);
+}
+
+#[test]
+fn consuming_stops_within_a_chunk() {
+    let mut queue = queue(&[b"ab", b"cde"]);
+    let mut sent = Vec::new();
+    queue.consume(3, &mut sent);
+    assert_eq!((queue.to_vec(), sent), (b"de".to_vec(), vec![&b"ab"[..]]));
+}

@@ -1,0 +1,318 @@
+//! Socket calls on descriptors that somebody else may own.
+//!
+//! The facts relied upon: sockets are non-blocking; a call that a signal
+//! interrupts is made again; sending to a closed peer must not raise `SIGPIPE`.
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+/// Elsewhere the interpreter's own disregard of `SIGPIPE` must do.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_SIGNAL: libc::c_int = 0;
+
+/// Repeats a call while signals interrupt it. Its result is a count, or -1.
+fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
+    loop {
+        if let Ok(count) = usize::try_from(call()) {
+            return Ok(count);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Reads what is there; 0 at the end of the stream.
+///
+/// # Errors
+/// `WouldBlock` when nothing is there; those of recv(2).
+pub fn receive(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: `into` is valid for writes of its length during the call.
+    count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
+}
+
+/// Sends from the slices in order, as much as the kernel takes now.
+///
+/// # Errors
+/// `WouldBlock` when it takes nothing; those of sendmsg(2).
+pub fn send(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: all zeros is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = slices.as_ptr().cast_mut().cast();
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        message.msg_iovlen = slices.len() as _;
+    }
+    // SAFETY: IoSlice is iovec by its documentation; the slices are valid during
+    // the call, and sendmsg only reads.
+    count(|| unsafe { libc::sendmsg(fd, &raw const message, NO_SIGNAL) })
+}
+
+/// Reads one datagram, cut to the buffer's length, and who sent it.
+///
+/// # Errors
+/// `WouldBlock` when none is there; those of recvfrom(2).
+pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
+    let mut address = Address::empty();
+    let count = count(|| {
+        address.len = Address::CAPACITY;
+        // SAFETY: `into` and `address` are valid for writes of the given lengths.
+        unsafe {
+            libc::recvfrom(
+                fd,
+                into.as_mut_ptr().cast(),
+                into.len(),
+                0,
+                (&raw mut address.storage).cast(),
+                &raw mut address.len,
+            )
+        }
+    })?;
+    Ok((count, address.get()))
+}
+
+/// Sends one datagram.
+///
+/// # Errors
+/// Those of sendto(2).
+pub fn send_to(fd: RawFd, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
+    let address = Address::of(to);
+    // SAFETY: `data` and `address` are valid for reads of the given lengths.
+    count(|| unsafe {
+        libc::sendto(
+            fd,
+            data.as_ptr().cast(),
+            data.len(),
+            NO_SIGNAL,
+            (&raw const address.storage).cast(),
+            address.len,
+        )
+    })
+}
+
+/// Accepts a connection: a non-blocking socket that child processes don't
+/// inherit, and its peer's address if that is an Internet one.
+///
+/// # Errors
+/// `WouldBlock` when there is none; those of accept(2).
+pub fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let mut address = Address::empty();
+    let accepted = count(|| {
+        address.len = Address::CAPACITY;
+        accept_raw(fd, &mut address) as libc::ssize_t
+    })?;
+    let accepted = RawFd::try_from(accepted).map_err(io::Error::other)?;
+    // SAFETY: accept has just made this descriptor, for nobody else.
+    let socket = unsafe { OwnedFd::from_raw_fd(accepted) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        // SAFETY: a bad descriptor would be reported as an error.
+        let outcome = unsafe {
+            libc::fcntl(accepted, libc::F_SETFD, libc::FD_CLOEXEC)
+                | libc::fcntl(accepted, libc::F_SETFL, libc::O_NONBLOCK)
+        };
+        if outcome < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok((socket, address.get()))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn accept_raw(fd: RawFd, address: &mut Address) -> libc::c_int {
+    // SAFETY: `address` is valid for writes of the given length.
+    unsafe {
+        libc::accept4(
+            fd,
+            (&raw mut address.storage).cast(),
+            &raw mut address.len,
+            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+        )
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn accept_raw(fd: RawFd, address: &mut Address) -> libc::c_int {
+    // SAFETY: `address` is valid for writes of the given length.
+    unsafe { libc::accept(fd, (&raw mut address.storage).cast(), &raw mut address.len) }
+}
+
+/// Ends both directions of a connection; one that has ended already stays so.
+pub fn shutdown(fd: RawFd) {
+    // SAFETY: takes numbers only; a bad one is reported as an error.
+    unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
+}
+
+/// Makes the close that follows a reset: what isn't sent yet is dropped.
+pub fn reset_on_close(fd: RawFd) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: `linger` is valid for reads of its size.
+    unsafe {
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            socklen::<libc::linger>(),
+        );
+    }
+}
+
+/// Closes a descriptor that the caller owns.
+pub fn close(fd: RawFd) {
+    // SAFETY: takes a number only, which the caller vouches for.
+    unsafe { libc::close(fd) };
+}
+
+/// Where a connection's own end is, if it is an Internet one.
+///
+/// # Errors
+/// Those of getsockname(2).
+pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+    let mut address = Address::empty();
+    // SAFETY: `address` is valid for writes of the given length.
+    let outcome =
+        unsafe { libc::getsockname(fd, (&raw mut address.storage).cast(), &raw mut address.len) };
+    if outcome == 0 {
+        Ok(address.get())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Sets a socket option that is an integer.
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_option(
+    fd: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: `value` is valid for reads of its size.
+    let outcome = unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            (&raw const value).cast(),
+            socklen::<libc::c_int>(),
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Reads a socket option that is an integer.
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub fn option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = socklen::<libc::c_int>();
+    // SAFETY: `value` is valid for writes of the given length.
+    let outcome =
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) };
+    if outcome == 0 {
+        Ok(value)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn socklen<T>() -> libc::socklen_t {
+    mem::size_of::<T>() as libc::socklen_t
+}
+
+/// A socket address as the kernel reads and writes it.
+struct Address {
+    storage: libc::sockaddr_storage,
+    len: libc::socklen_t,
+}
+
+impl Address {
+    #[allow(clippy::cast_possible_truncation)]
+    const CAPACITY: libc::socklen_t = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+
+    fn empty() -> Address {
+        Address {
+            // SAFETY: all zeros is a valid sockaddr_storage.
+            storage: unsafe { mem::zeroed() },
+            len: Self::CAPACITY,
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn of(address: &SocketAddr) -> Address {
+        let mut this = Address::empty();
+        match address {
+            SocketAddr::V4(v4) => {
+                // SAFETY: all zeros is a valid sockaddr_in.
+                let mut raw: libc::sockaddr_in = unsafe { mem::zeroed() };
+                raw.sin_family = libc::AF_INET as libc::sa_family_t;
+                raw.sin_port = v4.port().to_be();
+                raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
+                // SAFETY: sockaddr_storage is large enough, and aligned, for any
+                // address.
+                unsafe { ptr::write((&raw mut this.storage).cast(), raw) };
+                this.len = socklen::<libc::sockaddr_in>();
+            }
+            SocketAddr::V6(v6) => {
+                // SAFETY: all zeros is a valid sockaddr_in6.
+                let mut raw: libc::sockaddr_in6 = unsafe { mem::zeroed() };
+                raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+                raw.sin6_port = v6.port().to_be();
+                raw.sin6_addr.s6_addr = v6.ip().octets();
+                raw.sin6_flowinfo = v6.flowinfo();
+                raw.sin6_scope_id = v6.scope_id();
+                // SAFETY: as above.
+                unsafe { ptr::write((&raw mut this.storage).cast(), raw) };
+                this.len = socklen::<libc::sockaddr_in6>();
+            }
+        }
+        this
+    }
+
+    fn get(&self) -> Option<SocketAddr> {
+        match libc::c_int::from(self.storage.ss_family) {
+            libc::AF_INET if self.len >= socklen::<libc::sockaddr_in>() => {
+                // SAFETY: the family says that this is a sockaddr_in, and the
+                // length that it is whole.
+                let raw: libc::sockaddr_in = unsafe { ptr::read((&raw const self.storage).cast()) };
+                let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
+                let port = u16::from_be(raw.sin_port);
+                Some(SocketAddr::V4(SocketAddrV4::new(ip, port)))
+            }
+            libc::AF_INET6 if self.len >= socklen::<libc::sockaddr_in6>() => {
+                // SAFETY: likewise a whole sockaddr_in6.
+                let raw: libc::sockaddr_in6 =
+                    unsafe { ptr::read((&raw const self.storage).cast()) };
+                Some(SocketAddr::V6(SocketAddrV6::new(
+                    Ipv6Addr::from(raw.sin6_addr.s6_addr),
+                    u16::from_be(raw.sin6_port),
+                    raw.sin6_flowinfo,
+                    raw.sin6_scope_id,
+                )))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Unit tests of the socket calls, on real sockets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+
+use super::*;
+
+fn pair(address: &str) -> (OwnedFd, TcpStream, Option<SocketAddr>) {
+    let listener = TcpListener::bind(address).expect("a listener");
+    let peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("connect");
+    let (socket, from) = accept(listener.as_raw_fd()).expect("accept");
+    (socket, peer, from)
+}
+
+#[test]
+fn an_accepted_socket_knows_its_ends_and_does_not_block() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (socket, mut peer, from) = pair(address);
+        let fd = socket.as_raw_fd();
+        assert_eq!(from, peer.local_addr().ok());
+        let local = local_address(fd).expect("getsockname");
+        assert_eq!(local, peer.peer_addr().ok());
+        let mut buffer = [0; 8];
+        let error = receive(fd, &mut buffer).expect_err("nothing is there");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        peer.write_all(b"abc").expect("write");
+        assert_eq!(receive(fd, &mut buffer).ok(), Some(3));
+        assert_eq!(&buffer[..3], b"abc");
+        drop(peer);
+        assert_eq!(receive(fd, &mut buffer).ok(), Some(0));
+    }
+}
+
+#[test]
+fn slices_are_sent_in_order() {
+    let (socket, mut peer, _) = pair("127.0.0.1:0");
+    let slices = [
+        IoSlice::new(b"one "),
+        IoSlice::new(b""),
+        IoSlice::new(b"two"),
+    ];
+    assert_eq!(send(socket.as_raw_fd(), &slices).ok(), Some(7));
+    drop(socket);
+    let mut received = String::new();
+    peer.read_to_string(&mut received).expect("read");
+    assert_eq!(received, "one two");
+}
+
+#[test]
+fn a_listener_without_a_client_would_block() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    listener.set_nonblocking(true).expect("non-blocking");
+    let error = accept(listener.as_raw_fd()).expect_err("nobody is there");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_reset_is_seen_by_the_peer() {
+    let (socket, mut peer, _) = pair("127.0.0.1:0");
+    reset_on_close(socket.as_raw_fd());
+    drop(socket);
+    let error = peer.read(&mut [0; 1]).expect_err("a reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn datagrams_carry_their_sender() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (one, other) = (UdpSocket::bind(address), UdpSocket::bind(address));
+        let (one, other) = (one.expect("bind"), other.expect("bind"));
+        let to = other.local_addr().expect("an address");
+        assert_eq!(send_to(one.as_raw_fd(), b"abc", &to).ok(), Some(3));
+        let mut buffer = [0; 2];
+        let (count, from) = receive_from(other.as_raw_fd(), &mut buffer).expect("receive");
+        assert_eq!((count, from), (2, one.local_addr().ok()));
+    }
+}
+
+#[test]
+fn options_are_set_and_read() {
+    let (socket, _peer, _) = pair("127.0.0.1:0");
+    let fd = socket.as_raw_fd();
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_KEEPALIVE);
+    assert_eq!(option(fd, level, name).ok(), Some(0));
+    set_option(fd, level, name, 1).expect("set");
+    assert_eq!(option(fd, level, name).ok(), Some(1));
+    assert!(option(-1, level, name).is_err());
+    assert!(set_option(-1, level, name, 1).is_err());
+}
