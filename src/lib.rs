@@ -22,5 +22,5 @@ mod _core {
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]
-    use crate::py::twisted::{DelayedCall, Reactor};
+    use crate::py::twisted::{DelayedCall, Reactor, StreamTransport, accept_connections};
 }

@@ -28,6 +28,9 @@ pub enum Call {
     Thread(ThreadCall),
     /// Twisted: a due `DelayedCall`, and which of its times this is.
     Delayed(Py<DelayedCall>, u32),
+    /// Twisted: something was written from outside the loop, and is sent after
+    /// this call as after every other.
+    Send,
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
 }
@@ -46,6 +49,7 @@ impl Call {
             Call::Timeout(timeout) => Timeout::run(timeout.bind(py)),
             Call::Thread(call) => call.run(py),
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
+            Call::Send => Ok(()),
             Call::Ready(token, readiness) => watcher::dispatch(event_loop, *token, *readiness),
         }
     }
@@ -59,7 +63,7 @@ impl Call {
             Call::Timeout(timeout) => Some(timeout.clone_ref(py).into_any()),
             Call::Thread(call) => Some(call.subject(py)),
             Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
-            Call::Ready(..) => None,
+            Call::Send | Call::Ready(..) => None,
         }
     }
 
@@ -72,7 +76,7 @@ impl Call {
             Call::Timeout(timeout) => visit.call(timeout),
             Call::Thread(call) => call.traverse(visit),
             Call::Delayed(delayed, _) => visit.call(delayed),
-            Call::Ready(..) => Ok(()),
+            Call::Send | Call::Ready(..) => Ok(()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The loop's state and what the faces do with it; no Python method is here.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::PyTraverseError;
@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use super::call::Call;
 use super::error;
 use super::timer::Timer;
+use super::twisted::StreamTransport;
 use super::watcher::Watcher;
 use crate::core::clock::Deadline;
 use crate::core::inbox::Inbox;
@@ -31,6 +32,12 @@ pub struct EventLoop {
     poller: Mutex<Option<Arc<Poller>>>,
     /// What a turn needs while it waits; taken out meanwhile.
     pub(super) waiting: Mutex<Waiting>,
+    /// Twisted's transports that a callback has written to.
+    unsent: Mutex<Vec<Py<StreamTransport>>>,
+    /// Whether there are any.
+    has_unsent: AtomicBool,
+    /// How many turns, one in another, run calls at this moment.
+    pub(super) turns: AtomicU32,
     pub(super) closed: AtomicBool,
     pub(super) stopping: AtomicBool,
     pub(super) debug: AtomicBool,
@@ -75,6 +82,9 @@ impl EventLoop {
             registrations: Mutex::default(),
             poller: Mutex::new(Some(Arc::new(poller))),
             waiting: Mutex::default(),
+            unsent: Mutex::default(),
+            has_unsent: AtomicBool::new(false),
+            turns: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
@@ -123,6 +133,25 @@ impl EventLoop {
         if self.calls.push_last_of_turn(call) {
             self.wake();
         }
+    }
+
+    /// Notes a transport that has something to send when this callback ends.
+    pub fn add_unsent(&self, transport: Py<StreamTransport>) {
+        lock(&self.unsent).push(transport);
+        self.has_unsent.store(true, Ordering::Relaxed);
+        if self.turns.load(Ordering::Relaxed) == 0 {
+            // Written from outside the loop.
+            self.schedule(Call::Send);
+        }
+    }
+
+    /// The transports that have something to send, if there are any.
+    pub fn take_unsent(&self) -> Option<Vec<Py<StreamTransport>>> {
+        if !self.has_unsent.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.has_unsent.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut *lock(&self.unsent)))
     }
 
     /// Ends a wait that is under way, or else the next one.
@@ -232,6 +261,7 @@ impl EventLoop {
     pub fn release(&self) {
         self.closed.store(true, Ordering::Relaxed);
         drop(self.calls.clear());
+        drop(self.take_unsent());
         let timers = lock(&self.timers).clear();
         drop(timers);
         let watchers = lock(&self.registrations).clear();
@@ -243,6 +273,11 @@ impl EventLoop {
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.calls.try_visit(|call| call.traverse(visit))?;
+        if let Some(unsent) = try_lock(&self.unsent) {
+            for transport in unsent.iter() {
+                visit.call(transport)?;
+            }
+        }
         if let Some(timers) = try_lock(&self.timers) {
             for timer in timers.values() {
                 timer.traverse(visit)?;

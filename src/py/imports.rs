@@ -54,6 +54,21 @@ pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStr
     Ok(repr.cast_into::<PyString>()?)
 }
 
+/// `socket.socket`.
+pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static SOCKET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &SOCKET, "socket", "socket")
+}
+
+/// The host of an IPv6 address with its scope's name, as `getnameinfo` has it.
+pub fn scoped_host(py: Python<'_>, address: (String, u16, u32, u32)) -> PyResult<String> {
+    let socket = py.import("socket")?;
+    let numeric: i32 = socket.getattr("NI_NUMERICHOST")?.extract()?;
+    let service: i32 = socket.getattr("NI_NUMERICSERV")?.extract()?;
+    let names = socket.call_method1("getnameinfo", (address, numeric | service))?;
+    names.get_item(0)?.extract()
+}
+
 /// Whether `object` is a `numbers.Real`, Tornado's notion of a number.
 pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static REAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -13,6 +13,7 @@ use super::call::Call;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::imports;
+use super::twisted::stream;
 use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::inbox::OuterTurn;
@@ -71,7 +72,9 @@ fn turn_with(
     }
     py.check_signals()?;
     let outer = this.calls.begin_turn();
+    this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer);
+    this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
         this.calls.abandon_turn(&outer);
     }
@@ -103,12 +106,21 @@ fn run_turn(event_loop: &Bound<'_, EventLoop>, outer: &OuterTurn) -> PyResult<()
     Ok(())
 }
 
+/// Runs a call, and sends what it has written to Twisted's transports.
 fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
-    if event_loop.get().is_debug() {
+    let this = event_loop.get();
+    let outcome = if this.is_debug() {
         run_timed(event_loop, call)
     } else {
         call.run(event_loop)
+    };
+    let mut sent = Ok(());
+    while let Some(unsent) = this.take_unsent() {
+        for transport in unsent {
+            sent = sent.and(stream::flush(transport.bind(event_loop.py())));
+        }
     }
+    outcome.and(sent)
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.

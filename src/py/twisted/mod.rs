@@ -1,12 +1,17 @@
 //! The Twisted face: delayed calls, calls from threads, descriptors.
 
+mod accept;
 mod delayed_call;
 mod log_context;
 mod reactor;
 mod selectable;
+pub mod stream;
 mod thread_call;
+mod transports;
 
+pub use accept::accept_connections;
 pub use delayed_call::DelayedCall;
 pub use reactor::Reactor;
 pub use selectable::Selectable;
+pub use stream::StreamTransport;
 pub use thread_call::ThreadCall;

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::log_context::LogContext;
+use super::transports::ReadBuffer;
 use super::{DelayedCall, Selectable, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::registrations::{Role, Watchers};
@@ -47,6 +48,8 @@ pub struct Reactor {
     native_clock: Py<PyAny>,
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
+    /// What transports read into.
+    pub(super) buffer: ReadBuffer,
 }
 
 impl Reactor {
@@ -143,7 +146,11 @@ impl Reactor {
         Ok(())
     }
 
-    fn watch(slf: &Bound<'_, Self>, object: &Bound<'_, PyAny>, role: Role) -> PyResult<()> {
+    /// Watches a descriptor object in one direction.
+    ///
+    /// # Errors
+    /// `ValueError` for one that has no descriptor; `OSError` as the system gives it.
+    pub fn watch(slf: &Bound<'_, Self>, object: &Bound<'_, PyAny>, role: Role) -> PyResult<()> {
         let this = slf.get();
         let fd = fileno(object)?;
         if fd < 0 {
@@ -162,7 +169,8 @@ impl Reactor {
         Ok(())
     }
 
-    fn unwatch(&self, object: &Bound<'_, PyAny>, role: Role) {
+    /// Watches a descriptor object in one direction no longer.
+    pub fn unwatch(&self, object: &Bound<'_, PyAny>, role: Role) {
         if let Some(fd) = self.watched(object, role) {
             let removed = self.event_loop().unwatch(fd, &[role]);
             drop(removed);
@@ -236,6 +244,7 @@ impl Reactor {
                 .getattr("seconds")?
                 .unbind(),
             interrupts: AtomicBool::new(false),
+            buffer: ReadBuffer::default(),
         })
     }
 

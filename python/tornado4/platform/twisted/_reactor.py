@@ -19,6 +19,7 @@ from zope.interface import classImplements, implementer
 from tornado4 import _core
 from tornado4.platform.twisted import _reports
 from tornado4.platform.twisted._hosts import host_of
+from tornado4.platform.twisted._transports import Transports
 
 classImplements(_core.DelayedCall, IDelayedCall)
 
@@ -30,6 +31,9 @@ _NATIVE = (
     "getDelayedCalls",
     "wakeUp",
 )
+
+# Methods that native transports go past, unless a subclass has its own.
+_FD_SET = ("addReader", "addWriter", "removeReader", "removeWriter")
 
 _log = Logger()
 
@@ -48,7 +52,7 @@ class _Waker:
 
 
 @implementer(IReactorFDSet)
-class TornadoReactor(AsyncioSelectorReactor):
+class TornadoReactor(Transports, AsyncioSelectorReactor):
     """A Twisted reactor on a Tornado IOLoop.
 
     ``io_loop`` is the IOLoop to run on: by default the current one, which is made
@@ -84,6 +88,8 @@ class TornadoReactor(AsyncioSelectorReactor):
         for name in _NATIVE:
             if getattr(type(self), name) is getattr(TornadoReactor, name):
                 setattr(self, name, getattr(self._core, name))
+        watches = all(getattr(type(self), name) is getattr(TornadoReactor, name) for name in _FD_SET)
+        self._transportCore = self._core if watches else None
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from traceback import format_stack
 
 from twisted.internet.base import DelayedCall as TwistedDelayedCall
-from twisted.internet.error import AlreadyCalled, AlreadyCancelled
+from twisted.internet.error import AlreadyCalled, AlreadyCancelled, ConnectionAborted
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import _NO_FILEDESC
 from twisted.logger import Logger
@@ -23,6 +23,7 @@ __all__ = [
     "_NO_FILEDESC",
     "AlreadyCalled",
     "AlreadyCancelled",
+    "ConnectionAborted",
     "ILogContext",
     "TwistedDelayedCall",
     "creation_stack",

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 
 use super::*;
 
@@ -75,6 +76,18 @@ fn datagrams_carry_their_sender() {
         let (count, from) = receive_from(other.as_raw_fd(), &mut buffer).expect("receive");
         assert_eq!((count, from), (2, one.local_addr().ok()));
     }
+}
+
+#[test]
+fn descriptors_come_with_data() {
+    let (one, other) = UnixStream::pair().expect("a socket pair");
+    (&one).write_all(b"plain").expect("write");
+    let mut buffer = [0; 8];
+    let received = receive_descriptors(other.as_raw_fd(), &mut buffer).expect("receive");
+    assert_eq!(received, (5, Vec::new()));
+    other.set_nonblocking(true).expect("non-blocking");
+    let error = receive_descriptors(other.as_raw_fd(), &mut buffer).expect_err("nothing");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
 #[test]

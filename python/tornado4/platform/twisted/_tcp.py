@@ -1,0 +1,133 @@
+"""TCP transports: Twisted's own classes with native reading and writing.
+
+`_core.StreamTransport` stands before Twisted's class in the bases; it keeps what
+Twisted keeps in attributes, under the same names, so that Twisted's code for what
+happens rarely works on it unchanged.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, ClassVar
+
+from twisted.internet import _newtls, address, tcp
+from twisted.python import log
+
+from tornado4 import _core
+
+
+class _Plain:
+    """What the TLS layer calls to get past itself; see `_newtls.startTLS`."""
+
+    write = _core.StreamTransport._writePlain
+    writeSequence = _core.StreamTransport._writeSequencePlain
+    loseConnection = tcp.abstract.FileDescriptor.loseConnection
+    registerProducer = tcp.abstract.FileDescriptor.registerProducer
+    unregisterProducer = tcp.abstract.FileDescriptor.unregisterProducer
+
+
+class Stream(_core.StreamTransport):
+    """What TCP and UNIX connections share."""
+
+    def startTLS(self, ctx: Any, normal: bool = True) -> None:
+        """See `ITLSTransport.startTLS`."""
+        _newtls.startTLS(self, ctx, normal, _Plain)  # type: ignore[no-untyped-call]
+
+
+class _Options:
+    """The options of a TCP connection, without making a socket object."""
+
+    _getOption: Any
+    _setOption: Any
+
+    def getTcpNoDelay(self) -> bool:
+        """See `ITCPTransport.getTcpNoDelay`."""
+        return bool(self._getOption(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """See `ITCPTransport.setTcpNoDelay`."""
+        try:
+            self._setOption(socket.IPPROTO_TCP, socket.TCP_NODELAY, bool(enabled))
+        except OSError as error:
+            log.err(error, "got error when setting TCP_NODELAY on TCP socket")
+
+    def getTcpKeepAlive(self) -> bool:
+        """See `ITCPTransport.getTcpKeepAlive`."""
+        return bool(self._getOption(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """See `ITCPTransport.setTcpKeepAlive`."""
+        self._setOption(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
+
+
+class Server(Stream, _Options, tcp.Server):
+    """A connection that a `Port` has accepted."""
+
+    def __getattr__(self, name: str) -> Any:
+        # Rarely asked for, so it isn't made for each connection.
+        made: Any
+        if name == "client":
+            made = self._peername()
+        elif name == "hostname":
+            made = self.client[0]
+        elif name == "repstr":
+            protocol = type(self.protocol).__name__
+            made = f"<{protocol} #{self.sessionno} on {self.server._realPortNumber}>"
+        else:
+            made = None
+        if made is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        setattr(self, name, made)
+        return made
+
+    @property
+    def _addressType(self) -> Any:
+        return address.IPv4Address if len(self.client) == 2 else address.IPv6Address
+
+    @_addressType.setter
+    def _addressType(self, _type: Any) -> None:
+        # Twisted's constructor sets what follows from the peer's address.
+        pass
+
+    def getHost(self) -> Any:
+        """See `ITCPTransport.getHost`."""
+        return self._addressType("TCP", *self._sockname())
+
+
+class Client(Stream, _Options, tcp.Client):
+    """A connection that a `Connector` makes."""
+
+    # It is Twisted's connector that has to be told.
+    connectionLost = tcp.Client.connectionLost
+
+
+class Connector(tcp.Connector):
+    """See `tcp.Connector`."""
+
+    def _makeTransport(self) -> Client:
+        return Client(self.host, self.port, self.bindAddress, self, self.reactor)
+
+
+class Port(tcp.Port):
+    """A port that listens for TCP connections."""
+
+    transport: ClassVar[Any] = Server
+
+    def doRead(self) -> None:
+        """Accept what connections there are."""
+        core = self.reactor._transportCore
+        # A transport that somebody has put in place makes itself.
+        if self.transport is not Server or core is None:
+            super().doRead()
+            return
+        try:
+            accepted, trouble = _core.accept_connections(self, core, Server, self.numberAccepts)
+        except BaseException:
+            log.deferr()
+            return
+        if trouble:
+            super().doRead()
+        elif accepted == self.numberAccepts:
+            self.numberAccepts += 20
+        else:
+            self.numberAccepts = max(1, accepted)

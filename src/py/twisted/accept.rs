@@ -1,0 +1,70 @@
+//! Accepting connections: a listening port's work when it is readable.
+
+use std::io::ErrorKind;
+use std::os::fd::IntoRawFd;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::Reactor;
+use super::stream::{Accepted, StreamTransport, address, fileno};
+use crate::core::sys::socket;
+
+/// Accept up to `count` connections of a `tcp.Port` and connect them to protocols.
+///
+/// Each gets a transport of class `transport`. Returns how many were accepted, and
+/// whether an error other than that there are no more was met: then Twisted's own
+/// way of accepting has to deal with it.
+///
+/// # Errors
+/// What the factory and the protocols raise.
+#[pyfunction]
+pub fn accept_connections<'py>(
+    port: &Bound<'py, PyAny>,
+    core: &Bound<'py, Reactor>,
+    transport: &Bound<'py, PyType>,
+    count: usize,
+) -> PyResult<(usize, bool)> {
+    let py = port.py();
+    let reactor = port.getattr(intern!(py, "reactor"))?;
+    let mut accepted = 0;
+    for _ in 0..count {
+        // Anew each time: the application may have closed the port.
+        let fd = fileno(port)?;
+        let (connection, peer) = match socket::accept(fd) {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(_) => return Ok((accepted, true)),
+        };
+        accepted += 1;
+        let Some(peer) = peer else {
+            // Not by Internet: the port knows what to do with it.
+            let connection = connection.into_raw_fd();
+            port.call_method1(intern!(py, "_accepted"), (connection,))?;
+            continue;
+        };
+        let client = address(py, &peer)?;
+        let built = port.call_method1(intern!(py, "_buildAddr"), (client,))?;
+        let protocol = port
+            .getattr(intern!(py, "factory"))?
+            .call_method1(intern!(py, "buildProtocol"), (built,))?;
+        if protocol.is_none() {
+            continue;
+        }
+        let session: u64 = port.getattr(intern!(py, "sessionno"))?.extract()?;
+        port.setattr(intern!(py, "sessionno"), session + 1)?;
+        let connection = Accepted {
+            socket: connection,
+            peer,
+            protocol: &protocol,
+            server: port,
+            session,
+            reactor: &reactor,
+            core,
+        };
+        let transport = StreamTransport::accepted(transport, connection)?;
+        protocol.call_method1(intern!(py, "makeConnection"), (transport,))?;
+    }
+    Ok((accepted, false))
+}

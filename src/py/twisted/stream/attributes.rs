@@ -1,0 +1,190 @@
+//! A stream transport's attributes that take more than a look.
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::super::Reactor;
+use super::{StreamTransport, missing};
+use crate::core::lock::lock;
+use crate::core::registrations::Role;
+use crate::core::sys::socket as sys;
+use crate::py::error;
+use crate::py::imports;
+
+/// What an object says its descriptor is.
+///
+/// # Errors
+/// Whatever it raises.
+pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    object
+        .call_method0(intern!(object.py(), "fileno"))?
+        .extract()
+}
+
+/// The descriptor.
+///
+/// # Errors
+/// `AttributeError` after the end, as Twisted's own transports have it then.
+pub fn open_fd(slf: &Bound<'_, StreamTransport>) -> PyResult<RawFd> {
+    if lock(&slf.get().state).fd < 0 {
+        return Err(missing("socket"));
+    }
+    StreamTransport::fd(slf)
+}
+
+/// The socket object, which is made now if there is none yet.
+///
+/// # Errors
+/// `AttributeError` after the end.
+pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let fd = {
+        let state = lock(&slf.get().state);
+        if let Some(socket) = &state.socket {
+            return Ok(socket.bind(py).clone());
+        }
+        state.fd
+    };
+    if fd < 0 {
+        return Err(missing("socket"));
+    }
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "fileno"), fd)?;
+    let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    // It is non-blocking, which a default time-out would make the object forget.
+    socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
+    lock(&slf.get().state).socket = Some(socket.clone().unbind());
+    Ok(socket)
+}
+
+/// Takes over a socket object.
+///
+/// # Errors
+/// Those of its `fileno`.
+pub fn adopt(transport: &StreamTransport, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+    let fd = fileno(socket)?;
+    let (owned, before) = {
+        let mut state = lock(&transport.state);
+        let owned = state.socket.is_none().then_some(state.fd);
+        state.fd = fd;
+        (owned, state.socket.replace(socket.clone().unbind()))
+    };
+    drop(before);
+    if let Some(owned) = owned.filter(|owned| *owned >= 0 && *owned != fd) {
+        sys::close(owned);
+    }
+    Ok(())
+}
+
+/// An address as the socket module has it.
+///
+/// # Errors
+/// Those of `getnameinfo`, for an address with a scope.
+pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyAny>> {
+    let port = address.port();
+    match address {
+        SocketAddr::V4(v4) => {
+            let host = v4.ip().to_string();
+            (host, port).into_pyobject(py).map(Bound::into_any)
+        }
+        SocketAddr::V6(v6) => {
+            let full = (v6.ip().to_string(), port, v6.flowinfo(), v6.scope_id());
+            if v6.scope_id() == 0 {
+                return full.into_pyobject(py).map(Bound::into_any);
+            }
+            let host = imports::scoped_host(py, full)?;
+            let full = (host, port, v6.flowinfo(), v6.scope_id());
+            full.into_pyobject(py).map(Bound::into_any)
+        }
+    }
+}
+
+/// The own end's address as the socket module has it.
+///
+/// # Errors
+/// `AttributeError` after the end; `OSError`.
+pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    let local = sys::local_address(open_fd(slf)?).map_err(error::os_error)?;
+    match local {
+        Some(local) => address(slf.py(), &local),
+        None => socket(slf)?.call_method0(intern!(slf.py(), "getsockname")),
+    }
+}
+
+/// Puts another protocol in place. The log string is made of the first one.
+///
+/// # Errors
+/// Those of the first protocol's log prefix.
+pub fn set_protocol(slf: &Bound<'_, StreamTransport>, protocol: Py<PyAny>) -> PyResult<()> {
+    let named = {
+        let state = lock(&slf.get().state);
+        state.logstr.is_some() || state.server.is_none() || state.protocol.is_none()
+    };
+    if !named {
+        logstr(slf)?;
+    }
+    let before = lock(&slf.get().state).protocol.replace(protocol);
+    drop(before);
+    Ok(())
+}
+
+/// What the log's messages about this connection begin with.
+///
+/// # Errors
+/// Those of the protocol's log prefix.
+pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    let (protocol, session, peer) = {
+        let state = lock(&slf.get().state);
+        if let Some(logstr) = &state.logstr {
+            return Ok(logstr.bind(py).clone());
+        }
+        let protocol = state.protocol.as_ref();
+        let protocol = protocol.map(|protocol| protocol.bind(py).clone());
+        (protocol, state.session, state.peer)
+    };
+    let (Some(protocol), Some(peer)) = (protocol, peer) else {
+        return Ok(PyString::intern(py, "Uninitialized").into_any());
+    };
+    let prefix = slf.call_method1(intern!(py, "_getLogPrefix"), (protocol,))?;
+    let peer = address(py, &peer)?;
+    let logstr = PyString::new(py, &format!("{prefix},{session},{}", peer.get_item(0)?));
+    lock(&slf.get().state).logstr = Some(logstr.clone().into_any().unbind());
+    Ok(logstr.into_any())
+}
+
+/// Notes the reactor, and its native core if its methods lead there anyway.
+pub fn set_reactor(transport: &StreamTransport, reactor: &Bound<'_, PyAny>) {
+    let py = reactor.py();
+    let core = reactor
+        .getattr(intern!(py, "_transportCore"))
+        .ok()
+        .and_then(|core| core.cast_into::<Reactor>().ok());
+    let before = {
+        let mut state = lock(&transport.state);
+        let core = std::mem::replace(&mut state.core, core.map(Bound::unbind));
+        (state.reactor.replace(reactor.clone().unbind()), core)
+    };
+    drop(before);
+}
+
+/// Calls the reactor's own method for a role.
+///
+/// # Errors
+/// `AttributeError` without a reactor; what the method raises.
+pub fn ask_reactor(slf: &Bound<'_, StreamTransport>, role: Role, add: bool) -> PyResult<()> {
+    let py = slf.py();
+    let method = match (role, add) {
+        (Role::Write, true) => intern!(py, "addWriter"),
+        (Role::Write, false) => intern!(py, "removeWriter"),
+        (_, true) => intern!(py, "addReader"),
+        (_, false) => intern!(py, "removeReader"),
+    };
+    let reactor = slf.get().get_reactor(py)?;
+    reactor.bind(py).call_method1(method, (slf,))?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! A connection's beginning, when a port has accepted it, and its end.
+
+use std::net::SocketAddr;
+use std::os::fd::{IntoRawFd, OwnedFd};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::super::Reactor;
+use super::{Flag, StreamTransport, missing};
+use crate::core::lock::lock;
+use crate::core::registrations::Role;
+use crate::core::sys::socket as sys;
+
+/// What a port knows of a connection that it accepted.
+pub struct Accepted<'a, 'py> {
+    /// The connection.
+    pub socket: OwnedFd,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Its protocol.
+    pub protocol: &'a Bound<'py, PyAny>,
+    /// The port itself.
+    pub server: &'a Bound<'py, PyAny>,
+    /// Its number.
+    pub session: u64,
+    /// The reactor, whose methods are the native ones.
+    pub reactor: &'a Bound<'py, PyAny>,
+    /// The reactor's core.
+    pub core: &'a Bound<'py, Reactor>,
+}
+
+impl StreamTransport {
+    /// A transport of class `class` for a connection that was just accepted.
+    ///
+    /// # Errors
+    /// `OSError` when the connection can't be watched.
+    pub fn accepted<'py>(
+        class: &Bound<'py, PyType>,
+        accepted: Accepted<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
+        let slf = made.cast::<StreamTransport>()?;
+        {
+            let mut state = lock(&slf.get().state);
+            state.fd = accepted.socket.into_raw_fd();
+            state.peer = Some(accepted.peer);
+            state.protocol = Some(accepted.protocol.clone().unbind());
+            state.server = Some(accepted.server.clone().unbind());
+            state.session = accepted.session;
+            state.reactor = Some(accepted.reactor.clone().unbind());
+            state.core = Some(accepted.core.clone().unbind());
+            state.set(Flag::Connected, true);
+        }
+        StreamTransport::watch(slf, Role::Read)?;
+        Ok(made)
+    }
+}
+
+/// Ends the connection: tells the producer, closes the socket, tells the protocol.
+///
+/// # Errors
+/// What the producer and the protocol raise.
+pub fn connection_lost(
+    slf: &Bound<'_, StreamTransport>,
+    reason: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = slf.py();
+    let producer = {
+        let mut state = lock(&slf.get().state);
+        if state.fd < 0 && state.socket.is_none() {
+            // Told already, such as by an abort within the protocol's own method.
+            return Ok(());
+        }
+        state.set(Flag::Disconnected, true);
+        state.set(Flag::Connected, false);
+        state.producer.take()
+    };
+    if let Some(producer) = producer {
+        producer.call_method0(py, intern!(py, "stopProducing"))?;
+    }
+    slf.call_method0(intern!(py, "stopReading"))?;
+    slf.call_method0(intern!(py, "stopWriting"))?;
+    let aborted = match slf.get().core(py) {
+        Some(core) => core
+            .get()
+            .reports(py)
+            .getattr(intern!(py, "ConnectionAborted"))?,
+        None => py
+            .import("twisted.internet.error")?
+            .getattr("ConnectionAborted")?,
+    };
+    let aborted = reason.call_method1(intern!(py, "check"), (aborted,))?;
+    slf.call_method1(intern!(py, "_closeSocket"), (!aborted.is_truthy()?,))?;
+    let (protocol, rest) = {
+        let mut state = lock(&slf.get().state);
+        state.fd = -1;
+        let rest = (state.socket.take(), std::mem::take(&mut state.queue));
+        (state.protocol.take(), rest)
+    };
+    drop(rest);
+    if let Some(protocol) = protocol {
+        protocol.call_method1(py, intern!(py, "connectionLost"), (reason,))?;
+    }
+    Ok(())
+}
+
+/// Closes the socket, after the usual farewell or with a reset.
+///
+/// # Errors
+/// `AttributeError` when there is none.
+pub fn close_socket(slf: &Bound<'_, StreamTransport>, orderly: bool) -> PyResult<()> {
+    let py = slf.py();
+    let fd = StreamTransport::fd(slf)?;
+    let (socket, owned) = {
+        let mut state = lock(&slf.get().state);
+        match &state.socket {
+            Some(socket) => (Some(socket.clone_ref(py)), -1),
+            None if state.fd < 0 => return Err(missing("socket")),
+            None => (None, std::mem::replace(&mut state.fd, -1)),
+        }
+    };
+    if fd >= 0 {
+        if orderly {
+            sys::shutdown(fd);
+        } else {
+            sys::reset_on_close(fd);
+        }
+    }
+    match socket {
+        Some(socket) => match socket.call_method0(py, intern!(py, "close")) {
+            Err(error) if error.is_instance_of::<pyo3::exceptions::PyOSError>(py) => Ok(()),
+            outcome => outcome.map(drop),
+        },
+        None => {
+            sys::close(owned);
+            Ok(())
+        }
+    }
+}
