@@ -15,7 +15,9 @@ const SLICES: usize = 64;
 /// Chunks of bytes in the order of their writing.
 #[derive(Debug)]
 pub struct SendQueue<B> {
-    chunks: VecDeque<B>,
+    /// Mostly the only one; kept apart, it needs no memory of its own.
+    first: Option<B>,
+    rest: VecDeque<B>,
     /// How much of the first chunk is sent already.
     offset: usize,
     /// How much is unsent.
@@ -25,7 +27,8 @@ pub struct SendQueue<B> {
 impl<B> Default for SendQueue<B> {
     fn default() -> Self {
         SendQueue {
-            chunks: VecDeque::new(),
+            first: None,
+            rest: VecDeque::new(),
             offset: 0,
             len: 0,
         }
@@ -52,7 +55,10 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
             return Some(chunk);
         }
         self.len += len;
-        self.chunks.push_back(chunk);
+        match self.first {
+            None => self.first = Some(chunk),
+            Some(_) => self.rest.push_back(chunk),
+        }
         None
     }
 
@@ -63,7 +69,8 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         } else {
             debug_assert_eq!(later.offset, 0, "a queue that was sent from isn't later");
             self.len += later.len;
-            self.chunks.append(&mut later.chunks);
+            self.rest.extend(later.first);
+            self.rest.append(&mut later.rest);
         }
     }
 
@@ -73,19 +80,14 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     /// # Errors
     /// Those of the system but `WouldBlock`; what wasn't sent stays.
     pub fn send(&mut self, fd: RawFd, sent: &mut Vec<B>) -> io::Result<()> {
-        while !self.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut filled = 0;
-            let mut offered = 0;
-            for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
-                let offset = if filled == 0 { self.offset } else { 0 };
-                let bytes = chunk.as_ref().get(offset..).unwrap_or_default();
-                *slice = IoSlice::new(bytes);
-                offered += bytes.len();
-                filled += 1;
-            }
-            let slices = slices.get(..filled).unwrap_or_default();
-            let count = match socket::send(fd, slices) {
+        while let Some(first) = &self.first {
+            let bytes = first.as_ref().get(self.offset..).unwrap_or_default();
+            let (outcome, offered) = if self.rest.is_empty() {
+                (socket::send(fd, bytes), bytes.len())
+            } else {
+                self.send_many(fd, bytes)
+            };
+            let count = match outcome {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 outcome => outcome?,
             };
@@ -97,13 +99,26 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         Ok(())
     }
 
+    fn send_many(&self, fd: RawFd, first: &[u8]) -> (io::Result<usize>, usize) {
+        let mut slices = [IoSlice::new(first); SLICES];
+        let (mut filled, mut offered) = (1, first.len());
+        for (slice, chunk) in slices.iter_mut().skip(1).zip(&self.rest) {
+            *slice = IoSlice::new(chunk.as_ref());
+            offered += slice.len();
+            filled += 1;
+        }
+        let slices = slices.get(..filled).unwrap_or_default();
+        (socket::send_vectored(fd, slices), offered)
+    }
+
     /// Everything that is unsent, as one string of bytes.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
-        for (index, chunk) in self.chunks.iter().enumerate() {
-            let offset = if index == 0 { self.offset } else { 0 };
+        let mut offset = self.offset;
+        for chunk in self.first.iter().chain(&self.rest) {
             bytes.extend_from_slice(chunk.as_ref().get(offset..).unwrap_or_default());
+            offset = 0;
         }
         bytes
     }
@@ -112,19 +127,17 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     pub fn consume(&mut self, count: usize, sent: &mut Vec<B>) {
         self.len = self.len.saturating_sub(count);
         self.offset += count;
-        while let Some(first) = self.chunks.front() {
+        while let Some(first) = &self.first {
             let len = first.as_ref().len();
             if self.offset < len {
-                break;
+                return;
             }
             self.offset -= len;
-            sent.extend(self.chunks.pop_front());
+            sent.extend(std::mem::replace(&mut self.first, self.rest.pop_front()));
         }
-        if self.is_empty() {
-            // Thousands of idle connections would each keep theirs.
-            self.chunks = VecDeque::new();
-            self.offset = 0;
-        }
+        // Thousands of idle connections would each keep theirs.
+        self.rest = VecDeque::new();
+        self.offset = 0;
     }
 }
 

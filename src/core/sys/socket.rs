@@ -38,11 +38,20 @@ pub fn receive(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
     count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
 }
 
+/// Sends as much as the kernel takes now.
+///
+/// # Errors
+/// `WouldBlock` when it takes nothing; those of send(2).
+pub fn send(fd: RawFd, data: &[u8]) -> io::Result<usize> {
+    // SAFETY: `data` is valid for reads of its length during the call.
+    count(|| unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), NO_SIGNAL) })
+}
+
 /// Sends from the slices in order, as much as the kernel takes now.
 ///
 /// # Errors
 /// `WouldBlock` when it takes nothing; those of sendmsg(2).
-pub fn send(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+pub fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     // SAFETY: all zeros is a valid msghdr.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = slices.as_ptr().cast_mut().cast();

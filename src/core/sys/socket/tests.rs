@@ -41,7 +41,7 @@ fn slices_are_sent_in_order() {
         IoSlice::new(b""),
         IoSlice::new(b"two"),
     ];
-    assert_eq!(send(socket.as_raw_fd(), &slices).ok(), Some(7));
+    assert_eq!(send_vectored(socket.as_raw_fd(), &slices).ok(), Some(7));
     drop(socket);
     let mut received = String::new();
     peer.read_to_string(&mut received).expect("read");
