@@ -89,22 +89,25 @@ impl Watcher {
 /// directions, as Python's own selectors have it.
 pub fn queue(this: &EventLoop, py: Python<'_>, event: Event) {
     let readiness = event.readiness;
-    let Some(watchers) = resolve(this, event.token) else {
-        return;
-    };
-    let mut others = watchers.error.is_some();
-    let directions = [
-        (&watchers.read, readiness.is_readable()),
-        (&watchers.write, readiness.is_writable()),
-    ];
-    for (watcher, ready) in directions {
-        match watcher.as_deref().map(Watcher::handle) {
-            Some(Some(handle)) if ready || readiness.is_disconnected() => {
-                this.schedule(Call::Handle(handle.clone_ref(py)));
-            }
-            Some(None) => others = true,
-            _ => {}
-        }
+    let (handles, others) = this.with_registrations(|registrations| {
+        let Some((_, watchers)) = registrations.resolve(event.token) else {
+            return ([None, None], false);
+        };
+        let mut others = watchers.error.is_some();
+        let directions = [
+            (&watchers.read, readiness.is_readable()),
+            (&watchers.write, readiness.is_writable()),
+        ];
+        let handles = directions.map(|(watcher, ready)| {
+            let handle = watcher.as_deref()?.handle();
+            others |= handle.is_none();
+            let due = ready || readiness.is_disconnected();
+            handle.filter(|_| due).map(|handle| handle.clone_ref(py))
+        });
+        (handles, others)
+    });
+    for handle in handles.into_iter().flatten() {
+        this.schedule(Call::Handle(handle));
     }
     if others {
         this.schedule(Call::Ready(event.token, readiness));
@@ -130,7 +133,7 @@ pub fn dispatch(
         .iter()
         .any(|watcher| watcher.selectable().is_some())
     {
-        Selectable::dispatch(event_loop, token, readiness)?;
+        Selectable::dispatch(event_loop, token, readiness, watchers)?;
     }
     Ok(())
 }

@@ -2,14 +2,21 @@
 //!
 //! This is what `twisted.python.log.callWithLogger` does, in place: what the log
 //! knows so far is copied, the prefix is put into it, and it is pushed on the
-//! thread's context stack. It is made anew each time, because a protocol may put
-//! something of its own into it.
+//! thread's context stack. The two dicts for that are kept from one descriptor to
+//! the next, unless somebody holds one of them or has put something into it.
+#![allow(unsafe_code)]
+
+use std::sync::Mutex;
+use std::thread::{self, ThreadId};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+
+use crate::core::lock::{lock, try_lock};
 
 /// See the module's documentation.
 pub struct LogContext {
@@ -17,12 +24,27 @@ pub struct LogContext {
     tracker: Py<PyAny>,
     /// `twisted.python.log.ILogContext`, the key of the context.
     key: Py<PyAny>,
+    /// The thread that served a descriptor last, and its stack.
+    stack: Mutex<Option<(ThreadId, Py<PyList>)>>,
+    /// Taken out while in use, since serving may nest.
+    spare: Mutex<Option<Layer>>,
+}
+
+/// What is pushed on the stack: the context, and the log's part of it.
+struct Layer {
+    context: Py<PyDict>,
+    log_context: Py<PyDict>,
 }
 
 impl LogContext {
     /// The context of the given tracker, under the given key.
     pub fn new(tracker: Py<PyAny>, key: Py<PyAny>) -> LogContext {
-        LogContext { tracker, key }
+        LogContext {
+            tracker,
+            key,
+            stack: Mutex::default(),
+            spare: Mutex::default(),
+        }
     }
 
     /// Runs `body` with `prefix` as the log's system.
@@ -35,30 +57,127 @@ impl LogContext {
         body: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let py = prefix.py();
-        let tracker = self.tracker.bind(py);
-        let current = tracker.call_method0(intern!(py, "currentContext"))?;
-        let stack = current.getattr(intern!(py, "contexts"))?;
-        let stack = stack.cast::<PyList>()?;
-        let top = stack.get_item(stack.len().saturating_sub(1))?;
-        let below = match top.cast::<PyDict>()?.get_item(&self.key)? {
-            Some(below) => below,
-            None => current.call_method1(intern!(py, "getContext"), (&self.key,))?,
-        };
-        let log_context = below.cast::<PyDict>()?.copy()?;
+        let stack = self.stack(py)?;
+        let below = self.below(&stack)?;
+        let layer = self.layer(py, &below)?;
+        let log_context = layer.log_context.bind(py);
         log_context.set_item(intern!(py, "system"), prefix)?;
-        let context = PyDict::new(py);
-        context.set_item(&self.key, log_context)?;
-        stack.append(context)?;
+        stack.append(&layer.context)?;
         let result = body();
-        let popped = stack.call_method0(intern!(py, "pop"));
+        let popped = match stack.len() {
+            0 => Ok(()),
+            len => stack.del_item(len - 1),
+        };
+        if layer.is_reusable(py) {
+            let before = lock(&self.spare).replace(layer);
+            drop(before);
+        }
         let value = result?;
         popped?;
         Ok(value)
     }
 
+    /// This thread's stack of contexts.
+    fn stack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let thread = thread::current().id();
+        if let Some((owner, stack)) = &*lock(&self.stack)
+            && *owner == thread
+        {
+            return Ok(stack.bind(py).clone());
+        }
+        let current = self
+            .tracker
+            .bind(py)
+            .call_method0(intern!(py, "currentContext"))?;
+        let stack = current.getattr(intern!(py, "contexts"))?;
+        let stack = stack.cast_into::<PyList>()?;
+        let before = lock(&self.stack).replace((thread, stack.clone().unbind()));
+        drop(before);
+        Ok(stack)
+    }
+
+    /// What the log knows so far.
+    fn below<'py>(&self, stack: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyDict>> {
+        let py = stack.py();
+        let top = stack.get_item(stack.len().saturating_sub(1))?;
+        let below = match top.cast::<PyDict>()?.get_item(&self.key)? {
+            Some(below) => below,
+            None => self
+                .tracker
+                .bind(py)
+                .call_method1(intern!(py, "getContext"), (&self.key,))?,
+        };
+        Ok(below.cast_into::<PyDict>()?)
+    }
+
+    fn layer(&self, py: Python<'_>, below: &Bound<'_, PyDict>) -> PyResult<Layer> {
+        let spare = lock(&self.spare).take();
+        if let Some(layer) = spare
+            && layer.is_over(py, below)?
+        {
+            return Ok(layer);
+        }
+        let log_context = below.copy()?;
+        let context = PyDict::new(py);
+        context.set_item(&self.key, &log_context)?;
+        Ok(Layer {
+            context: context.unbind(),
+            log_context: log_context.unbind(),
+        })
+    }
+
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(stack) = try_lock(&self.stack)
+            && let Some((_, stack)) = &*stack
+        {
+            visit.call(stack)?;
+        }
+        if let Some(spare) = try_lock(&self.spare)
+            && let Some(layer) = &*spare
+        {
+            visit.call(&layer.context)?;
+            visit.call(&layer.log_context)?;
+        }
         visit.call(&self.tracker)?;
         visit.call(&self.key)
     }
+}
+
+impl Layer {
+    /// Whether nobody else holds the dicts, and the context has nothing more in it.
+    fn is_reusable(&self, py: Python<'_>) -> bool {
+        references(self.context.bind(py)) == 1
+            // Held by the context too.
+            && references(self.log_context.bind(py)) == 2
+            && self.context.bind(py).len() == 1
+    }
+
+    /// Whether the log's part is what is below, but for the system.
+    fn is_over(&self, py: Python<'_>, below: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let log_context = self.log_context.bind(py);
+        let system = intern!(py, "system");
+        let mut expected = below.len();
+        for (key, value) in below {
+            if key.is(system) {
+                continue;
+            }
+            if log_context
+                .get_item(key)?
+                .is_none_or(|mine| !mine.is(&value))
+            {
+                return Ok(false);
+            }
+        }
+        if !below.contains(system)? {
+            expected += 1;
+        }
+        Ok(log_context.len() == expected)
+    }
+}
+
+/// How many references there are; immortal objects have very many.
+fn references(object: &Bound<'_, PyDict>) -> isize {
+    // SAFETY: a bound object is alive, and the interpreter is attached.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }

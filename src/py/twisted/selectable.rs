@@ -3,6 +3,8 @@
 //! The rules are those of `EPollReactor`, with one exception: a descriptor
 //! that stopped reading or writing earlier in the same turn isn't asked to.
 
+use std::sync::Arc;
+
 use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -12,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
+use super::stream::{self, StreamTransport};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
 use crate::py::event_loop::EventLoop;
@@ -43,28 +46,30 @@ impl Selectable {
         event_loop: &Bound<'_, EventLoop>,
         token: Token,
         readiness: Readiness,
+        watchers: Watchers<Arc<Watcher>>,
     ) -> PyResult<()> {
-        let mut served: Option<Py<PyAny>> = None;
-        for role in [Role::Read, Role::Write] {
-            // Looked up anew: serving the reader may have removed the writer.
-            let Some(watchers) = watcher::resolve(event_loop.get(), token) else {
-                return Ok(());
-            };
-            let Some(selectable) = of(&watchers, role) else {
-                continue;
-            };
-            if served.is_some_and(|object| object.is(&selectable.object)) {
-                return Ok(());
-            }
-            let event = Event {
-                event_loop,
-                token,
-                readiness,
-            };
-            event.serve(selectable)?;
-            served = Some(selectable.object.clone_ref(event_loop.py()));
+        let event = Event {
+            event_loop,
+            token,
+            readiness,
+        };
+        let (reader, writer) = (of(&watchers, Role::Read), of(&watchers, Role::Write));
+        if let Some(reader) = reader {
+            event.serve(reader)?;
         }
-        Ok(())
+        let Some(writer) = writer else {
+            return Ok(());
+        };
+        if reader.is_some_and(|reader| reader.object.is(&writer.object)) {
+            return Ok(());
+        }
+        // Looked up anew: serving the reader may have removed the writer.
+        match watcher::resolve(event_loop.get(), token) {
+            Some(watchers) => {
+                of(&watchers, Role::Write).map_or(Ok(()), |writer| event.serve(writer))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Shows the collector what is held.
@@ -76,6 +81,13 @@ impl Selectable {
 
 fn of<T: AsRef<Watcher>>(watchers: &Watchers<T>, role: Role) -> Option<&Selectable> {
     watchers.get(role)?.as_ref().selectable()
+}
+
+/// The native transport, if the object is one and nothing stands in the way of its
+/// own methods.
+fn direct<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, StreamTransport>> {
+    let stream = object.cast::<StreamTransport>().ok()?;
+    stream.get().is_direct().then_some(stream)
 }
 
 /// One event of a descriptor.
@@ -92,7 +104,12 @@ impl<'py> Event<'_, 'py> {
         let py = self.event_loop.py();
         let object = selectable.object.bind(py);
         let reactor = selectable.reactor.get();
-        let prefix = match object.call_method0(intern!(py, "logPrefix")) {
+        let known = direct(object).and_then(|stream| stream.get().known_logstr(py));
+        let prefix = known.map_or_else(
+            || object.call_method0(intern!(py, "logPrefix")),
+            |prefix| Ok(prefix.into_bound(py)),
+        );
+        let prefix = match prefix {
             Ok(prefix) => prefix,
             Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
             Err(error) => {
@@ -146,20 +163,29 @@ impl<'py> Event<'_, 'py> {
     fn transfer(&self, selectable: &Selectable, reading: &mut bool) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
         let object = selectable.object.bind(py);
-        let fd = object.call_method0(intern!(py, "fileno"))?;
-        if fd.eq(-1)? {
+        let lost = match direct(object) {
+            Some(stream) => StreamTransport::fd(stream)? == -1,
+            None => object.call_method0(intern!(py, "fileno"))?.eq(-1)?,
+        };
+        if lost {
             return selectable.reactor.get().reason(py, "_NO_FILEDESC");
         }
         let mut why = py.None().into_bound(py);
         if self.readiness.is_readable() && self.watches(selectable, Role::Read) {
-            why = object.call_method0(intern!(py, "doRead"))?;
+            why = match direct(object) {
+                Some(stream) => stream::read(stream)?.unwrap_or(why),
+                None => object.call_method0(intern!(py, "doRead"))?,
+            };
             *reading = true;
         }
         if !why.is_truthy()?
             && self.readiness.is_writable()
             && self.watches(selectable, Role::Write)
         {
-            why = object.call_method0(intern!(py, "doWrite"))?;
+            why = match direct(object) {
+                Some(stream) => stream::write_ready(stream)?.unwrap_or(why),
+                None => object.call_method0(intern!(py, "doWrite"))?,
+            };
             *reading = false;
         }
         Ok(why)

@@ -5,10 +5,10 @@ use std::os::fd::RawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType};
 
 use super::super::Reactor;
-use super::{StreamTransport, missing};
+use super::{Flag, StreamTransport, missing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
@@ -65,10 +65,12 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 ///
 /// # Errors
 /// Those of its `fileno`.
-pub fn adopt(transport: &StreamTransport, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
     let fd = fileno(socket)?;
+    let native = is_native(&slf.get_type())?;
     let (owned, before) = {
-        let mut state = lock(&transport.state);
+        let mut state = lock(&slf.get().state);
+        state.set(Flag::Native, native);
         let owned = state.socket.is_none().then_some(state.fd);
         state.fd = fd;
         (owned, state.socket.replace(socket.clone().unbind()))
@@ -187,4 +189,52 @@ pub fn ask_reactor(slf: &Bound<'_, StreamTransport>, role: Role, add: bool) -> P
     let reactor = slf.get().get_reactor(py)?;
     reactor.bind(py).call_method1(method, (slf,))?;
     Ok(())
+}
+
+/// `doRead` or `doWrite`: the one that was set, or else the native one.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn method<'py>(slf: &Bound<'py, StreamTransport>, role: Role) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    {
+        let state = lock(&slf.get().state);
+        let [read, write] = &state.methods;
+        let set = if role == Role::Read { read } else { write };
+        if let Some(method) = set {
+            return Ok(method.bind(py).clone());
+        }
+    }
+    slf.getattr(match role {
+        Role::Read => intern!(py, "_doRead"),
+        _ => intern!(py, "_doWrite"),
+    })
+}
+
+/// Puts another `doRead` or `doWrite` in place; `None`: the native one again.
+pub fn set_method(transport: &StreamTransport, role: Role, method: Option<Py<PyAny>>) {
+    let before = {
+        let mut state = lock(&transport.state);
+        let [read, write] = &mut state.methods;
+        std::mem::replace(if role == Role::Read { read } else { write }, method)
+    };
+    drop(before);
+}
+
+/// Whether a class leaves to the native transport what the short way goes past.
+fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let py = class.py();
+    let native = py.get_type::<StreamTransport>();
+    for name in [
+        intern!(py, "doRead"),
+        intern!(py, "doWrite"),
+        intern!(py, "_dataReceived"),
+        intern!(py, "fileno"),
+        intern!(py, "logPrefix"),
+    ] {
+        if !class.getattr(name)?.is(native.getattr(name)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

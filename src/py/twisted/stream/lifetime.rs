@@ -52,6 +52,7 @@ impl StreamTransport {
             state.reactor = Some(accepted.reactor.clone().unbind());
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
+            state.set(Flag::Native, true);
         }
         StreamTransport::watch(slf, Role::Read)?;
         Ok(made)

@@ -27,7 +27,7 @@ use crate::core::sys::socket;
 
 pub use attributes::{address, fileno};
 pub use lifetime::Accepted;
-pub use transfer::flush;
+pub use transfer::{flush, read, write_ready};
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -56,6 +56,8 @@ pub(super) enum Flag {
     Broken = 1 << 12,
     /// Descriptors may come with the data.
     Unix = 1 << 13,
+    /// Nobody has methods of their own for what is done natively.
+    Native = 1 << 14,
 }
 
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.
@@ -83,11 +85,18 @@ struct State {
     server: Option<Py<PyAny>>,
     session: u64,
     peer: Option<std::net::SocketAddr>,
+    /// `doRead` and `doWrite` that were set on the object.
+    methods: [Option<Py<PyAny>>; 2],
 }
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
         self.flags & flag as u16 != 0
+    }
+
+    /// Whether the producer has to be asked for more when everything is sent.
+    fn resumes_producer(&self) -> bool {
+        !self.is(Flag::StreamingProducer) || self.is(Flag::ProducerPaused)
     }
 
     fn set(&mut self, flag: Flag, on: bool) {
@@ -104,6 +113,21 @@ fn missing(name: &str) -> PyErr {
 }
 
 impl StreamTransport {
+    /// Whether reading and writing take the short way: the connection is there, and
+    /// nobody has put methods of their own in the way.
+    pub fn is_direct(&self) -> bool {
+        let state = lock(&self.state);
+        state.is(Flag::Connected)
+            && state.is(Flag::Native)
+            && state.methods.iter().all(Option::is_none)
+    }
+
+    /// What the log's messages begin with, if it is known already.
+    pub fn known_logstr(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let state = lock(&self.state);
+        state.logstr.as_ref().map(|logstr| logstr.clone_ref(py))
+    }
+
     /// Whether the flag is set.
     fn is(&self, flag: Flag) -> bool {
         lock(&self.state).is(flag)
@@ -123,7 +147,10 @@ impl StreamTransport {
 
     /// The descriptor, -1 if there is none. A socket object that somebody else
     /// has closed has none, whatever its number was.
-    fn fd(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
+    ///
+    /// # Errors
+    /// Whatever the socket object raises.
+    pub fn fd(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
         let (fd, socket) = {
             let state = lock(&slf.get().state);
             let socket = state
@@ -187,6 +214,7 @@ impl StreamTransport {
                 server: None,
                 session: 0,
                 peer: None,
+                methods: [None, None],
             }),
         }
     }
@@ -194,7 +222,24 @@ impl StreamTransport {
     // Reading and writing
 
     /// Read what is there and hand it to the protocol. Follows IReadDescriptor.
-    fn doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    ///
+    /// An attribute, since Twisted's transports set their own for a while.
+    #[getter]
+    fn get_doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::method(slf, Role::Read)
+    }
+
+    #[setter]
+    fn set_doRead(&self, method: Py<PyAny>) {
+        attributes::set_method(self, Role::Read, Some(method));
+    }
+
+    #[deleter]
+    fn delete_doRead(&self) {
+        attributes::set_method(self, Role::Read, None);
+    }
+
+    fn _doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         transfer::read(slf)
     }
 
@@ -206,8 +251,23 @@ impl StreamTransport {
         transfer::received(slf, data)
     }
 
-    /// Send what waits. Follows IWriteDescriptor.
-    fn doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// Send what waits. Follows IWriteDescriptor. See `doRead`.
+    #[getter]
+    fn get_doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::method(slf, Role::Write)
+    }
+
+    #[setter]
+    fn set_doWrite(&self, method: Py<PyAny>) {
+        attributes::set_method(self, Role::Write, Some(method));
+    }
+
+    #[deleter]
+    fn delete_doWrite(&self) {
+        attributes::set_method(self, Role::Write, None);
+    }
+
+    fn _doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         transfer::write_ready(slf)
     }
 
@@ -310,8 +370,8 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_socket(&self, socket: &Bound<'_, PyAny>) -> PyResult<()> {
-        attributes::adopt(self, socket)
+    fn set_socket(slf: &Bound<'_, Self>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+        attributes::adopt(slf, socket)
     }
 
     #[deleter]
@@ -581,7 +641,10 @@ impl StreamTransport {
         visit.call(&state.reactor)?;
         visit.call(&state.core)?;
         visit.call(&state.logstr)?;
-        visit.call(&state.server)
+        visit.call(&state.server)?;
+        let [read, write] = &state.methods;
+        visit.call(read)?;
+        visit.call(write)
     }
 
     fn __clear__(&self) {
@@ -597,7 +660,10 @@ impl StreamTransport {
             ]
         };
         drop(held);
-        let core = lock(&self.state).core.take();
-        drop(core);
+        let held = {
+            let mut state = lock(&self.state);
+            (state.core.take(), std::mem::take(&mut state.methods))
+        };
+        drop(held);
     }
 }

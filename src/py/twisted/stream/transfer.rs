@@ -6,6 +6,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::RawFd;
+use std::sync::MutexGuard;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -37,10 +38,10 @@ fn reason<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> Reason<'py> {
 /// What the protocol raises.
 pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
-    let (size, core) = {
+    let (size, core, native) = {
         let state = lock(&slf.get().state);
         let core = state.core.as_ref().map(|core| core.bind(py).clone());
-        (state.buffer_size, core)
+        (state.buffer_size, core, state.is(Flag::Native))
     };
     let fd = StreamTransport::fd(slf)?;
     if slf.get().is(Flag::Unix) {
@@ -60,6 +61,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
         None => Reactor::receive_into(py, fd, &mut vec![0; size]),
     };
     match data {
+        Ok(data) if native => received(slf, data.as_any()),
         Ok(data) => slf
             .call_method1(intern!(py, "_dataReceived"), (data,))
             .map(Some),
@@ -174,17 +176,14 @@ pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>
 /// `TypeError` for anything but bytes; what a producer's pause raises.
 pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let data = PyBackedBytes::from(bytes(data)?);
-    let empty = {
-        let mut state = lock(&slf.get().state);
-        if !is_writable(&state) {
-            return Ok(());
-        }
-        state.queue.push(data)
-    };
-    if empty.is_some() {
+    let mut state = lock(&slf.get().state);
+    if !is_writable(&state) {
         return Ok(());
     }
-    written(slf)
+    match state.queue.push(data) {
+        None => written(slf, state),
+        Some(_empty) => Ok(()),
+    }
 }
 
 /// Writes several pieces to the socket; nothing if one of them isn't bytes.
@@ -203,14 +202,12 @@ pub fn write_sequence_plain(
     if pieces.is_empty() {
         return Ok(());
     }
-    {
-        let mut state = lock(&slf.get().state);
-        if !is_writable(&state) {
-            return Ok(());
-        }
-        state.queue.append(pieces);
+    let mut state = lock(&slf.get().state);
+    if !is_writable(&state) {
+        return Ok(());
     }
-    written(slf)
+    state.queue.append(pieces);
+    written(slf, state)
 }
 
 fn is_writable(state: &State) -> bool {
@@ -219,44 +216,47 @@ fn is_writable(state: &State) -> bool {
 
 /// Something was written: pauses the producer if that is too much, and sees to it
 /// that it is sent.
-fn written(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+fn written<'a>(
+    slf: &'a Bound<'_, StreamTransport>,
+    mut state: MutexGuard<'a, State>,
+) -> PyResult<()> {
     let py = slf.py();
-    let (full, paused) = {
-        let mut state = lock(&slf.get().state);
-        let full = state.queue.len() > state.buffer_size;
-        let pauses = full && state.is(Flag::StreamingProducer);
-        let producer = state.producer.as_ref().filter(|_| pauses);
-        let producer = producer.map(|producer| producer.clone_ref(py));
-        if producer.is_some() {
-            state.set(Flag::ProducerPaused, true);
+    let full = state.queue.len() > state.buffer_size;
+    if full && state.is(Flag::StreamingProducer) && state.producer.is_some() {
+        state.set(Flag::ProducerPaused, true);
+        let producer = state
+            .producer
+            .as_ref()
+            .map(|producer| producer.clone_ref(py));
+        drop(state);
+        if let Some(producer) = producer {
+            producer.call_method0(py, intern!(py, "pauseProducing"))?;
         }
-        (full, producer)
-    };
-    if let Some(producer) = paused {
-        producer.call_method0(py, intern!(py, "pauseProducing"))?;
+        state = lock(&slf.get().state);
     }
-    let unsent = {
-        let mut state = lock(&slf.get().state);
-        if state.is(Flag::Writing) || state.is(Flag::Aborting) {
+    if state.is(Flag::Aborting) {
+        return Ok(());
+    }
+    let unsent = state.is(Flag::Unsent);
+    if !state.is(Flag::Writing)
+        && let Some(core) = &state.core
+    {
+        if unsent && !full {
             return Ok(());
         }
-        let unsent = state.is(Flag::Unsent);
+        let core = core.bind(py).clone();
         state.set(Flag::Unsent, true);
-        unsent
-    };
-    match slf.get().core(py) {
-        // So that it isn't held while the callback goes on.
-        Some(_) if full && unsent => flush(slf),
-        Some(_) if unsent => Ok(()),
-        Some(core) => {
-            core.get().event_loop().add_unsent(slf.clone().unbind());
-            Ok(())
+        drop(state);
+        if unsent {
+            // So that it isn't held while the callback goes on.
+            return flush(slf);
         }
-        None => {
-            slf.get().set(Flag::Unsent, false);
-            start_writing(slf)
-        }
+        core.get().event_loop().add_unsent(slf.clone().unbind());
+        return Ok(());
     }
+    drop(state);
+    // Again, as somebody may have removed it.
+    start_writing(slf)
 }
 
 /// Sends what a callback has written, now that it has ended.
@@ -264,7 +264,7 @@ fn written(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// # Errors
 /// None, unless a reactor of somebody's own raises.
 pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let held = {
+    let corked = {
         let mut state = lock(&slf.get().state);
         state.set(Flag::Unsent, false);
         if state.is(Flag::Writing) || state.is(Flag::Aborting) || !state.is(Flag::Connected) {
@@ -272,15 +272,14 @@ pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
         }
         state.is(Flag::Corked)
     };
-    // An error is found again when the socket is writable, and ends the connection.
-    if held || !send(slf)? {
+    // A failure is told when the socket is writable, and ends the connection then.
+    if corked || !send(slf)? {
         return start_writing(slf);
     }
     let more = {
         let state = lock(&slf.get().state);
-        let resumes = !state.is(Flag::StreamingProducer) || state.is(Flag::ProducerPaused);
         !state.queue.is_empty()
-            || state.producer.is_some() && resumes
+            || state.producer.is_some() && state.resumes_producer()
             || state.is(Flag::Disconnecting)
             || state.is(Flag::WriteDisconnecting) && !state.is(Flag::WriteDisconnected)
     };
@@ -293,27 +292,25 @@ pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// Sends what the socket takes; false: sending has failed. Python objects are
 /// dropped with no lock held.
 fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<bool> {
-    if slf.get().is(Flag::Broken) {
-        return Ok(false);
-    }
     let fd = StreamTransport::fd(slf)?;
-    let mut queue = std::mem::take(&mut lock(&slf.get().state).queue);
+    let mut queue = {
+        let mut state = lock(&slf.get().state);
+        if state.is(Flag::Broken) {
+            return Ok(false);
+        }
+        std::mem::take(&mut state.queue)
+    };
     let mut sent = Vec::new();
     let outcome = queue.send(fd, &mut sent);
+    let failed = outcome.is_err_and(|error| error.raw_os_error() != Some(libc::ENOBUFS));
     {
         let mut state = lock(&slf.get().state);
         let later = std::mem::replace(&mut state.queue, queue);
         state.queue.append(later);
+        state.set(Flag::Broken, failed);
     }
     drop(sent);
-    Ok(match outcome {
-        Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => true,
-        Err(_) => {
-            slf.get().set(Flag::Broken, true);
-            false
-        }
-        Ok(()) => true,
-    })
+    Ok(!failed)
 }
 
 /// The socket is writable: sends, and if nothing is left does what waited for that.
@@ -331,7 +328,7 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     slf.call_method0(intern!(py, "stopWriting"))?;
     let (producer, disconnecting, half) = {
         let mut state = lock(&slf.get().state);
-        let resumes = !state.is(Flag::StreamingProducer) || state.is(Flag::ProducerPaused);
+        let resumes = state.resumes_producer();
         let producer = state.producer.as_ref().filter(|_| resumes);
         let producer = producer.map(|producer| producer.clone_ref(py));
         if producer.is_some() {
