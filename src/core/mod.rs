@@ -5,6 +5,7 @@
 //! when no lock is held.
 
 pub mod clock;
+pub mod fifo;
 pub mod inbox;
 pub mod interest;
 pub mod lock;

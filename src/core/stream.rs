@@ -3,10 +3,10 @@
 //! Chunks are kept as they were given, and sent many at a time. What is sent is
 //! handed back, so that the caller drops it when no lock is held.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 
+use super::fifo::Fifo;
 use super::sys::socket;
 
 /// How many chunks one system call takes at most.
@@ -15,9 +15,7 @@ const SLICES: usize = 64;
 /// Chunks of bytes in the order of their writing.
 #[derive(Debug)]
 pub struct SendQueue<B> {
-    /// Mostly the only one; kept apart, it needs no memory of its own.
-    first: Option<B>,
-    rest: VecDeque<B>,
+    chunks: Fifo<B>,
     /// How much of the first chunk is sent already.
     offset: usize,
     /// How much is unsent.
@@ -27,8 +25,7 @@ pub struct SendQueue<B> {
 impl<B> Default for SendQueue<B> {
     fn default() -> Self {
         SendQueue {
-            first: None,
-            rest: VecDeque::new(),
+            chunks: Fifo::default(),
             offset: 0,
             len: 0,
         }
@@ -55,23 +52,15 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
             return Some(chunk);
         }
         self.len += len;
-        match self.first {
-            None => self.first = Some(chunk),
-            Some(_) => self.rest.push_back(chunk),
-        }
+        self.chunks.push(chunk);
         None
     }
 
     /// Adds everything of another queue, which was written later.
-    pub fn append(&mut self, mut later: SendQueue<B>) {
-        if self.is_empty() {
-            *self = later;
-        } else {
-            debug_assert_eq!(later.offset, 0, "a queue that was sent from isn't later");
-            self.len += later.len;
-            self.rest.extend(later.first);
-            self.rest.append(&mut later.rest);
-        }
+    pub fn append(&mut self, later: SendQueue<B>) {
+        debug_assert_eq!(later.offset, 0, "a queue that was sent from isn't later");
+        self.len += later.len;
+        self.chunks.append(later.chunks);
     }
 
     /// Sends until everything is sent or the kernel takes no more; `sent`
@@ -79,13 +68,13 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     ///
     /// # Errors
     /// Those of the system but `WouldBlock`; what wasn't sent stays.
-    pub fn send(&mut self, fd: RawFd, sent: &mut Vec<B>) -> io::Result<()> {
-        while let Some(first) = &self.first {
+    pub fn send(&mut self, fd: RawFd, sent: &mut Fifo<B>) -> io::Result<()> {
+        while let Some(first) = self.chunks.first() {
             let bytes = first.as_ref().get(self.offset..).unwrap_or_default();
-            let (outcome, offered) = if self.rest.is_empty() {
-                (socket::send(fd, bytes), bytes.len())
-            } else {
+            let (outcome, offered) = if self.chunks.has_more() {
                 self.send_many(fd, bytes)
+            } else {
+                (socket::send(fd, bytes), bytes.len())
             };
             let count = match outcome {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -102,7 +91,7 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     fn send_many(&self, fd: RawFd, first: &[u8]) -> (io::Result<usize>, usize) {
         let mut slices = [IoSlice::new(first); SLICES];
         let (mut filled, mut offered) = (1, first.len());
-        for (slice, chunk) in slices.iter_mut().skip(1).zip(&self.rest) {
+        for (slice, chunk) in slices.iter_mut().zip(self.chunks.iter()).skip(1) {
             *slice = IoSlice::new(chunk.as_ref());
             offered += slice.len();
             filled += 1;
@@ -116,7 +105,7 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len);
         let mut offset = self.offset;
-        for chunk in self.first.iter().chain(&self.rest) {
+        for chunk in self.chunks.iter() {
             bytes.extend_from_slice(chunk.as_ref().get(offset..).unwrap_or_default());
             offset = 0;
         }
@@ -124,19 +113,19 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     }
 
     /// Forgets `count` bytes that were sent.
-    pub fn consume(&mut self, count: usize, sent: &mut Vec<B>) {
+    pub fn consume(&mut self, count: usize, sent: &mut Fifo<B>) {
         self.len = self.len.saturating_sub(count);
         self.offset += count;
-        while let Some(first) = &self.first {
+        while let Some(first) = self.chunks.first() {
             let len = first.as_ref().len();
             if self.offset < len {
                 return;
             }
             self.offset -= len;
-            sent.extend(std::mem::replace(&mut self.first, self.rest.pop_front()));
+            if let Some(chunk) = self.chunks.pop() {
+                sent.push(chunk);
+            }
         }
-        // Thousands of idle connections would each keep theirs.
-        self.rest = VecDeque::new();
         self.offset = 0;
     }
 }

@@ -14,6 +14,7 @@ use super::timer::Timer;
 use super::twisted::StreamTransport;
 use super::watcher::Watcher;
 use crate::core::clock::Deadline;
+use crate::core::fifo::Fifo;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::poller::{Event, Poller};
@@ -33,7 +34,7 @@ pub struct EventLoop {
     /// What a turn needs while it waits; taken out meanwhile.
     pub(super) waiting: Mutex<Waiting>,
     /// Twisted's transports that a callback has written to.
-    unsent: Mutex<Vec<Py<StreamTransport>>>,
+    unsent: Mutex<Fifo<Py<StreamTransport>>>,
     /// Whether there are any.
     has_unsent: AtomicBool,
     /// How many turns, one in another, run calls at this moment.
@@ -146,7 +147,7 @@ impl EventLoop {
     }
 
     /// The transports that have something to send, if there are any.
-    pub fn take_unsent(&self) -> Option<Vec<Py<StreamTransport>>> {
+    pub fn take_unsent(&self) -> Option<Fifo<Py<StreamTransport>>> {
         if !self.has_unsent.load(Ordering::Relaxed) {
             return None;
         }

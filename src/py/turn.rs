@@ -115,8 +115,8 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
         call.run(event_loop)
     };
     let mut sent = Ok(());
-    while let Some(unsent) = this.take_unsent() {
-        for transport in unsent {
+    while let Some(mut unsent) = this.take_unsent() {
+        while let Some(transport) = unsent.pop() {
             sent = sent.and(stream::flush(transport.bind(event_loop.py())));
         }
     }

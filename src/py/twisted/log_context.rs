@@ -24,10 +24,15 @@ pub struct LogContext {
     tracker: Py<PyAny>,
     /// `twisted.python.log.ILogContext`, the key of the context.
     key: Py<PyAny>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
     /// The thread that served a descriptor last, and its stack.
-    stack: Mutex<Option<(ThreadId, Py<PyList>)>>,
+    stack: Option<(ThreadId, Py<PyList>)>,
     /// Taken out while in use, since serving may nest.
-    spare: Mutex<Option<Layer>>,
+    layer: Option<Layer>,
 }
 
 /// What is pushed on the stack: the context, and the log's part of it.
@@ -42,8 +47,7 @@ impl LogContext {
         LogContext {
             tracker,
             key,
-            stack: Mutex::default(),
-            spare: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -57,9 +61,12 @@ impl LogContext {
         body: impl FnOnce() -> PyResult<R>,
     ) -> PyResult<R> {
         let py = prefix.py();
-        let stack = self.stack(py)?;
+        let (stack, spare) = self.take_kept(py)?;
         let below = self.below(&stack)?;
-        let layer = self.layer(py, &below)?;
+        let layer = match spare {
+            Some(layer) if layer.is_over(py, &below)? => layer,
+            _ => self.layer(&below)?,
+        };
         let log_context = layer.log_context.bind(py);
         log_context.set_item(intern!(py, "system"), prefix)?;
         stack.append(&layer.context)?;
@@ -69,7 +76,7 @@ impl LogContext {
             len => stack.del_item(len - 1),
         };
         if layer.is_reusable(py) {
-            let before = lock(&self.spare).replace(layer);
+            let before = lock(&self.kept).layer.replace(layer);
             drop(before);
         }
         let value = result?;
@@ -77,23 +84,29 @@ impl LogContext {
         Ok(value)
     }
 
-    /// This thread's stack of contexts.
-    fn stack<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    /// This thread's stack of contexts, and the layer that was kept.
+    fn take_kept<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Option<Layer>)> {
         let thread = thread::current().id();
-        if let Some((owner, stack)) = &*lock(&self.stack)
-            && *owner == thread
-        {
-            return Ok(stack.bind(py).clone());
-        }
+        let layer = {
+            let mut kept = lock(&self.kept);
+            let layer = kept.layer.take();
+            if let Some((owner, stack)) = &kept.stack
+                && *owner == thread
+            {
+                return Ok((stack.bind(py).clone(), layer));
+            }
+            layer
+        };
         let current = self
             .tracker
             .bind(py)
             .call_method0(intern!(py, "currentContext"))?;
         let stack = current.getattr(intern!(py, "contexts"))?;
         let stack = stack.cast_into::<PyList>()?;
-        let before = lock(&self.stack).replace((thread, stack.clone().unbind()));
+        let mine = (thread, stack.clone().unbind());
+        let before = lock(&self.kept).stack.replace(mine);
         drop(before);
-        Ok(stack)
+        Ok((stack, layer))
     }
 
     /// What the log knows so far.
@@ -110,15 +123,9 @@ impl LogContext {
         Ok(below.cast_into::<PyDict>()?)
     }
 
-    fn layer(&self, py: Python<'_>, below: &Bound<'_, PyDict>) -> PyResult<Layer> {
-        let spare = lock(&self.spare).take();
-        if let Some(layer) = spare
-            && layer.is_over(py, below)?
-        {
-            return Ok(layer);
-        }
+    fn layer(&self, below: &Bound<'_, PyDict>) -> PyResult<Layer> {
         let log_context = below.copy()?;
-        let context = PyDict::new(py);
+        let context = PyDict::new(below.py());
         context.set_item(&self.key, &log_context)?;
         Ok(Layer {
             context: context.unbind(),
@@ -128,16 +135,14 @@ impl LogContext {
 
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(stack) = try_lock(&self.stack)
-            && let Some((_, stack)) = &*stack
-        {
-            visit.call(stack)?;
-        }
-        if let Some(spare) = try_lock(&self.spare)
-            && let Some(layer) = &*spare
-        {
-            visit.call(&layer.context)?;
-            visit.call(&layer.log_context)?;
+        if let Some(kept) = try_lock(&self.kept) {
+            if let Some((_, stack)) = &kept.stack {
+                visit.call(stack)?;
+            }
+            if let Some(layer) = &kept.layer {
+                visit.call(&layer.context)?;
+                visit.call(&layer.log_context)?;
+            }
         }
         visit.call(&self.tracker)?;
         visit.call(&self.key)

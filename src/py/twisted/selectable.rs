@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
-use super::stream::{self, StreamTransport};
+use super::stream::Direct;
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
 use crate::py::event_loop::EventLoop;
@@ -55,7 +55,7 @@ impl Selectable {
         };
         let (reader, writer) = (of(&watchers, Role::Read), of(&watchers, Role::Write));
         if let Some(reader) = reader {
-            event.serve(reader)?;
+            event.serve(reader, Role::Read)?;
         }
         let Some(writer) = writer else {
             return Ok(());
@@ -66,7 +66,7 @@ impl Selectable {
         // Looked up anew: serving the reader may have removed the writer.
         match watcher::resolve(event_loop.get(), token) {
             Some(watchers) => {
-                of(&watchers, Role::Write).map_or(Ok(()), |writer| event.serve(writer))
+                of(&watchers, Role::Write).map_or(Ok(()), |writer| event.serve(writer, Role::Write))
             }
             None => Ok(()),
         }
@@ -83,13 +83,6 @@ fn of<T: AsRef<Watcher>>(watchers: &Watchers<T>, role: Role) -> Option<&Selectab
     watchers.get(role)?.as_ref().selectable()
 }
 
-/// The native transport, if the object is one and nothing stands in the way of its
-/// own methods.
-fn direct<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, StreamTransport>> {
-    let stream = object.cast::<StreamTransport>().ok()?;
-    stream.get().is_direct().then_some(stream)
-}
-
 /// One event of a descriptor.
 struct Event<'a, 'py> {
     event_loop: &'a Bound<'py, EventLoop>,
@@ -100,15 +93,15 @@ struct Event<'a, 'py> {
 impl<'py> Event<'_, 'py> {
     /// Serves one descriptor object in its log context. Whatever it raises is
     /// logged, and disconnects it.
-    fn serve(&self, selectable: &Selectable) -> PyResult<()> {
+    fn serve(&self, selectable: &Selectable, role: Role) -> PyResult<()> {
         let py = self.event_loop.py();
         let object = selectable.object.bind(py);
         let reactor = selectable.reactor.get();
-        let known = direct(object).and_then(|stream| stream.get().known_logstr(py));
-        let prefix = known.map_or_else(
-            || object.call_method0(intern!(py, "logPrefix")),
-            |prefix| Ok(prefix.into_bound(py)),
-        );
+        let direct = Direct::to(object);
+        let prefix = match &direct {
+            Some(direct) => Ok(direct.prefix.clone()),
+            None => object.call_method0(intern!(py, "logPrefix")),
+        };
         let prefix = match prefix {
             Ok(prefix) => prefix,
             Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
@@ -119,7 +112,7 @@ impl<'py> Event<'_, 'py> {
             }
         };
         let outcome = reactor.log_context().run_in(&prefix, || {
-            if let Some((why, reading)) = self.verdict(selectable)? {
+            if let Some((why, reading)) = self.verdict(selectable, role, direct)? {
                 reactor.disconnect(object, &why, reading)?;
             }
             Ok(())
@@ -132,7 +125,12 @@ impl<'py> Event<'_, 'py> {
         }
     }
 
-    fn verdict(&self, selectable: &Selectable) -> PyResult<Verdict<'py>> {
+    fn verdict(
+        &self,
+        selectable: &Selectable,
+        role: Role,
+        direct: Option<Direct<'_, 'py>>,
+    ) -> PyResult<Verdict<'py>> {
         let py = self.event_loop.py();
         let reactor = selectable.reactor.get();
         if self.readiness.is_disconnected() && !self.readiness.is_readable() {
@@ -147,7 +145,11 @@ impl<'py> Event<'_, 'py> {
             return Ok(Some((reactor.reason(py, why)?, reading)));
         }
         let mut reading = false;
-        match self.transfer(selectable, &mut reading) {
+        let outcome = match direct {
+            Some(direct) => self.transfer_directly(selectable, role, &direct, &mut reading),
+            None => self.transfer(selectable, &mut reading),
+        };
+        match outcome {
             Ok(why) if why.is_truthy()? => Ok(Some((why, reading))),
             Ok(_) => Ok(None),
             Err(error) if reactor.ends_the_loop(py, &error) => Err(error),
@@ -159,33 +161,51 @@ impl<'py> Event<'_, 'py> {
         }
     }
 
+    /// The same for a native transport: nothing has been called since its watchers
+    /// were looked up, so that what it watches is known.
+    fn transfer_directly(
+        &self,
+        selectable: &Selectable,
+        role: Role,
+        direct: &Direct<'_, 'py>,
+        reading: &mut bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.event_loop.py();
+        let mut why = None;
+        if self.readiness.is_readable() && role == Role::Read {
+            *reading = true;
+            why = direct.read(selectable.reactor.get())?;
+        }
+        if why.is_none() && self.readiness.is_writable() && self.watches(selectable, Role::Write) {
+            why = Some(
+                selectable
+                    .object
+                    .bind(py)
+                    .call_method0(intern!(py, "doWrite"))?,
+            );
+            *reading = false;
+        }
+        Ok(why.unwrap_or_else(|| py.None().into_bound(py)))
+    }
+
     /// Reads and writes as far as the event says so.
     fn transfer(&self, selectable: &Selectable, reading: &mut bool) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
         let object = selectable.object.bind(py);
-        let lost = match direct(object) {
-            Some(stream) => StreamTransport::fd(stream)? == -1,
-            None => object.call_method0(intern!(py, "fileno"))?.eq(-1)?,
-        };
-        if lost {
+        let fd = object.call_method0(intern!(py, "fileno"))?;
+        if fd.eq(-1)? {
             return selectable.reactor.get().reason(py, "_NO_FILEDESC");
         }
         let mut why = py.None().into_bound(py);
         if self.readiness.is_readable() && self.watches(selectable, Role::Read) {
-            why = match direct(object) {
-                Some(stream) => stream::read(stream)?.unwrap_or(why),
-                None => object.call_method0(intern!(py, "doRead"))?,
-            };
+            why = object.call_method0(intern!(py, "doRead"))?;
             *reading = true;
         }
         if !why.is_truthy()?
             && self.readiness.is_writable()
             && self.watches(selectable, Role::Write)
         {
-            why = match direct(object) {
-                Some(stream) => stream::write_ready(stream)?.unwrap_or(why),
-                None => object.call_method0(intern!(py, "doWrite"))?,
-            };
+            why = object.call_method0(intern!(py, "doWrite"))?;
             *reading = false;
         }
         Ok(why)

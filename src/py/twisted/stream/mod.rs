@@ -20,6 +20,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::Reactor;
+use crate::core::fifo::Fifo;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
@@ -27,7 +28,7 @@ use crate::core::sys::socket;
 
 pub use attributes::{address, fileno};
 pub use lifetime::Accepted;
-pub use transfer::{flush, read, write_ready};
+pub use transfer::{Direct, flush};
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -113,21 +114,6 @@ fn missing(name: &str) -> PyErr {
 }
 
 impl StreamTransport {
-    /// Whether reading and writing take the short way: the connection is there, and
-    /// nobody has put methods of their own in the way.
-    pub fn is_direct(&self) -> bool {
-        let state = lock(&self.state);
-        state.is(Flag::Connected)
-            && state.is(Flag::Native)
-            && state.methods.iter().all(Option::is_none)
-    }
-
-    /// What the log's messages begin with, if it is known already.
-    pub fn known_logstr(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
-        state.logstr.as_ref().map(|logstr| logstr.clone_ref(py))
-    }
-
     /// Whether the flag is set.
     fn is(&self, flag: Flag) -> bool {
         lock(&self.state).is(flag)
@@ -295,7 +281,7 @@ impl StreamTransport {
 
     /// Forget the first `count` bytes of what waits: they were sent otherwise.
     fn _consume(&self, count: usize) {
-        let mut sent = Vec::new();
+        let mut sent = Fifo::default();
         lock(&self.state).queue.consume(count, &mut sent);
         drop(sent);
     }

@@ -12,9 +12,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
 use super::{BUFFER_SIZE, Flag, State, StreamTransport};
+use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
@@ -32,41 +33,88 @@ fn reason<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> Reason<'py> {
     }
 }
 
+/// A transport whose events take the short way, as it is at one moment.
+pub struct Direct<'a, 'py> {
+    stream: &'a Bound<'py, StreamTransport>,
+    protocol: Bound<'py, PyAny>,
+    /// What the log's messages begin with.
+    pub prefix: Bound<'py, PyAny>,
+    fd: RawFd,
+    size: usize,
+}
+
+impl<'a, 'py> Direct<'a, 'py> {
+    /// The short way to `object`: for a native transport that is connected, with
+    /// nobody's own methods, socket object or descriptors in the way.
+    pub fn to(object: &'a Bound<'py, PyAny>) -> Option<Direct<'a, 'py>> {
+        let (stream, py) = (object.cast::<StreamTransport>().ok()?, object.py());
+        let state = lock(&stream.get().state);
+        let ways = Flag::Native as u16 | Flag::Connected as u16;
+        let detours = ways | Flag::Unix as u16 | Flag::Tls as u16;
+        let direct = state.flags & detours == ways
+            && state.socket.is_none()
+            && state.methods.iter().all(Option::is_none);
+        if !direct {
+            return None;
+        }
+        Some(Direct {
+            stream,
+            protocol: state.protocol.as_ref()?.bind(py).clone(),
+            prefix: state.logstr.as_ref()?.bind(py).clone(),
+            fd: state.fd,
+            size: state.buffer_size,
+        })
+    }
+
+    /// Reads once, and hands over what came.
+    ///
+    /// # Errors
+    /// What the protocol raises.
+    pub fn read(&self, reactor: &Reactor) -> Reason<'py> {
+        let py = self.stream.py();
+        match reactor.receive(py, self.fd, limit(self.size)) {
+            Ok(data) => deliver(self.stream, &self.protocol, &data),
+            Err(error) => failed(self.stream, &error),
+        }
+    }
+}
+
+/// Larger reads than Twisted's mean fewer of them, unless somebody wants another size.
+fn limit(size: usize) -> Option<usize> {
+    (size != BUFFER_SIZE).then_some(size)
+}
+
+fn failed<'py>(slf: &Bound<'py, StreamTransport>, error: &std::io::Error) -> Reason<'py> {
+    if error.kind() == ErrorKind::WouldBlock {
+        return Ok(None);
+    }
+    reason(slf, "CONNECTION_LOST")
+}
+
 /// Reads once, and hands over what came.
 ///
 /// # Errors
 /// What the protocol raises.
 pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
-    let (size, core, native) = {
+    let (size, core, unix) = {
         let state = lock(&slf.get().state);
         let core = state.core.as_ref().map(|core| core.bind(py).clone());
-        (state.buffer_size, core, state.is(Flag::Native))
+        (state.buffer_size, core, state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;
-    if slf.get().is(Flag::Unix) {
+    if unix {
         return read_unix(slf, fd, size);
     }
     let data = match &core {
-        // Larger reads than Twisted's mean fewer of them.
-        Some(core) => core.get().receive(
-            py,
-            fd,
-            if size == BUFFER_SIZE {
-                None
-            } else {
-                Some(size)
-            },
-        ),
+        Some(core) => core.get().receive(py, fd, limit(size)),
         None => Reactor::receive_into(py, fd, &mut vec![0; size]),
     };
     match data {
-        Ok(data) if native => received(slf, data.as_any()),
         Ok(data) => slf
             .call_method1(intern!(py, "_dataReceived"), (data,))
             .map(Some),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(_) => reason(slf, "CONNECTION_LOST"),
+        Err(error) => failed(slf, &error),
     }
 }
 
@@ -76,8 +124,7 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
     let mut buffer = vec![0; size];
     let (count, descriptors) = match sys::receive_descriptors(fd, &mut buffer) {
         Ok(received) => received,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-        Err(_) => return reason(slf, "CONNECTION_LOST"),
+        Err(error) => return failed(slf, &error),
     };
     if !descriptors.is_empty() {
         let packed: Vec<u8> = descriptors.into_iter().flat_map(i32::to_ne_bytes).collect();
@@ -89,28 +136,39 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
         .map(Some)
 }
 
-/// Hands data to the protocol.
+/// Hands data to the protocol; `None` or nothing is the end.
 ///
 /// # Errors
 /// What the protocol raises.
 pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>) -> Reason<'py> {
     let py = slf.py();
-    if data.is_none() || data.len()? == 0 {
-        let broken = slf.get().is(Flag::Broken);
-        return reason(
-            slf,
-            if broken {
-                "CONNECTION_LOST"
-            } else {
-                "CONNECTION_DONE"
-            },
-        );
+    if data.is_none() {
+        return ended(slf);
     }
     let protocol = slf.get().get_protocol(py)?;
-    protocol
-        .bind(py)
-        .call_method1(intern!(py, "dataReceived"), (data,))?;
+    deliver(slf, protocol.bind(py), data.cast::<PyBytes>()?)
+}
+
+fn deliver<'py>(
+    slf: &Bound<'py, StreamTransport>,
+    protocol: &Bound<'py, PyAny>,
+    data: &Bound<'py, PyBytes>,
+) -> Reason<'py> {
+    if data.as_bytes().is_empty() {
+        return ended(slf);
+    }
+    protocol.call_method1(intern!(slf.py(), "dataReceived"), (data,))?;
     Ok(None)
+}
+
+/// Why a connection that has nothing more to read ends.
+fn ended<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
+    let name = if slf.get().is(Flag::Broken) {
+        "CONNECTION_LOST"
+    } else {
+        "CONNECTION_DONE"
+    };
+    reason(slf, name)
 }
 
 fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
@@ -120,22 +178,17 @@ fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     }
 }
 
-/// The protocol that a TLS transport's data goes through, if it is one.
-fn tls_layer<'py>(
-    slf: &Bound<'py, StreamTransport>,
-) -> PyResult<Option<(bool, Bound<'py, PyAny>)>> {
-    let connected = {
-        let state = lock(&slf.get().state);
-        if !state.is(Flag::Tls) {
-            return Ok(None);
-        }
-        state.is(Flag::Connected)
-    };
-    if !connected {
-        return Ok(Some((false, slf.py().None().into_bound(slf.py()))));
+/// Calls a method of the TLS layer, as long as there is a connection.
+fn through_tls(
+    slf: &Bound<'_, StreamTransport>,
+    method: &Bound<'_, PyString>,
+    data: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    if slf.get().is(Flag::Connected) {
+        let protocol = slf.get().get_protocol(slf.py())?;
+        protocol.bind(slf.py()).call_method1(method, (data,))?;
     }
-    let protocol = slf.get().get_protocol(slf.py())?;
-    Ok(Some((true, protocol.into_bound(slf.py()))))
+    Ok(())
 }
 
 /// Writes, through the TLS layer if there is one.
@@ -143,15 +196,12 @@ fn tls_layer<'py>(
 /// # Errors
 /// `TypeError` for anything but bytes.
 pub fn write(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-    match tls_layer(slf)? {
-        None => write_plain(slf, data),
-        Some((connected, layer)) => {
-            if connected {
-                layer.call_method1(intern!(slf.py(), "write"), (data,))?;
-            }
-            Ok(())
-        }
+    let state = lock(&slf.get().state);
+    if state.is(Flag::Tls) {
+        drop(state);
+        return through_tls(slf, intern!(slf.py(), "write"), data);
     }
+    push(slf, state, PyBackedBytes::from(bytes(data)?))
 }
 
 /// Writes several pieces, through the TLS layer if there is one.
@@ -159,15 +209,10 @@ pub fn write(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyRes
 /// # Errors
 /// `TypeError` for anything but bytes.
 pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
-    match tls_layer(slf)? {
-        None => write_sequence_plain(slf, iovec),
-        Some((connected, layer)) => {
-            if connected {
-                layer.call_method1(intern!(slf.py(), "writeSequence"), (iovec,))?;
-            }
-            Ok(())
-        }
+    if slf.get().is(Flag::Tls) {
+        return through_tls(slf, intern!(slf.py(), "writeSequence"), iovec);
     }
+    write_sequence_plain(slf, iovec)
 }
 
 /// Writes to the socket.
@@ -176,13 +221,25 @@ pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>
 /// `TypeError` for anything but bytes; what a producer's pause raises.
 pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let data = PyBackedBytes::from(bytes(data)?);
-    let mut state = lock(&slf.get().state);
+    push(slf, lock(&slf.get().state), data)
+}
+
+fn push<'a>(
+    slf: &'a Bound<'_, StreamTransport>,
+    mut state: MutexGuard<'a, State>,
+    data: PyBackedBytes,
+) -> PyResult<()> {
     if !is_writable(&state) {
+        drop(state);
         return Ok(());
     }
     match state.queue.push(data) {
         None => written(slf, state),
-        Some(_empty) => Ok(()),
+        Some(empty) => {
+            drop(state);
+            drop(empty);
+            Ok(())
+        }
     }
 }
 
@@ -264,53 +321,51 @@ fn written<'a>(
 /// # Errors
 /// None, unless a reactor of somebody's own raises.
 pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let corked = {
-        let mut state = lock(&slf.get().state);
-        state.set(Flag::Unsent, false);
-        if state.is(Flag::Writing) || state.is(Flag::Aborting) || !state.is(Flag::Connected) {
-            return Ok(());
-        }
-        state.is(Flag::Corked)
-    };
+    let detours = Flag::Writing as u16 | Flag::Aborting as u16 | Flag::Corked as u16;
+    let mut state = lock(&slf.get().state);
+    state.set(Flag::Unsent, false);
+    if state.flags & detours != 0 || !state.is(Flag::Connected) {
+        let corked = state.is(Flag::Corked) && !state.is(Flag::Writing);
+        drop(state);
+        return if corked { start_writing(slf) } else { Ok(()) };
+    }
+    let (sent, state) = send(slf, state)?;
+    let more = !sent
+        || !state.queue.is_empty()
+        || state.producer.is_some() && state.resumes_producer()
+        || state.is(Flag::Disconnecting)
+        || state.is(Flag::WriteDisconnecting) && !state.is(Flag::WriteDisconnected);
+    drop(state);
     // A failure is told when the socket is writable, and ends the connection then.
-    if corked || !send(slf)? {
-        return start_writing(slf);
-    }
-    let more = {
-        let state = lock(&slf.get().state);
-        !state.queue.is_empty()
-            || state.producer.is_some() && state.resumes_producer()
-            || state.is(Flag::Disconnecting)
-            || state.is(Flag::WriteDisconnecting) && !state.is(Flag::WriteDisconnected)
-    };
-    if more {
-        start_writing(slf)?;
-    }
-    Ok(())
+    if more { start_writing(slf) } else { Ok(()) }
 }
 
 /// Sends what the socket takes; false: sending has failed. Python objects are
 /// dropped with no lock held.
-fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<bool> {
-    let fd = StreamTransport::fd(slf)?;
-    let mut queue = {
-        let mut state = lock(&slf.get().state);
-        if state.is(Flag::Broken) {
-            return Ok(false);
-        }
-        std::mem::take(&mut state.queue)
-    };
-    let mut sent = Vec::new();
+fn send<'a>(
+    slf: &'a Bound<'_, StreamTransport>,
+    mut state: MutexGuard<'a, State>,
+) -> PyResult<(bool, MutexGuard<'a, State>)> {
+    if state.is(Flag::Broken) {
+        return Ok((false, state));
+    }
+    let mut fd = state.fd;
+    if state.socket.is_some() {
+        drop(state);
+        fd = StreamTransport::fd(slf)?;
+        state = lock(&slf.get().state);
+    }
+    let mut queue = std::mem::take(&mut state.queue);
+    drop(state);
+    let mut sent = Fifo::default();
     let outcome = queue.send(fd, &mut sent);
     let failed = outcome.is_err_and(|error| error.raw_os_error() != Some(libc::ENOBUFS));
-    {
-        let mut state = lock(&slf.get().state);
-        let later = std::mem::replace(&mut state.queue, queue);
-        state.queue.append(later);
-        state.set(Flag::Broken, failed);
-    }
     drop(sent);
-    Ok(!failed)
+    let mut state = lock(&slf.get().state);
+    let later = std::mem::replace(&mut state.queue, queue);
+    state.queue.append(later);
+    state.set(Flag::Broken, failed);
+    Ok((!failed, state))
 }
 
 /// The socket is writable: sends, and if nothing is left does what waited for that.
@@ -319,10 +374,13 @@ fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<bool> {
 /// What a producer raises.
 pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
-    if !send(slf)? {
+    let (sent, state) = send(slf, lock(&slf.get().state))?;
+    let empty = state.queue.is_empty();
+    drop(state);
+    if !sent {
         return reason(slf, "CONNECTION_LOST");
     }
-    if !lock(&slf.get().state).queue.is_empty() {
+    if !empty {
         return Ok(None);
     }
     slf.call_method0(intern!(py, "stopWriting"))?;
