@@ -1,7 +1,7 @@
 //! The loop's state and what the faces do with it; no Python method is here.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::PyTraverseError;
@@ -35,8 +35,8 @@ pub struct EventLoop {
     pub(super) waiting: Mutex<Waiting>,
     /// Twisted's transports that a callback has written to.
     unsent: Mutex<Fifo<Py<StreamTransport>>>,
-    /// Whether there are any.
-    has_unsent: AtomicBool,
+    /// How many bytes they had when they were noted.
+    held: AtomicUsize,
     /// How many turns, one in another, run calls at this moment.
     pub(super) turns: AtomicU32,
     pub(super) closed: AtomicBool,
@@ -84,7 +84,7 @@ impl EventLoop {
             poller: Mutex::new(Some(Arc::new(poller))),
             waiting: Mutex::default(),
             unsent: Mutex::default(),
-            has_unsent: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             turns: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -136,22 +136,22 @@ impl EventLoop {
         }
     }
 
-    /// Notes a transport that has something to send when this callback ends.
-    pub fn add_unsent(&self, transport: Py<StreamTransport>) {
+    /// Notes a transport that has `bytes` to send.
+    pub fn add_unsent(&self, transport: Py<StreamTransport>, bytes: usize) {
         lock(&self.unsent).push(transport);
-        self.has_unsent.store(true, Ordering::Relaxed);
+        self.held.fetch_add(bytes, Ordering::Relaxed);
         if self.turns.load(Ordering::Relaxed) == 0 {
             // Written from outside the loop.
             self.schedule(Call::Send);
         }
     }
 
-    /// The transports that have something to send, if there are any.
-    pub fn take_unsent(&self) -> Option<Fifo<Py<StreamTransport>>> {
-        if !self.has_unsent.load(Ordering::Relaxed) {
+    /// The transports that have something to send, if that is at least `bytes`.
+    pub fn take_unsent(&self, bytes: usize) -> Option<Fifo<Py<StreamTransport>>> {
+        if self.held.load(Ordering::Relaxed) < bytes {
             return None;
         }
-        self.has_unsent.store(false, Ordering::Relaxed);
+        self.held.store(0, Ordering::Relaxed);
         Some(std::mem::take(&mut *lock(&self.unsent)))
     }
 
@@ -262,7 +262,7 @@ impl EventLoop {
     pub fn release(&self) {
         self.closed.store(true, Ordering::Relaxed);
         drop(self.calls.clear());
-        drop(self.take_unsent());
+        drop(self.take_unsent(0));
         let timers = lock(&self.timers).clear();
         drop(timers);
         let watchers = lock(&self.registrations).clear();

@@ -24,6 +24,11 @@ use crate::core::poller::Poller;
 /// that the interpreter begins with.
 const DETACH_EVERY: Duration = Duration::from_millis(10);
 
+/// How many bytes are held at most before they are sent: what is written in one turn
+/// is sent together at its end, which wakes a peer on this machine less often, as
+/// long as it stays in the processor's cache.
+const HELD: usize = 32 * 1024;
+
 /// Turns until `stop` was asked for.
 ///
 /// # Errors
@@ -74,6 +79,7 @@ fn turn_with(
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer);
+    let outcome = outcome.and(send(event_loop, 1));
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
         this.calls.abandon_turn(&outer);
@@ -106,21 +112,25 @@ fn run_turn(event_loop: &Bound<'_, EventLoop>, outer: &OuterTurn) -> PyResult<()
     Ok(())
 }
 
-/// Runs a call, and sends what it has written to Twisted's transports.
+/// Runs a call, and sends what was written to Twisted's transports once it is much.
 fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
-    let this = event_loop.get();
-    let outcome = if this.is_debug() {
+    let outcome = if event_loop.get().is_debug() {
         run_timed(event_loop, call)
     } else {
         call.run(event_loop)
     };
-    let mut sent = Ok(());
-    while let Some(mut unsent) = this.take_unsent() {
+    outcome.and(send(event_loop, HELD))
+}
+
+/// Sends what was written to Twisted's transports, if it is at least `bytes`.
+fn send(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
+    let mut outcome = Ok(());
+    while let Some(mut unsent) = event_loop.get().take_unsent(bytes) {
         while let Some(transport) = unsent.pop() {
-            sent = sent.and(stream::flush(transport.bind(event_loop.py())));
+            outcome = outcome.and(stream::flush(transport.bind(event_loop.py())));
         }
     }
-    outcome.and(sent)
+    outcome
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.

@@ -302,13 +302,16 @@ fn written<'a>(
             return Ok(());
         }
         let core = core.bind(py).clone();
+        let bytes = state.queue.len();
         state.set(Flag::Unsent, true);
         drop(state);
         if unsent {
             // So that it isn't held while the callback goes on.
             return flush(slf);
         }
-        core.get().event_loop().add_unsent(slf.clone().unbind());
+        core.get()
+            .event_loop()
+            .add_unsent(slf.clone().unbind(), bytes);
         return Ok(());
     }
     drop(state);
