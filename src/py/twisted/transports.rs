@@ -12,7 +12,7 @@ use crate::core::lock::try_lock;
 use crate::core::sys::socket;
 
 /// How much is read at once. Pages that no message reaches cost nothing.
-const READ_SIZE: usize = 256 * 1024;
+pub const READ_SIZE: usize = 256 * 1024;
 
 /// Room to read into. One for all of a reactor's transports: `bytes` of the right
 /// size are made of it, since a new large one for each read costs more than a copy.

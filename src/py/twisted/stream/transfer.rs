@@ -21,6 +21,7 @@ use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
 use crate::core::sys::socket as sys;
 use crate::py::twisted::Reactor;
+use crate::py::twisted::transports::READ_SIZE;
 
 type Reason<'py> = PyResult<Option<Bound<'py, PyAny>>>;
 
@@ -66,15 +67,19 @@ impl<'a, 'py> Direct<'a, 'py> {
         })
     }
 
-    /// Reads once, and hands over what came.
+    /// Reads once, and hands over what came; also says whether that was as much as
+    /// could be.
     ///
     /// # Errors
     /// What the protocol raises.
-    pub fn read(&self, reactor: &Reactor) -> Reason<'py> {
+    pub fn read(&self, reactor: &Reactor) -> PyResult<(Option<Bound<'py, PyAny>>, bool)> {
         let py = self.stream.py();
         match reactor.receive(py, self.fd, limit(self.size)) {
-            Ok(data) => deliver(self.stream, &self.protocol, &data),
-            Err(error) => failed(self.stream, &error),
+            Ok(data) => {
+                let full = data.as_bytes().len() == READ_SIZE;
+                Ok((deliver(self.stream, &self.protocol, &data)?, full))
+            }
+            Err(error) => Ok((failed(self.stream, &error)?, false)),
         }
     }
 }
@@ -298,17 +303,18 @@ fn written<'a>(
     if !state.is(Flag::Writing)
         && let Some(core) = &state.core
     {
-        if unsent && !full {
+        if full {
+            // Not held: it would only leave the processor's cache.
+            drop(state);
+            return flush(slf);
+        }
+        if unsent {
             return Ok(());
         }
         let core = core.bind(py).clone();
         let bytes = state.queue.len();
         state.set(Flag::Unsent, true);
         drop(state);
-        if unsent {
-            // So that it isn't held while the callback goes on.
-            return flush(slf);
-        }
         core.get()
             .event_loop()
             .add_unsent(slf.clone().unbind(), bytes);
