@@ -22,5 +22,7 @@ mod _core {
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]
-    use crate::py::twisted::{DelayedCall, Reactor, StreamTransport, accept_connections};
+    use crate::py::twisted::{
+        DatagramTransport, DelayedCall, Reactor, StreamTransport, accept_connections,
+    };
 }

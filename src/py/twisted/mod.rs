@@ -1,6 +1,7 @@
 //! The Twisted face: delayed calls, calls from threads, descriptors.
 
 mod accept;
+mod datagram;
 mod delayed_call;
 mod log_context;
 mod reactor;
@@ -10,6 +11,7 @@ mod thread_call;
 mod transports;
 
 pub use accept::accept_connections;
+pub use datagram::DatagramTransport;
 pub use delayed_call::DelayedCall;
 pub use reactor::Reactor;
 pub use selectable::Selectable;

@@ -1,6 +1,7 @@
 //! What a reactor's core does for its native transports.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -19,6 +20,22 @@ pub const READ_SIZE: usize = 256 * 1024;
 #[derive(Default)]
 pub struct ReadBuffer(Mutex<Vec<u8>>);
 
+impl ReadBuffer {
+    /// Calls `read` with `size` bytes to read into.
+    fn with<R>(&self, size: usize, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        match try_lock(&self.0) {
+            Some(mut buffer) if size <= READ_SIZE => {
+                if buffer.is_empty() {
+                    *buffer = vec![0; READ_SIZE];
+                }
+                read(buffer.get_mut(..size).unwrap_or_default())
+            }
+            // Another thread reads, or somebody wants larger pieces.
+            _ => read(&mut vec![0; size]),
+        }
+    }
+}
+
 impl Reactor {
     /// Reads once from a socket, up to `limit` bytes.
     ///
@@ -30,29 +47,40 @@ impl Reactor {
         fd: RawFd,
         limit: Option<usize>,
     ) -> io::Result<Bound<'py, PyBytes>> {
-        let size = limit.unwrap_or(READ_SIZE);
-        match try_lock(&self.buffer.0) {
-            Some(mut buffer) if size <= READ_SIZE => {
-                if buffer.is_empty() {
-                    *buffer = vec![0; READ_SIZE];
-                }
-                Reactor::receive_into(py, fd, buffer.get_mut(..size).unwrap_or_default())
-            }
-            // Another thread reads, or somebody wants larger pieces.
-            _ => Reactor::receive_into(py, fd, &mut vec![0; size]),
-        }
+        self.buffer
+            .with(limit.unwrap_or(READ_SIZE), |buffer| receive(py, fd, buffer))
     }
 
-    /// Reads once from a socket by way of `buffer`.
+    /// Reads one datagram, cut to `size` bytes, and who sent it.
     ///
     /// # Errors
-    /// Those of recv(2).
-    pub fn receive_into<'py>(
+    /// Those of recvfrom(2).
+    pub fn receive_from<'py>(
+        &self,
         py: Python<'py>,
         fd: RawFd,
-        buffer: &mut [u8],
-    ) -> io::Result<Bound<'py, PyBytes>> {
-        let count = socket::receive(fd, buffer)?;
-        Ok(PyBytes::new(py, buffer.get(..count).unwrap_or_default()))
+        size: usize,
+    ) -> io::Result<(Bound<'py, PyBytes>, Option<SocketAddr>)> {
+        self.buffer.with(size, |buffer| {
+            let (count, from) = socket::receive_from(fd, buffer)?;
+            Ok((bytes(py, buffer, count), from))
+        })
     }
+}
+
+/// Reads once from a socket by way of `buffer`.
+///
+/// # Errors
+/// Those of recv(2).
+pub fn receive<'py>(
+    py: Python<'py>,
+    fd: RawFd,
+    buffer: &mut [u8],
+) -> io::Result<Bound<'py, PyBytes>> {
+    let count = socket::receive(fd, buffer)?;
+    Ok(bytes(py, buffer, count))
+}
+
+fn bytes<'py>(py: Python<'py>, buffer: &[u8], count: usize) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, buffer.get(..count).unwrap_or_default())
 }

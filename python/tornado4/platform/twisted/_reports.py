@@ -27,6 +27,7 @@ __all__ = [
     "ILogContext",
     "TwistedDelayedCall",
     "creation_stack",
+    "datagram",
     "delayed_call",
     "delayed_call_repr",
     "selectable",
@@ -41,6 +42,11 @@ _log = Logger("twisted.internet.base")
 def thread_call(exception: BaseException) -> None:
     """Log an exception of a `callFromThread`."""
     _log.failure("while calling from thread", Failure(exception))
+
+
+def datagram(exception: BaseException) -> None:
+    """Log an exception of a protocol that received a datagram."""
+    log.err(Failure(exception))
 
 
 def delayed_call(exception: BaseException, creator: list[str] | None) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 from twisted.internet import error
 
 from tornado4 import _core
-from tornado4.platform.twisted import _tcp, _unix
+from tornado4.platform.twisted import _tcp, _udp, _unix
 
 
 class Transports:
-    """`IReactorTCP`, `IReactorUNIX` and `IReactorSocket` by native transports.
+    """`IReactorTCP`, `IReactorUDP`, `IReactorUNIX` and so on by native transports.
 
     What makes TLS connections comes to these methods too.
     """
@@ -40,6 +40,29 @@ class Transports:
         connector = _tcp.Connector(host, port, factory, timeout, bindAddress, self)
         connector.connect()
         return connector
+
+    def listenUDP(
+        self, port: Any, protocol: Any, interface: str = "", maxPacketSize: int = 8192
+    ) -> _udp.Port:
+        """See `IReactorUDP.listenUDP`. ``maxPacketSize`` is in bytes."""
+        listening = _udp.Port(port, protocol, interface, maxPacketSize, self)
+        listening.startListening()
+        return listening
+
+    def listenMulticast(
+        self,
+        port: Any,
+        protocol: Any,
+        interface: str = "",
+        maxPacketSize: int = 8192,
+        listenMultiple: bool = False,
+    ) -> _udp.MulticastPort:
+        """See `IReactorMulticast.listenMulticast`. ``maxPacketSize`` is in bytes."""
+        listening = _udp.MulticastPort(
+            port, protocol, interface, maxPacketSize, self, listenMultiple
+        )
+        listening.startListening()
+        return listening
 
     def listenUNIX(
         self, address: Any, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: Any = 0
@@ -76,6 +99,18 @@ class Transports:
         if addressFamily == socket.AF_UNIX:
             return _unix.Server._fromConnectedSocket(fileDescriptor, factory, self)
         return _tcp.Server._fromConnectedSocket(fileDescriptor, addressFamily, factory, self)
+
+    def adoptDatagramPort(
+        self, fileDescriptor: int, addressFamily: Any, protocol: Any, maxPacketSize: int = 8192
+    ) -> _udp.Port:
+        """See `IReactorSocket.adoptDatagramPort`. ``maxPacketSize`` is in bytes."""
+        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
+            raise error.UnsupportedAddressFamily(addressFamily)
+        port: _udp.Port = _udp.Port._fromListeningDescriptor(
+            self, fileDescriptor, addressFamily, protocol, maxPacketSize=maxPacketSize
+        )
+        port.startListening()
+        return port
 
     def _check_family(self, family: Any) -> None:
         if family not in self._supportedAddressFamilies:

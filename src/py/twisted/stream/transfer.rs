@@ -21,7 +21,7 @@ use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
 use crate::core::sys::socket as sys;
 use crate::py::twisted::Reactor;
-use crate::py::twisted::transports::READ_SIZE;
+use crate::py::twisted::transports::{self, READ_SIZE};
 
 type Reason<'py> = PyResult<Option<Bound<'py, PyAny>>>;
 
@@ -113,7 +113,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     }
     let data = match &core {
         Some(core) => core.get().receive(py, fd, limit(size)),
-        None => Reactor::receive_into(py, fd, &mut vec![0; size]),
+        None => transports::receive(py, fd, &mut vec![0; size]),
     };
     match data {
         Ok(data) => slf
