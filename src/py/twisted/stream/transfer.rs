@@ -299,20 +299,25 @@ fn written<'a>(
     if state.is(Flag::Aborting) {
         return Ok(());
     }
-    let unsent = state.is(Flag::Unsent);
     if !state.is(Flag::Writing)
         && let Some(core) = &state.core
     {
-        if full {
+        let core = core.bind(py).clone();
+        if full && !state.is(Flag::Corked) {
             // Not held: it would only leave the processor's cache.
-            drop(state);
-            return flush(slf);
+            let sent;
+            (sent, state) = send(slf, state)?;
+            if !sent || !state.queue.is_empty() {
+                drop(state);
+                return start_writing(slf);
+            }
         }
-        if unsent {
+        // Even if everything is sent: what has to follow that, does when this
+        // callback has ended.
+        if state.is(Flag::Unsent) {
             return Ok(());
         }
-        let core = core.bind(py).clone();
-        let bytes = state.queue.len();
+        let bytes = state.queue.len().max(1);
         state.set(Flag::Unsent, true);
         drop(state);
         core.get()
