@@ -32,6 +32,8 @@ PYTHON_LAYERS = [
     "tornado4.ioloop",
     "tornado4.platform.twisted._reports",
     "tornado4.platform.twisted._signals",
+    "tornado4.platform.twisted._futures",
+    "tornado4.platform.twisted._awaiting",
     "tornado4.platform.twisted._hosts",
     "tornado4.platform.twisted._reactor",
     "tornado4.platform.twisted._dns_client",

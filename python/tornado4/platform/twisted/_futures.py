@@ -1,0 +1,159 @@
+"""Deferreds as asyncio sees them: futures that cancel what they wait for.
+
+Cancelling one cancels the Deferred, and waits for what that comes to, as asyncio
+does when an awaited task is cancelled. A failure then means that it is cancelled,
+whatever the failure is: many of Twisted's cancellers give one of their own. A value
+means that the cancellation was refused, and is the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+_log = Logger()
+
+_Future = asyncio.Future
+
+
+class DeferredFuture(_Future[Any]):
+    """The result of a Deferred, which is consumed, as a future of a loop."""
+
+    def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._deferred: Deferred[Any] | None = deferred
+        # Of a cancellation that was asked for.
+        self._message: tuple[()] | tuple[Any] | None = None
+        self._listen(deferred)
+
+    def _listen(self, deferred: Deferred[Any]) -> None:
+        deferred.addBoth(self._fired)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the Deferred; see the module. Tells whether that was possible."""
+        deferred = self._deferred
+        if self.done() or deferred is None:
+            return False
+        self._message = () if msg is None else (msg,)
+        try:
+            deferred.cancel()
+        except Exception:
+            # Of the canceller. `Future.cancel` raises nothing.
+            _log.failure("Exception raised by the canceller of {deferred}", deferred=deferred)
+        if not self.done() and not _waits(deferred):
+            # Nobody is going to fire it. Whatever comes is the Deferred's own.
+            self._deferred = None
+            return super().cancel(msg)
+        return True
+
+    def _fired(self, result: Any) -> Any:
+        if self.done():
+            return result
+        self._deferred = None
+        if not isinstance(result, Failure):
+            self.set_result(result)
+        elif self._message is not None or isinstance(result.value, asyncio.CancelledError):
+            super().cancel(*(self._message or ()))
+        else:
+            self.set_exception(_raisable(result))
+        return None
+
+
+class DeferredWait(DeferredFuture):
+    """What a task waits for while its coroutine awaits a Deferred.
+
+    The coroutine takes its next step where Twisted has it: in a callback of the
+    Deferred, so that it gets the result of that place, and what was added later
+    gets None. Until the task comes to it, a gate holds the Deferred.
+    """
+
+    def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._gate: Deferred[Any] | None = None
+        self._left = False
+        self._next: tuple[Any, Any] | None = None
+        self._outcome: tuple[Any, BaseException | None] | None = None
+        super().__init__(deferred, loop)
+        # For the task: it has been awaited.
+        self._asyncio_future_blocking = True
+
+    def _listen(self, deferred: Deferred[Any]) -> None:
+        deferred.addBoth(self._fired)
+        deferred.addBoth(self._step)
+
+    def _fired(self, result: Any) -> Any:
+        if self._left or self.done():
+            return result
+        # Paused, it has a result that a cancellation doesn't change any more.
+        self._gate = gate = Deferred[Any]()
+        gate.pause()
+        gate.callback(result)
+        self.set_result(None)
+        return gate
+
+    def resume(self, coro: Any, value: Any) -> tuple[Any, BaseException | None]:
+        """Step the coroutine on; return what it yields and what it raises."""
+        self._next = coro, value
+        deferred = self._open()
+        self._next = None
+        outcome, self._outcome = self._outcome, None
+        # Without one, the Deferred is still held, by somebody else: wait again.
+        return outcome or (deferred, None)
+
+    def leave(self) -> None:
+        """Let the Deferred go on with its result."""
+        self._left = True
+        self._open()
+
+    def _open(self) -> Deferred[Any] | None:
+        gate, self._gate = self._gate, None
+        deferred, self._deferred = self._deferred, None
+        if gate is not None:
+            gate.unpause()
+        return deferred
+
+    def _step(self, result: Any) -> Any:
+        if self._next is None:
+            return result
+        (coro, value), self._next = self._next, None
+        try:
+            if not isinstance(result, Failure):
+                # Its iterator looks for itself; a bare `yield` gets the value.
+                yielded = coro.send(result)
+            elif self._message is None:
+                yielded = coro.throw(_raisable(result))
+            else:
+                yielded = coro.throw(self._cancellation(result))
+        except BaseException as error:
+            # Without this frame, which has the failure.
+            trace = error.__traceback__
+            self._outcome = None, error.with_traceback(trace and trace.tb_next)
+        else:
+            self._outcome = yielded, None
+        return None
+
+    def _cancellation(self, failure: Failure) -> asyncio.CancelledError:
+        error = asyncio.CancelledError(*(self._message or ()))
+        error.__cause__ = failure.value
+        return error
+
+
+def _waits(deferred: Deferred[Any]) -> bool:
+    """Whether a Deferred goes on when another one fires."""
+    return deferred.called and isinstance(getattr(deferred, "result", None), Deferred)
+
+
+def _raisable(failure: Failure) -> BaseException:
+    """Return the exception of a failure, with the traceback if there is one left."""
+    error: Any = failure.value
+    if failure.tb is not None:
+        error = error.with_traceback(failure.tb)
+    if isinstance(error, StopIteration):
+        # Neither a future nor a coroutine can raise it.
+        wrapped = RuntimeError("Deferred raised StopIteration")
+        wrapped.__cause__ = error
+        return wrapped
+    return error  # type: ignore[no-any-return]
