@@ -40,6 +40,7 @@ PYTHON_LAYERS = [
     "tornado4.platform.twisted._names",
     "tornado4.platform.twisted._resolver",
     "tornado4.platform.twisted._install",
+    "tornado4.platform.twisted._run_once",
     "tornado4.platform.twisted._reactor_loop",
     "tornado4.platform.twisted._io_loop",
     "tornado4.platform.twisted",

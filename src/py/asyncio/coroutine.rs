@@ -28,7 +28,7 @@ enum Step<'py> {
 ///
 /// What `coro` yields is yielded, but an instance of the class `deferred`, for which
 /// `wait(instance)` gives what is yielded instead; None: the instance after all. It
-/// has the methods resume(coro, value), which takes the next step when the task has
+/// has the methods resume(coro), which takes the next step when the task has
 /// waited, and leave(), for when the coroutine goes on without the result. Whatever
 /// else is asked of this object, `coro` answers.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
@@ -48,7 +48,7 @@ impl Coroutine {
         let inner = self.inner.bind(value.py());
         let step = match self.stop_waiting(value.py()) {
             None => send(inner, value)?,
-            Some(waiting) => resume(&waiting, inner, value)?,
+            Some(waiting) => resume(&waiting, inner)?,
         };
         match step {
             Step::Yielded(object) => self.replace(object).map(Step::Yielded),
@@ -108,12 +108,8 @@ fn send<'py>(coroutine: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResu
 
 /// The next step of a coroutine that has waited for a Deferred. Where an exception
 /// went through Twisted's code, its traceback must not tell of it.
-fn resume<'py>(
-    waiting: &Bound<'py, PyAny>,
-    coroutine: &Bound<'py, PyAny>,
-    value: &Bound<'py, PyAny>,
-) -> PyResult<Step<'py>> {
-    let outcome = waiting.call_method1(intern!(value.py(), "resume"), (coroutine, value))?;
+fn resume<'py>(waiting: &Bound<'py, PyAny>, coroutine: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+    let outcome = waiting.call_method1(intern!(waiting.py(), "resume"), (coroutine,))?;
     let (yielded, raised): (Bound<'py, PyAny>, Bound<'py, PyAny>) = outcome.extract()?;
     if raised.is_none() {
         Ok(Step::Yielded(yielded))

@@ -12,6 +12,7 @@ from tornado4.platform.twisted._install import install
 from tornado4.platform.twisted._io_loop import TwistedIOLoop
 from tornado4.platform.twisted._reactor import TornadoReactor
 from tornado4.platform.twisted._resolver import TwistedResolver
+from tornado4.platform.twisted._run_once import run_once
 
 __all__ = [
     "TornadoReactor",
@@ -20,6 +21,7 @@ __all__ = [
     "as_deferred",
     "as_future",
     "install",
+    "run_once",
     "task_factory",
 ]
 

@@ -74,7 +74,7 @@ class DeferredWait(DeferredFuture):
     def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
         self._gate: Deferred[Any] | None = None
         self._left = False
-        self._next: tuple[Any, Any] | None = None
+        self._next: Any = None
         self._outcome: tuple[Any, BaseException | None] | None = None
         super().__init__(deferred, loop)
         # For the task: it has been awaited.
@@ -94,9 +94,9 @@ class DeferredWait(DeferredFuture):
         self.set_result(None)
         return gate
 
-    def resume(self, coro: Any, value: Any) -> tuple[Any, BaseException | None]:
+    def resume(self, coro: Any) -> tuple[Any, BaseException | None]:
         """Step the coroutine on; return what it yields and what it raises."""
-        self._next = coro, value
+        self._next = coro
         deferred = self._open()
         self._next = None
         outcome, self._outcome = self._outcome, None
@@ -118,7 +118,7 @@ class DeferredWait(DeferredFuture):
     def _step(self, result: Any) -> Any:
         if self._next is None:
             return result
-        (coro, value), self._next = self._next, None
+        coro, self._next = self._next, None
         try:
             if not isinstance(result, Failure):
                 # Its iterator looks for itself; a bare `yield` gets the value.
