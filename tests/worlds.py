@@ -40,7 +40,9 @@ def ours():
 def over_epoll():
     with epoll_reactor() as reactor:
         io_loop = TwistedIOLoop(reactor, make_current=False)
-        yield World(io_loop.asyncio_loop, reactor)
+        world = World(io_loop.asyncio_loop, reactor)
+        world.io_loop = io_loop
+        yield world
         io_loop.close()
 
 

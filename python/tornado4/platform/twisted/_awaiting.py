@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from tornado4 import _core
 from tornado4.ioloop import IOLoop
 from tornado4.platform.asyncio import EventLoop
-from tornado4.platform.twisted._futures import DeferredFuture, DeferredWait
+from tornado4.platform.twisted._futures import DeferredFuture, DeferredWait, without_this_frame
 
 _T = TypeVar("_T")
 
@@ -76,18 +76,20 @@ class _FutureDeferred(Deferred[Any]):
 
     def __init__(self, future: asyncio.Future[Any]) -> None:
         super().__init__()
-        self._future = future
+        self._future: asyncio.Future[Any] | None = future
         future.add_done_callback(self._done)
 
     def cancel(self) -> None:
         """Cancel the future. This fires when that is done."""
-        if self.called:
+        if self._future is None:
             super().cancel()
         else:
             self._future.cancel()
 
     def _done(self, future: asyncio.Future[Any]) -> None:
+        self._future = None
         if self.called:
+            # By somebody else.
             return
         try:
             result = future.result()
@@ -96,9 +98,7 @@ class _FutureDeferred(Deferred[Any]):
             cancelled.__cause__ = error
             self.errback(Failure(cancelled))
         except BaseException as error:
-            # Without this frame, which has what is raised.
-            trace = error.__traceback__
-            self.errback(Failure(error.with_traceback(trace and trace.tb_next)))
+            self.errback(Failure(without_this_frame(error)))
         else:
             self.callback(result)
 

@@ -39,16 +39,23 @@ class DeferredFuture(_Future[Any]):
         if self.done() or deferred is None:
             return False
         self._message = () if msg is None else (msg,)
+        if self._cancel_deferred(deferred) or self.done():
+            return True
+        # Whatever comes of it is the Deferred's own.
+        self._deferred = None
+        return super().cancel(msg)
+
+    def _cancel_deferred(self, deferred: Deferred[Any]) -> bool:
+        """Tell whether the Deferred is going to fire because of this."""
         try:
             deferred.cancel()
         except Exception:
             # Of the canceller. `Future.cancel` raises nothing.
             _log.failure("Exception raised by the canceller of {deferred}", deferred=deferred)
-        if not self.done() and not _waits(deferred):
-            # Nobody is going to fire it. Whatever comes is the Deferred's own.
-            self._deferred = None
-            return super().cancel(msg)
-        return True
+            return False
+        # One that has fired is held: by another Deferred, which was cancelled for
+        # it, or by somebody who paused it, which is not to be cancelled.
+        return not deferred.called or isinstance(deferred.result, Deferred)
 
     def _fired(self, result: Any) -> Any:
         if self.done():
@@ -88,7 +95,8 @@ class DeferredWait(DeferredFuture):
         if self._left or self.done():
             return result
         # Paused, it has a result that a cancellation doesn't change any more.
-        self._gate = gate = Deferred[Any]()
+        gate: Deferred[Any] = Deferred()
+        self._gate = gate
         gate.pause()
         gate.callback(result)
         self.set_result(None)
@@ -128,9 +136,7 @@ class DeferredWait(DeferredFuture):
             else:
                 yielded = coro.throw(self._cancellation(result))
         except BaseException as error:
-            # Without this frame, which has the failure.
-            trace = error.__traceback__
-            self._outcome = None, error.with_traceback(trace and trace.tb_next)
+            self._outcome = None, without_this_frame(error)
         else:
             self._outcome = yielded, None
         return None
@@ -141,9 +147,10 @@ class DeferredWait(DeferredFuture):
         return error
 
 
-def _waits(deferred: Deferred[Any]) -> bool:
-    """Whether a Deferred goes on when another one fires."""
-    return deferred.called and isinstance(getattr(deferred, "result", None), Deferred)
+def without_this_frame(error: BaseException) -> BaseException:
+    """Take the caller's frame, which would refer to the exception, off its traceback."""
+    trace = error.__traceback__
+    return error.with_traceback(None if trace is None else trace.tb_next)
 
 
 def _raisable(failure: Failure) -> BaseException:
