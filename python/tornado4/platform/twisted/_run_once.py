@@ -69,14 +69,14 @@ class _Call:
         self._function = function
         self._args = args
         self._kw = kw
-        self._stopped = False
+        self._finished = False
 
     def run(self, loop: asyncio.AbstractEventLoop) -> Any:
         """Run the loop until the result is there."""
         try:
             return run_on(lambda: loop, self._main())
         except RuntimeError as error:
-            if not self._stopped:
+            if self._finished:
                 raise
             raise RuntimeError("the reactor was stopped before the result was there") from error
 
@@ -87,16 +87,21 @@ class _Call:
         try:
             await started
             result = self._function(reactor, *self._args, **self._kw)
-            return await result if inspect.isawaitable(result) else result
+            if inspect.isawaitable(result):
+                result = await result
         except asyncio.CancelledError:
-            # The loop has stopped, and is being closed: nobody else cancels it.
-            self._stopped = not reactor._started
+            # The loop has stopped, and is being closed. Or it was Ctrl-C.
+            raise
+        except BaseException:
+            self._finished = True
             raise
         finally:
             if not reactor._started and not reactor._ended:
                 # It has crashed, but is shut down all the same.
                 reactor._hostEnds = True
                 reactor.fireSystemEvent("shutdown")
+        self._finished = True
+        return result
 
 
 def _check_nothing_runs() -> None:
