@@ -78,5 +78,5 @@ class AskLine(LineReceiver):
 
 async def twisted_lines(reactor: Any, port: int, text: str) -> bytes:
     endpoint = TCP4ClientEndpoint(reactor, HOST, port)
-    protocol = await connectProtocol(endpoint, AskLine(text))
+    protocol: AskLine = await connectProtocol(endpoint, AskLine(text))
     return await protocol.answer
