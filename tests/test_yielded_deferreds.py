@@ -97,8 +97,8 @@ def test_cancelling_the_future_cancels_the_deferred(world):
         future = gen.convert_yielded(deferred)
         future.cancel()
         assert cancelled == [deferred]
-        with pytest.raises(asyncio.CancelledError):
-            yield future
+        assert future.cancelled()
+        yield  # older Tornados have no way to tell a coroutine of a cancelled Future
 
     cancelled = []
     run(world, main)

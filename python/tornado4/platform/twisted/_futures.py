@@ -107,6 +107,9 @@ class DeferredWait(DeferredFuture):
         self._next = coro
         deferred = self._open()
         self._next = None
+        return self._take_outcome(deferred)
+
+    def _take_outcome(self, deferred: Any) -> tuple[Any, BaseException | None]:
         outcome, self._outcome = self._outcome, None
         # Without one, the Deferred is still held, by somebody else: wait again.
         return outcome or (deferred, None)
@@ -127,23 +130,28 @@ class DeferredWait(DeferredFuture):
         if self._next is None:
             return result
         coro, self._next = self._next, None
+        # From Python 3.12 on the traceback of what the coroutine raises leads to this
+        # frame, and to that of `resume`: neither may refer to an exception.
+        given = [self._given(result)]
+        fails = isinstance(result, Failure)
+        del result
         try:
-            if not isinstance(result, Failure):
-                # Its iterator looks for itself; a bare `yield` gets the value.
-                yielded = coro.send(result)
-            elif self._message is None:
-                yielded = coro.throw(_raisable(result))
-            else:
-                yielded = coro.throw(self._cancellation(result))
+            # A Deferred's iterator looks for itself; a bare `yield` gets the value.
+            yielded = coro.throw(given.pop()) if fails else coro.send(given.pop())
         except BaseException as error:
             self._outcome = None, without_this_frame(error)
         else:
             self._outcome = yielded, None
         return None
 
-    def _cancellation(self, failure: Failure) -> asyncio.CancelledError:
-        error = asyncio.CancelledError(*(self._message or ()))
-        error.__cause__ = failure.value
+    def _given(self, result: Any) -> Any:
+        """Return what the coroutine gets: a value, or an exception."""
+        if not isinstance(result, Failure):
+            return result
+        if self._message is None:
+            return _raisable(result)
+        error = asyncio.CancelledError(*self._message)
+        error.__cause__ = result.value
         return error
 
 
