@@ -259,7 +259,7 @@ def test_round_trips(world):
 
 
 def test_in_a_call_of_the_reactor(world):
-    """Where a foreign reactor has no running loop, the current IOLoop's is meant."""
+    """Where a foreign reactor has no running loop, the thread's is meant."""
     io_loop = getattr(world, "io_loop", None)
     if io_loop is not None:
         io_loop.make_current()

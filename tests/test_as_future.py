@@ -138,3 +138,17 @@ def test_without_a_loop_there_is_a_clear_error():
     thread.start()
     thread.join()
     assert seen == ["refused"]
+
+
+def test_a_loop_that_is_set_but_does_not_run_yet():
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        future = as_future(succeed("value"))
+        assert loop.run_until_complete(future) == "value"
+        loop.close()
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            as_future(succeed("value"))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

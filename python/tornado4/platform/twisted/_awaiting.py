@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from tornado4 import _core
-from tornado4.ioloop import IOLoop
+from tornado4.ioloop import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._futures import DeferredFuture, DeferredWait, without_this_frame
 
@@ -41,8 +41,8 @@ _tasks = _core.TaskMaker(asyncio.Task, Deferred, _wait)
 def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
     """Make a task that may await Deferreds, on any asyncio loop.
 
-    For a foreign loop: ``loop.set_task_factory(task_factory)``. Loops of ours need
-    it not: the tasks that are made on one while it has a reactor are such tasks.
+    For a foreign loop: ``loop.set_task_factory(task_factory)``. Loops of ours don't
+    need it: all tasks are such tasks from the making of the loop's reactor on.
     `asyncio.Task.get_coro` of them returns a `tornado4._core.Coroutine`, which stands
     for the coroutine.
     """
@@ -59,8 +59,8 @@ def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
     cancelled, and a value is its result. A Deferred that somebody else cancels fails
     with Twisted's `CancelledError`.
 
-    Raises `TypeError` for what is no Deferred, `RuntimeError` without a running loop
-    (nor a current IOLoop of ours).
+    Raises `TypeError` for what is no Deferred, `RuntimeError` if no loop runs, nor is
+    set for the thread (as `IOLoop.make_current` does).
     """
     if not isinstance(deferred, Deferred):
         raise TypeError(f"not a Deferred: {deferred!r}")
@@ -116,8 +116,8 @@ def as_deferred(awaitable: Awaitable[_T] | concurrent.futures.Future[_T]) -> Def
     Twisted's `CancelledError`, for which Twisted's code looks, caused by asyncio's:
     `Deferred.fromFuture` fails with the latter.
 
-    Raises `TypeError` for what can't be awaited, `RuntimeError` without a running loop
-    (nor a current IOLoop of ours), but for asyncio's and Tornado's Futures.
+    Raises `TypeError` for what can't be awaited; `RuntimeError` if no loop runs, nor is
+    set for the thread, unless it is a Future of asyncio's or Tornado's.
     """
     if isinstance(awaitable, Deferred):
         return awaitable
@@ -147,14 +147,13 @@ def _coroutine(awaitable: Any) -> Any:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the running asyncio loop, or else the current IOLoop's.
+    """Return the running asyncio loop, or else the one that is set for the thread.
 
     A foreign reactor's calls run outside of the asyncio loop that it drives.
     """
-    loop = asyncio._get_running_loop()
-    if loop is not None:
-        return loop
-    io_loop = IOLoop.current(instance=False)
-    if io_loop is None:
-        raise RuntimeError("no running event loop, and no current IOLoop")
-    return io_loop.asyncio_loop  # type: ignore[no-any-return]
+    loop: asyncio.AbstractEventLoop | None = asyncio._get_running_loop()
+    if loop is None:
+        loop = asyncio_loop_of_thread()
+    if loop is None or loop.is_closed():
+        raise RuntimeError("no running event loop, and none is set for this thread")
+    return loop
