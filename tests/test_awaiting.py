@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import subprocess
 import sys
 import threading
 import traceback
@@ -281,3 +282,47 @@ def test_the_context_is_the_tasks(world):
         return task is not None and variable.get()
 
     assert world.run(main()) == "changed"
+
+
+INSTALLED = """
+import asyncio, tornado4, tornado.ioloop
+from tornado4.platform.twisted import install
+reactor = install()
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+async def wait(value):
+    return await deferLater(reactor, 0.01, lambda: value)
+"""
+WAYS = {
+    "tornado4.run": "print(tornado4.run(wait('value')))",
+    "run_sync": "print(tornado.ioloop.IOLoop.current().run_sync(lambda: wait('value')))",
+    "run_until_complete": "print(reactor._asyncioEventloop.run_until_complete(wait('value')))",
+    "reactor.run": """
+async def main():
+    print(await wait("value"))
+    reactor.stop()
+reactor.callWhenRunning(lambda: asyncio.ensure_future(main()))
+reactor.run()
+""",
+    "IOLoop.start": """
+async def main():
+    print(await wait("value"))
+    reactor.stop()
+tornado.ioloop.IOLoop.current().add_callback(main)
+tornado.ioloop.IOLoop.current().start()
+""",
+    "asyncio.Runner": """
+with asyncio.Runner(loop_factory=lambda: reactor._asyncioEventloop) as runner:
+    print(runner.run(wait("value")))
+""",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_run_the_global_reactor(way):
+    if way == "asyncio.Runner" and sys.version_info < (3, 11):
+        pytest.skip("new in Python 3.11")
+    command = [sys.executable, "-c", INSTALLED + WAYS[way]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("value\n", "")
