@@ -23,11 +23,12 @@ _Future = asyncio.Future
 class DeferredFuture(_Future[Any]):
     """The result of a Deferred, which is consumed, as a future of a loop."""
 
+    # Of a cancellation that was asked for.
+    _message: tuple[()] | tuple[Any] | None = None
+
     def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self._deferred: Deferred[Any] | None = deferred
-        # Of a cancellation that was asked for.
-        self._message: tuple[()] | tuple[Any] | None = None
         self._listen(deferred)
 
     def _listen(self, deferred: Deferred[Any]) -> None:
@@ -78,16 +79,14 @@ class DeferredWait(DeferredFuture):
     gets None. Until the task comes to it, a gate holds the Deferred.
     """
 
-    def __init__(self, deferred: Deferred[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self._gate: Deferred[Any] | None = None
-        self._left = False
-        self._next: Any = None
-        self._outcome: tuple[Any, BaseException | None] | None = None
-        super().__init__(deferred, loop)
-        # For the task: it has been awaited.
-        self._asyncio_future_blocking = True
+    _gate: Deferred[Any] | None = None
+    _left = False
+    _next: Any = None
+    _outcome: tuple[Any, BaseException | None] | None = None
 
     def _listen(self, deferred: Deferred[Any]) -> None:
+        # For the task: this has been awaited.
+        self._asyncio_future_blocking = True
         deferred.addBoth(self._fired)
         deferred.addBoth(self._step)
 
