@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import importlib
 import inspect
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-# Imported first: it registers Deferreds for Tornado too, without cancellation.
-import tornado.platform.twisted  # noqa: F401
+import tornado
 from tornado import gen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -67,7 +67,11 @@ def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
     return DeferredFuture(deferred, _loop())
 
 
-# What `gen.coroutine` does with a Deferred that is yielded.
+# What `gen.coroutine` does with a Deferred that is yielded. Tornado registers a
+# function of its own, without cancellation, when this module of it is imported, and
+# the last one counts. Before 6.5 it imports too much to be imported unasked.
+if tornado.version_info >= (6, 5):
+    importlib.import_module("tornado.platform.twisted")
 gen.convert_yielded.register(Deferred, as_future)  # type: ignore[attr-defined]
 
 
