@@ -90,6 +90,8 @@ def watchdog(give_up):
         yield
     finally:
         timer.cancel()
+        # Until it has ended, the thread holds what `give_up` refers to.
+        timer.join()
     assert not late.is_set(), "the scenario hung"
 
 

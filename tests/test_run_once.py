@@ -277,7 +277,7 @@ def test_a_reactor_that_is_stopped_before_the_result_is_an_error(end):
     with pytest.raises(RuntimeError, match="stopped before the result"):
         run_once(function)
     assert seen == ["shut down"]
-    assert threading.active_count() <= threads  # one of an earlier watchdog may end
+    assert threading.active_count() == threads
 
 
 def test_a_loop_that_is_stopped_before_the_result_is_an_error():
