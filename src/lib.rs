@@ -18,7 +18,7 @@ mod py;
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
-    use crate::py::asyncio::{EventLoop, Handle, TimerHandle};
+    use crate::py::asyncio::{Coroutine, EventLoop, Handle, TaskMaker, TimerHandle};
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]

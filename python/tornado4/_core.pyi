@@ -3,7 +3,7 @@
 What users need of it is documented where it is inherited.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import Context
 from datetime import timedelta
 from typing import Any, Protocol, final
@@ -16,11 +16,13 @@ class _HasFileno(Protocol):
 _Fd = int | _HasFileno
 
 __all__ = [
+    "Coroutine",
     "DelayedCall",
     "EventLoop",
     "Handle",
     "IOLoop",
     "Reactor",
+    "TaskMaker",
     "Timeout",
     "TimerHandle",
 ]
@@ -59,6 +61,24 @@ class TimerHandle(Handle):
     def __le__(self, value: TimerHandle, /) -> bool: ...
     def __gt__(self, value: TimerHandle, /) -> bool: ...
     def __ge__(self, value: TimerHandle, /) -> bool: ...
+
+@final
+class Coroutine:
+    def __new__(cls, coro: object, deferred: type, wait: Callable[[Any], object]) -> Coroutine: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, *args: Any) -> Any: ...
+    def close(self) -> None: ...
+    def __next__(self) -> Any: ...
+    def __await__(self) -> Generator[Any, Any, Any]: ...
+    def __getattribute__(self, name: str, /) -> Any: ...
+
+@final
+class TaskMaker:
+    def __new__(
+        cls, create_task: Callable[..., Any], deferred: type, wait: Callable[[Any], object]
+    ) -> TaskMaker: ...
+    def __call__(self, coro: Any, **kwargs: Any) -> Any: ...
+    def wrap(self, coro: Any) -> Any: ...
 
 @disjoint_base
 class EventLoop:

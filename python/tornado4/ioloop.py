@@ -140,7 +140,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
     def _make_current(self) -> None:
         if not self.is_current:
-            self.old_asyncio = _asyncio_loop_of_thread()
+            self.old_asyncio = asyncio_loop_of_thread()
             self.is_current = True
         IOLoop._thread.current = self
         asyncio.set_event_loop(self.asyncio_loop)
@@ -259,7 +259,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
             self.handle_callback_exception(call)
 
 
-def _asyncio_loop_of_thread() -> Any:
+def asyncio_loop_of_thread() -> Any:
     """Return the asyncio loop that was set for the thread, if any."""
     if sys.version_info >= (3, 14):
         try:

@@ -69,6 +69,21 @@ pub fn scoped_host(py: Python<'_>, address: (String, u16, u32, u32)) -> PyResult
     names.get_item(0)?.extract()
 }
 
+/// Whether asyncio makes a task of `object`.
+pub fn is_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static IS_COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = object.py();
+    if object
+        .get_type()
+        .is(cached(py, &NATIVE, "types", "CoroutineType")?)
+    {
+        return Ok(true);
+    }
+    let check = cached(py, &IS_COROUTINE, "asyncio.coroutines", "iscoroutine")?;
+    check.call1((object,))?.is_truthy()
+}
+
 /// Whether `object` is a `numbers.Real`, Tornado's notion of a number.
 pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static REAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

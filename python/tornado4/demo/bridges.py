@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tornado.ioloop import IOLoop
@@ -17,6 +17,7 @@ from twisted.internet.threads import deferToThread
 
 from tornado4.demo.services import Services
 from tornado4.demo.words import expect, loop_name
+from tornado4.platform.twisted import as_deferred
 
 CHILD = "import sys; print(sys.stdin.read().upper(), end=''); sys.exit(3)"
 
@@ -32,22 +33,20 @@ async def one_loop(services: Services) -> str:
 
 
 async def await_deferred(services: Services) -> str:
-    """asFuture() makes a Deferred awaitable by asyncio, with its result or its failure."""
-    loop = asyncio.get_running_loop()
-    good = deferLater(services.reactor, 0.01, loop_name)
-    expect(await good.asFuture(loop), loop_name())
-    bad = deferLater(services.reactor, 0.01, int, "x")
+    """Any coroutine awaits a Deferred as it is, and gets its result or its failure."""
+    expect(await deferLater(services.reactor, 0.01, loop_name), loop_name())
     try:
-        expect(await bad.asFuture(loop), "a failure")
+        expect(await deferLater(services.reactor, 0.01, int, "x"), "a failure")
     except ValueError as error:
         return f"a result, and a {type(error).__name__}"
     return "unreachable"
 
 
 async def coroutine_as_deferred(services: Services) -> str:
-    """fromCoroutine() for coroutines of Deferreds, fromFuture() for those of asyncio."""
+    """as_deferred() takes a coroutine, which may await both kinds, or a Future."""
 
-    async def of_twisted() -> str:
+    async def of_both() -> str:
+        await asyncio.sleep(0.01)
         return await deferLater(services.reactor, 0.01, loop_name)
 
     async def of_asyncio() -> str:
@@ -55,11 +54,8 @@ async def coroutine_as_deferred(services: Services) -> str:
         return loop_name()
 
     got: list[str] = []
-    for deferred in (
-        Deferred.fromCoroutine(of_twisted()),
-        Deferred.fromFuture(asyncio.ensure_future(of_asyncio())),
-    ):
-        await deferred.addCallback(got.append).asFuture(asyncio.get_running_loop())
+    for awaitable in of_both(), asyncio.ensure_future(of_asyncio()):
+        await as_deferred(awaitable).addCallback(got.append)
     expect(got, [loop_name()] * 2)
     return f"{len(got)} callbacks"
 
@@ -81,14 +77,14 @@ async def wake(hand_over: Callable[[Callable[[], None]], object]) -> str:
 
 async def to_thread(services: Services) -> str:
     loop = asyncio.get_running_loop()
-    futures = [
-        deferToThread(threading.get_ident).asFuture(loop),
+    awaitables: list[Awaitable[int]] = [
+        deferToThread(threading.get_ident),
         IOLoop.current().run_in_executor(None, threading.get_ident),
         loop.run_in_executor(None, threading.get_ident),
     ]
-    idents = {await future for future in futures}
+    idents = {await awaitable for awaitable in awaitables}
     expect(threading.get_ident() in idents, False)
-    return f"{len(futures)} results of {len(idents)} threads"
+    return f"{len(awaitables)} results of {len(idents)} threads"
 
 
 async def timers(services: Services) -> str:
@@ -139,7 +135,7 @@ class Child(ProcessProtocol):
 async def twisted_child(services: Services) -> str:
     child = Child()
     services.reactor.spawnProcess(child, sys.executable, [sys.executable, "-c", CHILD], env=None)
-    got = await child.ended.asFuture(asyncio.get_running_loop())
+    got = await child.ended
     expect(got, (b"PING", 3, loop_name()))
     return f"wrote {got[0]!r}, exit code {got[1]}"
 

@@ -51,12 +51,9 @@ async def asyncio_http(reactor: Any, port: int, text: str) -> bytes:
 
 
 async def twisted_http(reactor: Any, port: int, text: str) -> bytes:
-    async def ask() -> bytes:  # run by Twisted: in here, Deferreds are awaited as they are
-        agent = Agent(reactor)
-        response = await agent.request(b"GET", f"http://{HOST}:{port}/{text}".encode())
-        return heard(await readBody(response))
-
-    return await Deferred.fromCoroutine(ask()).asFuture(asyncio.get_running_loop())
+    agent = Agent(reactor)
+    response = await agent.request(b"GET", f"http://{HOST}:{port}/{text}".encode())
+    return heard(await readBody(response))
 
 
 class AskLine(LineReceiver):
@@ -81,6 +78,5 @@ class AskLine(LineReceiver):
 
 async def twisted_lines(reactor: Any, port: int, text: str) -> bytes:
     endpoint = TCP4ClientEndpoint(reactor, HOST, port)
-    connected = connectProtocol(endpoint, AskLine(text))
-    answer: Deferred[bytes] = connected.addCallback(lambda protocol: protocol.answer)
-    return await answer.asFuture(asyncio.get_running_loop())
+    protocol: AskLine = await connectProtocol(endpoint, AskLine(text))
+    return await protocol.answer

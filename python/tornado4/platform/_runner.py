@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -31,19 +31,33 @@ def loop_to_run() -> asyncio.AbstractEventLoop:
 
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """See `tornado4.run`."""
+    return run_on(loop_to_run, main, debug=debug)
+
+
+def run_on(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    main: Coroutine[Any, Any, _T],
+    *,
+    debug: bool | None = None,
+) -> _T:
+    """Run a coroutine as `asyncio.run` does, on a loop of this factory."""
     if sys.version_info >= (3, 11):
-        with asyncio.Runner(debug=debug, loop_factory=loop_to_run) as runner:
+        with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
             return runner.run(main)
-    return _run_without_runner(main, debug)
+    return _run_without_runner(loop_factory, main, debug)
 
 
-def _run_without_runner(main: Coroutine[Any, Any, _T], debug: bool | None) -> _T:
+def _run_without_runner(
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    main: Coroutine[Any, Any, _T],
+    debug: bool | None,
+) -> _T:
     # Python 3.10 has no Runner, and its asyncio.run takes no loop.
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("tornado4.run() cannot be called from a running event loop")
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}")
-    loop = loop_to_run()
+    loop = loop_factory()
     try:
         asyncio.set_event_loop(loop)
         if debug is not None:

@@ -136,6 +136,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._stop_listening_for_children()
         self._at_start.clear()
         self._at_shutdown.clear()
+        self.__dict__.pop("create_task", None)  # a reactor's
         if self._wakeup_before != -1:
             # Kept for the loop's handlers, which asyncio has removed by now.
             self._give_wakeup_back(-1)

@@ -1,10 +1,14 @@
 //! The asyncio face: handles, and the loop's methods in asyncio's names.
 
+mod coroutine;
 mod handle;
 mod methods;
 mod readers;
+mod task_maker;
 mod timer_handle;
 
 pub use super::event_loop::EventLoop;
+pub use coroutine::Coroutine;
 pub use handle::Handle;
+pub use task_maker::TaskMaker;
 pub use timer_handle::TimerHandle;

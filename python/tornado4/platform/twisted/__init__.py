@@ -7,12 +7,23 @@ documentation of ``tornado.platform.twisted`` of Tornado 4.5.
 
 from __future__ import annotations
 
+from tornado4.platform.twisted._awaiting import as_deferred, as_future, task_factory
 from tornado4.platform.twisted._install import install
 from tornado4.platform.twisted._io_loop import TwistedIOLoop
 from tornado4.platform.twisted._reactor import TornadoReactor
 from tornado4.platform.twisted._resolver import TwistedResolver
+from tornado4.platform.twisted._run_once import run_once
 
-__all__ = ["TornadoReactor", "TwistedIOLoop", "TwistedResolver", "install"]
+__all__ = [
+    "TornadoReactor",
+    "TwistedIOLoop",
+    "TwistedResolver",
+    "as_deferred",
+    "as_future",
+    "install",
+    "run_once",
+    "task_factory",
+]
 
 # Settings such as Scrapy's name the reactor by the place where users find it.
 TornadoReactor.__module__ = TwistedIOLoop.__module__ = __name__

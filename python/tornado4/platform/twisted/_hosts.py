@@ -14,6 +14,7 @@ from tornado4 import _core
 from tornado4.ioloop import IOLoop
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds
 from tornado4.platform.twisted._signals import ChildSignalHandling, HostChildSignalHandling
 
 
@@ -23,6 +24,7 @@ class OwnLoop:
     def __init__(self, loop: EventLoop, io_loop: Any) -> None:
         self.asyncio_loop = loop
         self.engine: _core.EventLoop = loop
+        let_tasks_await_deferreds(loop)
         self.io_loop = io_loop
 
     def when_started(self, start: Callable[[], object]) -> None:

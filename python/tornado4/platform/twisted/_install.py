@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 
 from tornado4.platform._runner import prefer
@@ -15,17 +18,18 @@ def install(io_loop: object = None, *, restartable: bool = False) -> TornadoReac
     Twisted's `ReactorAlreadyInstalledError` if there is a global reactor.
     Follows the documentation of Tornado 4.5.
     """
-    import sys
+    check_not_installed()
+    reactor = TornadoReactor(io_loop, restartable=restartable)
+    installReactor(reactor)
+    prefer(reactor._asyncioEventloop)
+    return reactor
 
-    from twisted.internet.error import ReactorAlreadyInstalledError
 
+def check_not_installed() -> None:
+    """Raise `ReactorAlreadyInstalledError` if there is a global reactor."""
     installed = sys.modules.get("twisted.internet.reactor")
     if installed is not None:
         name = type(installed).__qualname__
         raise ReactorAlreadyInstalledError(
             f"reactor already installed: {type(installed).__module__}.{name}"
         )
-    reactor = TornadoReactor(io_loop, restartable=restartable)
-    installReactor(reactor)
-    prefer(reactor._asyncioEventloop)
-    return reactor

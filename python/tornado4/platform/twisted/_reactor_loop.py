@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from tornado4.platform._guest import Guest
 from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds
 
 _log = Logger()
 
@@ -96,6 +97,7 @@ class ReactorEventLoop(EventLoop):
         host = ReactorHost(reactor, self._sleep)
         self._guest = Guest(self, host, self._entered, self._after_turn)
         self._guest.attach()
+        let_tasks_await_deferreds(self)
         reactor.callWhenRunning(self._begin)
 
     def run_forever(self) -> None:

@@ -1,0 +1,163 @@
+"""From Deferreds to coroutines and Futures, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import importlib
+import inspect
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import tornado
+from tornado import gen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from tornado4 import _core
+from tornado4.ioloop import asyncio_loop_of_thread
+from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted._futures import DeferredFuture, DeferredWait, without_this_frame
+
+_T = TypeVar("_T")
+
+
+def _wait(deferred: Deferred[Any]) -> DeferredWait | None:
+    """Return what a task waits for, None where no asyncio loop runs."""
+    loop = asyncio._get_running_loop()
+    return None if loop is None else DeferredWait(deferred, loop)
+
+
+def let_tasks_await_deferreds(loop: EventLoop) -> None:
+    """Have the tasks that are made on a loop from now on await Deferreds as they are."""
+    if not isinstance(loop.create_task, _core.TaskMaker):
+        maker = _core.TaskMaker(loop.create_task, Deferred, _wait)
+        loop.create_task = maker  # type: ignore[method-assign]
+
+
+_tasks = _core.TaskMaker(asyncio.Task, Deferred, _wait)
+
+
+def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    """Make a task that may await Deferreds, on any asyncio loop.
+
+    For a foreign loop: ``loop.set_task_factory(task_factory)``. Loops of ours don't
+    need it: all tasks are such tasks from the making of the loop's reactor on.
+    `asyncio.Task.get_coro` of them returns a `tornado4._core.Coroutine`, which stands
+    for the coroutine.
+    """
+    task: asyncio.Task[Any] = _tasks(coro, loop=loop, **kwargs)
+    return task
+
+
+def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
+    """Return a future of the running asyncio loop for a Deferred.
+
+    The result is consumed, as by `Deferred.asFuture`: a later callback gets None. A
+    failure's exception has its traceback. Cancelling the future cancels the Deferred,
+    and takes effect when that has fired: a failure then means that the future is
+    cancelled, and a value is its result. A Deferred that somebody else cancels fails
+    with Twisted's `CancelledError`.
+
+    Raises `TypeError` for what is no Deferred, `RuntimeError` if no loop runs, nor is
+    set for the thread (as `IOLoop.make_current` does).
+    """
+    if not isinstance(deferred, Deferred):
+        raise TypeError(f"not a Deferred: {deferred!r}")
+    return DeferredFuture(deferred, _loop())
+
+
+# What `gen.coroutine` does with a Deferred that is yielded. Tornado registers a
+# function of its own, without cancellation, when this module of it is imported, and
+# the last one counts. Before 6.5 it imports too much to be imported unasked.
+if tornado.version_info >= (6, 5):
+    importlib.import_module("tornado.platform.twisted")
+gen.convert_yielded.register(Deferred, as_future)  # type: ignore[attr-defined]
+
+
+class _FutureDeferred(Deferred[Any]):
+    """The result of an asyncio future."""
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        super().__init__()
+        self._future: asyncio.Future[Any] | None = future
+        future.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """Cancel the future. This fires when that is done."""
+        if self._future is None:
+            super().cancel()
+        else:
+            self._future.cancel()
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._future = None
+        if self.called:
+            # By somebody else.
+            return
+        try:
+            result = future.result()
+        except asyncio.CancelledError as error:
+            cancelled = CancelledError(*error.args)
+            cancelled.__cause__ = error
+            self.errback(Failure(cancelled))
+        except BaseException as error:
+            self.errback(Failure(without_this_frame(error)))
+        else:
+            self.callback(result)
+
+
+def as_deferred(awaitable: Awaitable[_T] | concurrent.futures.Future[_T]) -> Deferred[_T]:
+    """Return a Deferred for a coroutine, a Future or any other awaitable.
+
+    A coroutine runs as a task of the running asyncio loop, whichever that is, in a
+    copy of the caller's context; it may await asyncio's things and Deferreds. Futures
+    may be asyncio's, Tornado's or those of `concurrent.futures`. A Deferred is
+    returned as it is. An exception keeps its traceback.
+
+    Cancelling the Deferred cancels the task or the Future; it fires when that is
+    done, with whatever comes of it. What was cancelled, on either side, fails with
+    Twisted's `CancelledError`, for which Twisted's code looks, caused by asyncio's:
+    `Deferred.fromFuture` fails with the latter.
+
+    Raises `TypeError` for what can't be awaited; `RuntimeError` if no loop runs, nor is
+    set for the thread, unless it is a Future of asyncio's or Tornado's.
+    """
+    if isinstance(awaitable, Deferred):
+        return awaitable
+    if asyncio.isfuture(awaitable):
+        return _FutureDeferred(awaitable)
+    if isinstance(awaitable, concurrent.futures.Future):
+        return _FutureDeferred(asyncio.wrap_future(awaitable, loop=_loop()))
+    if not (asyncio.iscoroutine(awaitable) or inspect.isawaitable(awaitable)):
+        raise TypeError(f"not an awaitable: {awaitable!r}")
+    try:
+        loop = _loop()
+    except RuntimeError:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()
+        raise
+    return _FutureDeferred(asyncio.ensure_future(_tasks.wrap(_coroutine(awaitable)), loop=loop))
+
+
+def _coroutine(awaitable: Any) -> Any:
+    if asyncio.iscoroutine(awaitable):
+        return awaitable
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return wait()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the running asyncio loop, or else the one that is set for the thread.
+
+    A foreign reactor's calls run outside of the asyncio loop that it drives.
+    """
+    loop: asyncio.AbstractEventLoop | None = asyncio._get_running_loop()
+    if loop is None:
+        loop = asyncio_loop_of_thread()
+    if loop is None or loop.is_closed():
+        raise RuntimeError("no running event loop, and none is set for this thread")
+    return loop

@@ -1,0 +1,210 @@
+//! A coroutine that may await Deferreds, as a task sees it.
+//!
+//! A Deferred that is awaited yields itself, which a task takes for an error. Here
+//! the task gets a future in its place. How a Deferred hands over its result is
+//! Twisted's business, so the Python side makes that future.
+#![allow(unsafe_code)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyStopIteration;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+
+use crate::core::lock::{lock, try_lock};
+
+/// Where a coroutine got to.
+enum Step<'py> {
+    Yielded(Bound<'py, PyAny>),
+    Returned(Bound<'py, PyAny>),
+}
+
+/// A coroutine that may await Deferreds: Coroutine(coro, deferred, wait).
+///
+/// What `coro` yields is yielded, but an instance of the class `deferred`, for which
+/// `wait(instance)` gives what is yielded instead; None: the instance after all. It
+/// has the methods resume(coro), which takes the next step when the task has
+/// waited, and leave(), for when the coroutine goes on without the result. Whatever
+/// else is asked of this object, `coro` answers.
+#[pyclass(frozen, weakref, module = "tornado4._core")]
+pub struct Coroutine {
+    inner: Py<PyAny>,
+    deferred: Py<PyType>,
+    wait: Py<PyAny>,
+    /// Whether there is something in `waiting`, to know it without the lock.
+    waits: AtomicBool,
+    /// What the task waits for, if it is a Deferred.
+    waiting: Mutex<Option<Py<PyAny>>>,
+}
+
+impl Coroutine {
+    /// The next step of the coroutine, past any result of a Deferred.
+    fn step<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+        let inner = self.inner.bind(value.py());
+        let step = match self.stop_waiting(value.py()) {
+            None => send(inner, value)?,
+            Some(waiting) => resume(&waiting, inner)?,
+        };
+        match step {
+            Step::Yielded(object) => self.replace(object).map(Step::Yielded),
+            returned @ Step::Returned(_) => Ok(returned),
+        }
+    }
+
+    /// What the task sees of a yielded object.
+    fn replace<'py>(&self, object: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = object.py();
+        if !has_type(&object, self.deferred.bind(py)) {
+            return Ok(object);
+        }
+        let waiting = self.wait.bind(py).call1((&object,))?;
+        if waiting.is_none() {
+            return Ok(object);
+        }
+        let before = lock(&self.waiting).replace(waiting.clone().unbind());
+        self.waits.store(true, Ordering::Relaxed);
+        drop(before);
+        Ok(waiting)
+    }
+
+    fn stop_waiting<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        if !self.waits.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.waits.store(false, Ordering::Relaxed);
+        let waiting = lock(&self.waiting).take();
+        waiting.map(|waiting| waiting.into_bound(py))
+    }
+
+    /// Gives up waiting for a Deferred's result.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(waiting) = self.stop_waiting(py) {
+            waiting.call_method0(intern!(py, "leave"))?;
+        }
+        Ok(())
+    }
+}
+
+/// `coroutine.send(value)`, without an exception for a return.
+fn send<'py>(coroutine: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+    let py = coroutine.py();
+    let mut result = std::ptr::null_mut();
+    // SAFETY: attached; both objects are alive, and `result` is a place for one. It
+    // takes any object, whether or not that is a coroutine.
+    let status = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &mut result) };
+    // SAFETY: `result` is null, with an exception set, or a new reference.
+    let object = unsafe { Bound::from_owned_ptr_or_err(py, result)? };
+    if status == ffi::PySendResult::PYGEN_RETURN {
+        Ok(Step::Returned(object))
+    } else {
+        Ok(Step::Yielded(object))
+    }
+}
+
+/// The next step of a coroutine that has waited for a Deferred. Where an exception
+/// went through Twisted's code, its traceback must not tell of it.
+fn resume<'py>(waiting: &Bound<'py, PyAny>, coroutine: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+    let outcome = waiting.call_method1(intern!(waiting.py(), "resume"), (coroutine,))?;
+    let (yielded, raised): (Bound<'py, PyAny>, Bound<'py, PyAny>) = outcome.extract()?;
+    if raised.is_none() {
+        Ok(Step::Yielded(yielded))
+    } else {
+        Err(PyErr::from_value(raised))
+    }
+}
+
+/// Whether `object` is a real instance of `class`: an abstract base class, which
+/// Deferred has, makes `isinstance` slow.
+fn has_type(object: &Bound<'_, PyAny>, class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: attached; both are live type objects.
+    unsafe { ffi::PyType_IsSubtype(object.get_type_ptr(), class.as_type_ptr()) != 0 }
+}
+
+fn stop_iteration(value: Bound<'_, PyAny>) -> PyErr {
+    PyStopIteration::new_err((value.unbind(),))
+}
+
+#[pymethods]
+impl Coroutine {
+    /// Wraps a coroutine; see the class.
+    #[new]
+    pub fn new(coro: Py<PyAny>, deferred: Py<PyType>, wait: Py<PyAny>) -> Self {
+        Coroutine {
+            inner: coro,
+            deferred,
+            wait,
+            waits: AtomicBool::new(false),
+            waiting: Mutex::new(None),
+        }
+    }
+
+    /// Run until the next yield, and return what is yielded.
+    fn send<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match self.step(value)? {
+            Step::Yielded(object) => Ok(object),
+            Step::Returned(object) => Err(stop_iteration(object)),
+        }
+    }
+
+    /// Raise an exception where the coroutine waits, and run until the next yield.
+    #[pyo3(signature = (*args))]
+    fn throw<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = args.py();
+        self.leave(py)?;
+        let inner = self.inner.bind(py);
+        self.replace(inner.call_method1(intern!(py, "throw"), args)?)
+    }
+
+    /// Raise GeneratorExit where the coroutine waits.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.leave(py)?;
+        self.inner.call_method0(py, intern!(py, "close"))?;
+        Ok(())
+    }
+
+    /// This is what a task calls for each step.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.step(py.None().bind(py))? {
+            Step::Yielded(object) => Ok(Some(object)),
+            Step::Returned(object) if object.is_none() => Ok(None),
+            Step::Returned(object) => Err(stop_iteration(object)),
+        }
+    }
+
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.inner.bind(name.py()).getattr(name)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let inner = self.inner.bind(py).repr()?;
+        Ok(format!(
+            "<tornado4 {}>",
+            inner.to_string_lossy().trim_matches(['<', '>'])
+        ))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.inner)?;
+        visit.call(&self.deferred)?;
+        visit.call(&self.wait)?;
+        match try_lock(&self.waiting) {
+            Some(waiting) => visit.call(&*waiting),
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.waits.store(false, Ordering::Relaxed);
+        let waiting = lock(&self.waiting).take();
+        drop(waiting);
+    }
+}

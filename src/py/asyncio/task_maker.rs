@@ -1,0 +1,61 @@
+//! `create_task` of a loop whose tasks may await Deferreds.
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+
+use super::Coroutine;
+use crate::py::imports;
+
+/// What stands for a loop's create_task: TaskMaker(create_task, deferred, wait).
+///
+/// Each coroutine is wrapped in a Coroutine, then given to `create_task`. Being
+/// native, it is in no traceback of where a task was made.
+#[pyclass(frozen, module = "tornado4._core")]
+pub struct TaskMaker {
+    create_task: Py<PyAny>,
+    deferred: Py<PyType>,
+    wait: Py<PyAny>,
+}
+
+#[pymethods]
+impl TaskMaker {
+    #[new]
+    fn new(create_task: Py<PyAny>, deferred: Py<PyType>, wait: Py<PyAny>) -> Self {
+        TaskMaker {
+            create_task,
+            deferred,
+            wait,
+        }
+    }
+
+    /// Make a task of a coroutine, as asyncio.loop.create_task does.
+    #[pyo3(signature = (coro, **kwargs))]
+    fn __call__<'py>(
+        &self,
+        coro: Bound<'py, PyAny>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let coro = self.wrap(coro)?;
+        let create_task = self.create_task.bind(coro.py());
+        create_task.call((coro,), kwargs)
+    }
+
+    /// Return a coroutine that may await Deferreds for one that may not; anything
+    /// else as it is.
+    fn wrap<'py>(&self, coro: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = coro.py();
+        if coro.is_instance_of::<Coroutine>() || !imports::is_coroutine(&coro)? {
+            return Ok(coro);
+        }
+        let (deferred, wait) = (self.deferred.clone_ref(py), self.wait.clone_ref(py));
+        Ok(Bound::new(py, Coroutine::new(coro.unbind(), deferred, wait))?.into_any())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.create_task)?;
+        visit.call(&self.deferred)?;
+        visit.call(&self.wait)
+    }
+}
