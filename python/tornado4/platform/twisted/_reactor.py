@@ -88,8 +88,8 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         for name in _NATIVE:
             if getattr(type(self), name) is getattr(TornadoReactor, name):
                 setattr(self, name, getattr(self._core, name))
-        watches = all(getattr(type(self), name) is getattr(TornadoReactor, name) for name in _FD_SET)
-        self._transportCore = self._core if watches else None
+        own = [n for n in _FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
+        self._transportCore = None if own else self._core
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)

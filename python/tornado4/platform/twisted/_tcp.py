@@ -8,9 +8,10 @@ happens rarely works on it unchanged.
 from __future__ import annotations
 
 import socket
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet import _newtls, address, tcp
+from twisted.internet.abstract import FileDescriptor
 from twisted.python import log
 
 from tornado4 import _core
@@ -21,9 +22,9 @@ class _Plain:
 
     write = _core.StreamTransport._writePlain
     writeSequence = _core.StreamTransport._writeSequencePlain
-    loseConnection = tcp.abstract.FileDescriptor.loseConnection
-    registerProducer = tcp.abstract.FileDescriptor.registerProducer
-    unregisterProducer = tcp.abstract.FileDescriptor.unregisterProducer
+    loseConnection = FileDescriptor.loseConnection
+    registerProducer = FileDescriptor.registerProducer
+    unregisterProducer = FileDescriptor.unregisterProducer
 
 
 class Stream(_core.StreamTransport):
@@ -31,7 +32,7 @@ class Stream(_core.StreamTransport):
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """See `ITLSTransport.startTLS`."""
-        _newtls.startTLS(self, ctx, normal, _Plain)  # type: ignore[no-untyped-call]
+        _newtls.startTLS(self, ctx, normal, _Plain)
 
 
 class _Options:
@@ -111,7 +112,7 @@ class Connector(tcp.Connector):
 class Port(tcp.Port):
     """A port that listens for TCP connections."""
 
-    transport: ClassVar[Any] = Server
+    transport: Any = Server
 
     def doRead(self) -> None:
         """Accept what connections there are."""

@@ -35,7 +35,7 @@ class Transports:
         factory: Any,
         timeout: float = 30.0,
         bindAddress: Any = None,
-    ) -> _tcp.Connector:
+    ) -> Any:
         """See `IReactorTCP.connectTCP`. ``timeout`` is in seconds."""
         connector = _tcp.Connector(host, port, factory, timeout, bindAddress, self)
         connector.connect()
@@ -58,8 +58,9 @@ class Transports:
         listenMultiple: bool = False,
     ) -> _udp.MulticastPort:
         """See `IReactorMulticast.listenMulticast`. ``maxPacketSize`` is in bytes."""
+        reactor: Any = self
         listening = _udp.MulticastPort(
-            port, protocol, interface, maxPacketSize, self, listenMultiple
+            port, protocol, interface, maxPacketSize, reactor, listenMultiple
         )
         listening.startListening()
         return listening
@@ -87,9 +88,7 @@ class Transports:
         if addressFamily == socket.AF_UNIX:
             port = _unix.Port._fromListeningDescriptor(self, fileDescriptor, factory)
         else:
-            port = _tcp.Port._fromListeningDescriptor(
-                self, fileDescriptor, addressFamily, factory
-            )
+            port = _tcp.Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         port.startListening()
         return port
 

@@ -5,7 +5,7 @@ Descriptors are received natively, and sent and handed over by Twisted's code.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet import unix
 
@@ -24,7 +24,7 @@ class _Descriptors(Stream):
     def doWrite(self) -> Any:
         """Send what waits; first descriptors, each with a byte of data."""
         if self._sendmsgQueue:
-            sent = unix._SendmsgMixin.writeSomeData(self, self.dataBuffer)
+            sent = unix._SendmsgMixin.writeSomeData(self, self.dataBuffer)  # type: ignore[arg-type]
             if isinstance(sent, Exception) or sent < 0:
                 return sent
             self._consume(sent)
@@ -37,7 +37,7 @@ class _Descriptors(Stream):
         """See `IUNIXTransport.sendFileDescriptor`."""
         # Nothing of what was or will be written may overtake it.
         self._corked = True
-        unix._SendmsgMixin.sendFileDescriptor(self, fileno)
+        unix._SendmsgMixin.sendFileDescriptor(self, fileno)  # type: ignore[arg-type]
 
 
 class Server(_Descriptors, unix.Server):
@@ -54,11 +54,11 @@ class Client(_Descriptors, unix.Client):
 class Connector(unix.Connector):
     """See `unix.Connector`."""
 
-    def _makeTransport(self) -> Client:
+    def _makeTransport(self) -> Any:
         return Client(self.address, self, self.reactor, self.checkPID)
 
 
 class Port(unix.Port):
     """A port that listens for UNIX connections."""
 
-    transport: ClassVar[Any] = Server
+    transport: Any = Server

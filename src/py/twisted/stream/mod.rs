@@ -17,7 +17,7 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::Reactor;
 use crate::core::fifo::Fifo;
@@ -463,13 +463,17 @@ impl StreamTransport {
     // What waits to be sent, as FileDescriptor shows it
 
     #[getter]
-    fn get_dataBuffer(&self) -> Vec<u8> {
-        lock(&self.state).queue.to_vec()
+    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let unsent = lock(&self.state).queue.to_vec();
+        PyBytes::new(py, &unsent)
     }
 
-    #[getter]
-    fn get_offset(&self) -> usize {
-        0
+    #[setter]
+    fn set_dataBuffer(&self, data: Bound<'_, PyBytes>) {
+        let mut queue = SendQueue::default();
+        let empty = queue.push(PyBackedBytes::from(data));
+        let before = std::mem::replace(&mut lock(&self.state).queue, queue);
+        drop((before, empty));
     }
 
     #[getter(_tempDataLen)]
