@@ -17,14 +17,17 @@ _Fd = int | _HasFileno
 
 __all__ = [
     "Coroutine",
+    "DatagramTransport",
     "DelayedCall",
     "EventLoop",
     "Handle",
     "IOLoop",
     "Reactor",
+    "StreamTransport",
     "TaskMaker",
     "Timeout",
     "TimerHandle",
+    "accept_connections",
 ]
 
 @disjoint_base
