@@ -146,25 +146,41 @@ impl Reactor {
         Ok(())
     }
 
-    /// Watches a descriptor object in one direction.
+    /// Watches a descriptor object in one direction; with `only`, no longer in the
+    /// other one, by the same system call.
     ///
     /// # Errors
     /// `ValueError` for one that has no descriptor; `OSError` as the system gives it.
-    pub fn watch(slf: &Bound<'_, Self>, object: &Bound<'_, PyAny>, role: Role) -> PyResult<()> {
+    pub fn watch(
+        slf: &Bound<'_, Self>,
+        object: &Bound<'_, PyAny>,
+        role: Role,
+        only: bool,
+    ) -> PyResult<()> {
         let this = slf.get();
         let fd = fileno(object)?;
         if fd < 0 {
             let message = format!("file descriptor cannot be a negative integer ({fd})");
             return Err(PyValueError::new_err(message));
         }
+        let other = match role {
+            Role::Read => Role::Write,
+            _ => Role::Read,
+        };
+        let other = (only && this.watched(object, other) == Some(fd)).then_some(other);
         if this.watched(object, role) == Some(fd) {
+            other
+                .into_iter()
+                .for_each(|other| this.unwatch(object, other));
             return Ok(());
         }
         let watcher = Arc::new(Watcher::Selectable(Selectable {
             reactor: slf.clone().unbind(),
             object: object.clone().unbind(),
         }));
-        let displaced = this.event_loop().watch(fd, &watcher, &[role], &[])?;
+        let displaced = this
+            .event_loop()
+            .watch(fd, &watcher, &[role], other.as_slice())?;
         drop(displaced);
         Ok(())
     }
@@ -371,12 +387,12 @@ impl Reactor {
     /// Raises PermissionError for what can't be polled, such as a regular
     /// file. Follows IReactorFDSet.
     fn addReader(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
-        Reactor::watch(slf, reader, Role::Read)
+        Reactor::watch(slf, reader, Role::Read, false)
     }
 
     /// Call `writer.doWrite()` whenever it can take output.
     fn addWriter(slf: &Bound<'_, Self>, writer: &Bound<'_, PyAny>) -> PyResult<()> {
-        Reactor::watch(slf, writer, Role::Write)
+        Reactor::watch(slf, writer, Role::Write, false)
     }
 
     /// Watch a reader no longer; one that isn't watched is ignored.

@@ -146,12 +146,14 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
 
     def removeReader(self, reader: Any) -> None:
         """See `IReactorFDSet.removeReader`."""
-        self._continuousPolling.removeReader(reader)
+        if self._continuousPolling.isReading(reader):
+            self._continuousPolling.removeReader(reader)
         self._core.removeReader(reader)
 
     def removeWriter(self, writer: Any) -> None:
         """See `IReactorFDSet.removeWriter`."""
-        self._continuousPolling.removeWriter(writer)
+        if self._continuousPolling.isWriting(writer):
+            self._continuousPolling.removeWriter(writer)
         self._core.removeWriter(writer)
 
     def removeAll(self) -> Any:

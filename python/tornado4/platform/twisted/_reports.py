@@ -24,6 +24,7 @@ __all__ = [
     "AlreadyCalled",
     "AlreadyCancelled",
     "ConnectionAborted",
+    "Failure",
     "ILogContext",
     "TwistedDelayedCall",
     "creation_stack",

@@ -25,6 +25,20 @@ pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
         .extract()
 }
 
+/// Something of Twisted's, from the module that knows it.
+///
+/// # Errors
+/// None, unless Twisted is broken.
+pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let py = slf.py();
+    match slf.get().core(py) {
+        Some(core) => core.bind(py).get().reports(py).getattr(name),
+        None => py
+            .import("tornado4.platform.twisted._reports")?
+            .getattr(name),
+    }
+}
+
 /// The descriptor.
 ///
 /// # Errors
@@ -231,6 +245,8 @@ fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
         intern!(py, "_dataReceived"),
         intern!(py, "fileno"),
         intern!(py, "logPrefix"),
+        intern!(py, "stopReading"),
+        intern!(py, "startWriting"),
     ] {
         if !class.getattr(name)?.is(native.getattr(name)?) {
             return Ok(false);

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::super::Reactor;
+use super::attributes::twisted;
 use super::{Flag, StreamTransport, missing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
@@ -59,6 +60,50 @@ impl StreamTransport {
     }
 }
 
+/// Ends the connection once everything is sent, through the TLS layer if there is one.
+///
+/// # Errors
+/// Those of the TLS layer, and of the protocol if the end comes at once.
+pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    let py = slf.py();
+    let (tls, half_closed, native) = {
+        let state = lock(&slf.get().state);
+        if !state.is(Flag::Connected) || state.is(Flag::Disconnecting) {
+            return Ok(());
+        }
+        (
+            state.is(Flag::Tls),
+            state.is(Flag::WriteDisconnected),
+            state.is(Flag::Native),
+        )
+    };
+    if tls {
+        let protocol = slf.get().get_protocol(py)?;
+        protocol.call_method0(py, intern!(py, "loseConnection"))?;
+        return Ok(());
+    }
+    match slf.get().core(py) {
+        Some(core) if native && !half_closed => {
+            Reactor::watch(core.bind(py), slf.as_any(), Role::Write, true)?;
+            slf.get().set(Flag::Writing, true);
+        }
+        _ => {
+            slf.call_method0(intern!(py, "stopReading"))?;
+            if half_closed {
+                // Nothing is sent any more, so nobody would notice.
+                slf.call_method0(intern!(py, "stopWriting"))?;
+                let done = twisted(slf, "CONNECTION_DONE")?;
+                let done = twisted(slf, "Failure")?.call1((done,))?;
+                slf.call_method1(intern!(py, "connectionLost"), (done,))?;
+                return Ok(());
+            }
+            slf.call_method0(intern!(py, "startWriting"))?;
+        }
+    }
+    slf.get().set(Flag::Disconnecting, true);
+    Ok(())
+}
+
 /// Ends the connection: tells the producer, closes the socket, tells the protocol.
 ///
 /// # Errors
@@ -83,15 +128,7 @@ pub fn connection_lost(
     }
     slf.call_method0(intern!(py, "stopReading"))?;
     slf.call_method0(intern!(py, "stopWriting"))?;
-    let aborted = match slf.get().core(py) {
-        Some(core) => core
-            .get()
-            .reports(py)
-            .getattr(intern!(py, "ConnectionAborted"))?,
-        None => py
-            .import("twisted.internet.error")?
-            .getattr("ConnectionAborted")?,
-    };
+    let aborted = twisted(slf, "ConnectionAborted")?;
     let aborted = reason.call_method1(intern!(py, "check"), (aborted,))?;
     slf.call_method1(intern!(py, "_closeSocket"), (!aborted.is_truthy()?,))?;
     let (protocol, rest) = {

@@ -154,7 +154,7 @@ impl StreamTransport {
     /// Calls the reactor's method for a role, its native one if it can be.
     fn watch(slf: &Bound<'_, Self>, role: Role) -> PyResult<()> {
         match slf.get().core(slf.py()) {
-            Some(core) => Reactor::watch(core.bind(slf.py()), slf.as_any(), role),
+            Some(core) => Reactor::watch(core.bind(slf.py()), slf.as_any(), role, false),
             None => attributes::ask_reactor(slf, role, true),
         }
     }
@@ -307,6 +307,11 @@ impl StreamTransport {
     }
 
     // The end
+
+    /// End the connection once everything is sent. Follows ITransport.
+    fn loseConnection(slf: &Bound<'_, Self>) -> PyResult<()> {
+        lifetime::lose_connection(slf)
+    }
 
     /// End the connection and tell the protocol. Follows tcp.Connection.
     fn connectionLost(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 
+use super::attributes::twisted;
 use super::{BUFFER_SIZE, Flag, State, StreamTransport};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
@@ -27,11 +28,7 @@ type Reason<'py> = PyResult<Option<Bound<'py, PyAny>>>;
 
 /// A reason of Twisted's for the end of a connection.
 fn reason<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> Reason<'py> {
-    let py = slf.py();
-    match slf.get().core(py) {
-        Some(core) => core.bind(py).get().reason(py, name).map(Some),
-        None => Ok(Some(py.import("twisted.internet.main")?.getattr(name)?)),
-    }
+    twisted(slf, name).map(Some)
 }
 
 /// A transport whose events take the short way, as it is at one moment.
