@@ -50,6 +50,27 @@ pub struct EventLoop {
     pub(super) thread: AtomicU64,
 }
 
+/// How often in a row there was nothing to do, when the loop looked before it waited.
+#[derive(Default)]
+pub struct Misses(u32);
+
+impl Misses {
+    /// Whether to look before waiting. After some misses it is tried now and then
+    /// only: a loop that always has to wait for the next thing shouldn't ask twice.
+    pub fn should_look(&mut self) -> bool {
+        if self.0 < 8 {
+            return true;
+        }
+        self.0 = self.0.wrapping_add(1);
+        self.0.is_multiple_of(8)
+    }
+
+    /// Notes what the look has found.
+    pub fn note(&mut self, found: bool) {
+        self.0 = if found { 0 } else { self.0.wrapping_add(1) };
+    }
+}
+
 /// What a turn needs while it waits, kept from turn to turn.
 pub struct Waiting {
     /// What the poll reported.
@@ -58,6 +79,8 @@ pub struct Waiting {
     pub due: Vec<Timer>,
     /// When other threads last had a chance to run.
     pub detached: Deadline,
+    /// Whether looking before waiting is worth it.
+    pub misses: Misses,
 }
 
 impl Default for Waiting {
@@ -66,6 +89,7 @@ impl Default for Waiting {
             events: Vec::new(),
             due: Vec::new(),
             detached: Deadline::now(),
+            misses: Misses::default(),
         }
     }
 }

@@ -176,9 +176,15 @@ fn wait(
         py.detach(|| poll(Some(Duration::ZERO)))?;
         return Ok(next);
     }
-    poll(Some(Duration::ZERO))?;
     let may_wait = limit != Some(Duration::ZERO);
-    if busy || !may_wait || !events.is_empty() || !this.calls.begin_wait() {
+    if busy || !may_wait || waiting.misses.should_look() {
+        poll(Some(Duration::ZERO))?;
+        waiting.misses.note(busy || !events.is_empty());
+        if busy || !may_wait || !events.is_empty() {
+            return Ok(next);
+        }
+    }
+    if !this.calls.begin_wait() {
         return Ok(next);
     }
     // Taken after `begin_wait`: a timer that another thread sets from here on
