@@ -27,7 +27,7 @@ const DETACH_EVERY: Duration = Duration::from_millis(10);
 /// How many bytes are held at most before they are sent: what is written in one turn
 /// is sent together at its end, which wakes a peer on this machine less often, as
 /// long as it stays in the processor's cache.
-const HELD: usize = 32 * 1024;
+const HELD: usize = 64 * 1024;
 
 /// Turns until `stop` was asked for.
 ///
