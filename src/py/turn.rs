@@ -63,6 +63,8 @@ fn turn_with(
     waiting: &mut Waiting,
 ) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
+    // A turn within a callback: its answer may be what is waited for.
+    send_unsent(event_loop)?;
     let waited = wait(this, py, poller, limit, waiting);
     for event in waiting.events.drain(..) {
         watcher::queue(this, py, event);
@@ -114,13 +116,18 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     } else {
         call.run(event_loop)
     };
+    outcome.and(send_unsent(event_loop))
+}
+
+/// Sends what has been written to Twisted's transports.
+fn send_unsent(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let mut sent = Ok(());
-    while let Some(mut unsent) = this.take_unsent() {
+    while let Some(mut unsent) = event_loop.get().take_unsent() {
         while let Some(transport) = unsent.pop() {
             sent = sent.and(stream::flush(transport.bind(event_loop.py())));
         }
     }
-    outcome.and(sent)
+    sent
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.
