@@ -256,7 +256,8 @@ pub fn write_sequence_plain(
     for piece in iovec.try_iter()? {
         empty.extend(pieces.push(PyBackedBytes::from(bytes(&piece?)?)));
     }
-    if pieces.is_empty() {
+    // Pieces of nothing count: a pull producer that writes them is asked again.
+    if pieces.is_empty() && empty.is_empty() {
         return Ok(());
     }
     let mut state = lock(&slf.get().state);
