@@ -377,8 +377,10 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
     let (sent, state) = send(slf, lock(&slf.get().state))?;
     let empty = state.queue.is_empty();
+    let ended = empty && state.is(Flag::WriteDisconnected);
     drop(state);
-    if !sent {
+    // Twisted's own transports find that out by sending nothing.
+    if !sent || ended {
         return reason(slf, "CONNECTION_LOST");
     }
     if !empty {
