@@ -88,7 +88,9 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         for name in _NATIVE:
             if getattr(type(self), name) is getattr(TornadoReactor, name):
                 setattr(self, name, getattr(self._core, name))
-        watches = all(getattr(type(self), name) is getattr(TornadoReactor, name) for name in _FD_SET)
+        watches = all(
+            getattr(type(self), name) is getattr(TornadoReactor, name) for name in _FD_SET
+        )
         self._transportCore = self._core if watches else None
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)

@@ -64,9 +64,7 @@ class Transports:
         if addressFamily == socket.AF_UNIX:
             port = _unix.Port._fromListeningDescriptor(self, fileDescriptor, factory)
         else:
-            port = _tcp.Port._fromListeningDescriptor(
-                self, fileDescriptor, addressFamily, factory
-            )
+            port = _tcp.Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, factory)
         port.startListening()
         return port
 

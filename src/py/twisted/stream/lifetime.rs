@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::super::Reactor;
-use super::{Flag, StreamTransport, missing};
+use super::{Flag, StreamTransport, attributes, missing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
@@ -25,6 +25,8 @@ pub struct Accepted<'a, 'py> {
     pub server: &'a Bound<'py, PyAny>,
     /// Its number.
     pub session: u64,
+    /// The number where the port listens.
+    pub port: &'a Bound<'py, PyAny>,
     /// The reactor, whose methods are the native ones.
     pub reactor: &'a Bound<'py, PyAny>,
     /// The reactor's core.
@@ -49,6 +51,8 @@ impl StreamTransport {
             state.protocol = Some(accepted.protocol.clone().unbind());
             state.server = Some(accepted.server.clone().unbind());
             state.session = accepted.session;
+            let class = accepted.protocol.get_type().unbind();
+            state.origin = Some((class, accepted.port.clone().unbind()));
             state.reactor = Some(accepted.reactor.clone().unbind());
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
@@ -81,6 +85,7 @@ pub fn connection_lost(
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
     }
+    attributes::keep_name(slf)?;
     slf.call_method0(intern!(py, "stopReading"))?;
     slf.call_method0(intern!(py, "stopWriting"))?;
     let aborted = match slf.get().core(py) {

@@ -142,11 +142,12 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
 /// What the protocol raises.
 pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>) -> Reason<'py> {
     let py = slf.py();
-    if data.is_none() {
+    if !data.is_truthy()? {
         return ended(slf);
     }
     let protocol = slf.get().get_protocol(py)?;
-    deliver(slf, protocol.bind(py), data.cast::<PyBytes>()?)
+    protocol.call_method1(py, intern!(py, "dataReceived"), (data,))?;
+    Ok(None)
 }
 
 fn deliver<'py>(
@@ -322,13 +323,15 @@ fn written<'a>(
 /// # Errors
 /// None, unless a reactor of somebody's own raises.
 pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let detours = Flag::Writing as u16 | Flag::Aborting as u16 | Flag::Corked as u16;
+    let detours = Flag::Writing as u16 | Flag::Aborting as u16;
     let mut state = lock(&slf.get().state);
     state.set(Flag::Unsent, false);
-    if state.flags & detours != 0 || !state.is(Flag::Connected) {
-        let corked = state.is(Flag::Corked) && !state.is(Flag::Writing);
+    let [_, own_method] = &state.methods;
+    let asks = state.is(Flag::Corked) || state.is(Flag::OwnWrite) || own_method.is_some();
+    if state.flags & detours != 0 || asks || !state.is(Flag::Connected) {
+        let asks = asks && state.flags & detours == 0 && state.is(Flag::Connected);
         drop(state);
-        return if corked { start_writing(slf) } else { Ok(()) };
+        return if asks { start_writing(slf) } else { Ok(()) };
     }
     let (sent, state) = send(slf, state)?;
     let more = !sent
