@@ -68,6 +68,8 @@ fn turn_with(
     waiting: &mut Waiting,
 ) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
+    // A turn within a callback: its answer may be what is waited for.
+    send(event_loop, 1)?;
     let waited = wait(this, py, poller, limit, waiting);
     for event in waiting.events.drain(..) {
         watcher::queue(this, py, event);

@@ -28,6 +28,7 @@ pub fn accept_connections<'py>(
 ) -> PyResult<(usize, bool)> {
     let py = port.py();
     let reactor = port.getattr(intern!(py, "reactor"))?;
+    let number = port.getattr(intern!(py, "_realPortNumber"))?;
     let mut accepted = 0;
     for _ in 0..count {
         // Anew each time: the application may have closed the port.
@@ -60,6 +61,7 @@ pub fn accept_connections<'py>(
             protocol: &protocol,
             server: port,
             session,
+            port: &number,
             reactor: &reactor,
             core,
         };

@@ -66,16 +66,15 @@ class Server(Stream, _Options, tcp.Server):
 
     def __getattr__(self, name: str) -> Any:
         # Rarely asked for, so it isn't made for each connection.
-        made: Any
+        made: Any = None
         if name == "client":
             made = self._peername()
         elif name == "hostname":
             made = self.client[0]
         elif name == "repstr":
-            protocol = type(self.protocol).__name__
-            made = f"<{protocol} #{self.sessionno} on {self.server._realPortNumber}>"
-        else:
-            made = None
+            origin = self._origin()
+            if origin is not None:
+                made = f"<{origin[0].__name__} #{self.sessionno} on {origin[1]}>"
         if made is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         setattr(self, name, made)

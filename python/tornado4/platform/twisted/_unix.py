@@ -21,7 +21,7 @@ class _Descriptors(Stream):
         self._unix = True
         super().__init__(*args)
 
-    def doWrite(self) -> Any:
+    def _doWrite(self) -> Any:
         """Send what waits; first descriptors, each with a byte of data."""
         if self._sendmsgQueue:
             sent = unix._SendmsgMixin.writeSomeData(self, self.dataBuffer)  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ class _Descriptors(Stream):
             if self._sendmsgQueue:
                 return None
         self._corked = False
-        return super().doWrite()
+        return super()._doWrite()
 
     def sendFileDescriptor(self, fileno: int) -> None:
         """See `IUNIXTransport.sendFileDescriptor`."""

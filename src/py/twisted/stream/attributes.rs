@@ -81,10 +81,15 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 /// Those of its `fileno`.
 pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
     let fd = fileno(socket)?;
-    let native = is_native(&slf.get_type())?;
+    let class = slf.get_type();
+    let native = is_native(&class)?;
+    let own_write = !is_inherited(&class, intern!(class.py(), "doWrite"))?;
+    let buffer_size = own_buffer_size(&class)?;
     let (owned, before) = {
         let mut state = lock(&slf.get().state);
         state.set(Flag::Native, native);
+        state.set(Flag::OwnWrite, own_write);
+        state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
         let owned = state.socket.is_none().then_some(state.fd);
         state.fd = fd;
         (owned, state.socket.replace(socket.clone().unbind()))
@@ -131,11 +136,22 @@ pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, P
     }
 }
 
-/// Puts another protocol in place. The log string is made of the first one.
+/// Puts another protocol in place.
 ///
 /// # Errors
 /// Those of the first protocol's log prefix.
 pub fn set_protocol(slf: &Bound<'_, StreamTransport>, protocol: Py<PyAny>) -> PyResult<()> {
+    keep_name(slf)?;
+    let before = lock(&slf.get().state).protocol.replace(protocol);
+    drop(before);
+    Ok(())
+}
+
+/// Sees to it that the log string is made of the first protocol, before that goes.
+///
+/// # Errors
+/// Those of the protocol's log prefix.
+pub fn keep_name(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let named = {
         let state = lock(&slf.get().state);
         state.logstr.is_some() || state.server.is_none() || state.protocol.is_none()
@@ -143,8 +159,6 @@ pub fn set_protocol(slf: &Bound<'_, StreamTransport>, protocol: Py<PyAny>) -> Py
     if !named {
         logstr(slf)?;
     }
-    let before = lock(&slf.get().state).protocol.replace(protocol);
-    drop(before);
     Ok(())
 }
 
@@ -238,7 +252,6 @@ pub fn set_method(transport: &StreamTransport, role: Role, method: Option<Py<PyA
 /// Whether a class leaves to the native transport what the short way goes past.
 fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
     let py = class.py();
-    let native = py.get_type::<StreamTransport>();
     for name in [
         intern!(py, "doRead"),
         intern!(py, "doWrite"),
@@ -248,9 +261,24 @@ fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
         intern!(py, "stopReading"),
         intern!(py, "startWriting"),
     ] {
-        if !class.getattr(name)?.is(native.getattr(name)?) {
+        if !is_inherited(class, name)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Whether a class has something from the native transport.
+fn is_inherited(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<bool> {
+    let native = class.py().get_type::<StreamTransport>();
+    Ok(class.getattr(name)?.is(native.getattr(name)?))
+}
+
+/// The buffer's size that a class says, if it does.
+fn own_buffer_size(class: &Bound<'_, PyType>) -> PyResult<Option<usize>> {
+    let name = intern!(class.py(), "bufferSize");
+    if is_inherited(class, name)? {
+        return Ok(None);
+    }
+    class.getattr(name)?.extract().map(Some)
 }

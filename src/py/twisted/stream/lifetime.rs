@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::super::Reactor;
-use super::attributes::twisted;
+use super::attributes::{self, twisted};
 use super::{Flag, StreamTransport, missing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
@@ -26,6 +26,8 @@ pub struct Accepted<'a, 'py> {
     pub server: &'a Bound<'py, PyAny>,
     /// Its number.
     pub session: u64,
+    /// The number where the port listens.
+    pub port: &'a Bound<'py, PyAny>,
     /// The reactor, whose methods are the native ones.
     pub reactor: &'a Bound<'py, PyAny>,
     /// The reactor's core.
@@ -50,6 +52,8 @@ impl StreamTransport {
             state.protocol = Some(accepted.protocol.clone().unbind());
             state.server = Some(accepted.server.clone().unbind());
             state.session = accepted.session;
+            let class = accepted.protocol.get_type().unbind();
+            state.origin = Some((class, accepted.port.clone().unbind()));
             state.reactor = Some(accepted.reactor.clone().unbind());
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
@@ -126,6 +130,7 @@ pub fn connection_lost(
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
     }
+    attributes::keep_name(slf)?;
     slf.call_method0(intern!(py, "stopReading"))?;
     slf.call_method0(intern!(py, "stopWriting"))?;
     let aborted = twisted(slf, "ConnectionAborted")?;

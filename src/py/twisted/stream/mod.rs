@@ -17,7 +17,7 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 
 use super::Reactor;
 use crate::core::fifo::Fifo;
@@ -59,6 +59,8 @@ pub(super) enum Flag {
     Unix = 1 << 13,
     /// Nobody has methods of their own for what is done natively.
     Native = 1 << 14,
+    /// The class has a `doWrite` of its own: nothing is sent but by that.
+    OwnWrite = 1 << 15,
 }
 
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.
@@ -85,6 +87,8 @@ struct State {
     /// The port that accepted this connection, and its number there.
     server: Option<Py<PyAny>>,
     session: u64,
+    /// The class of the protocol it was made for, and where the port listened.
+    origin: Option<(Py<PyType>, Py<PyAny>)>,
     peer: Option<std::net::SocketAddr>,
     /// `doRead` and `doWrite` that were set on the object.
     methods: [Option<Py<PyAny>>; 2],
@@ -199,6 +203,7 @@ impl StreamTransport {
                 logstr: None,
                 server: None,
                 session: 0,
+                origin: None,
                 peer: None,
                 methods: [None, None],
             }),
@@ -343,6 +348,14 @@ impl StreamTransport {
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let peer = lock(&self.state).peer;
         peer.map(|peer| attributes::address(py, &peer)).transpose()
+    }
+
+    /// The class of the protocol that a port's connection was made for, and the
+    /// number where the port listened; None if no port's native code made it.
+    fn _origin(&self, py: Python<'_>) -> Option<(Py<PyType>, Py<PyAny>)> {
+        let state = lock(&self.state);
+        let (class, port) = state.origin.as_ref()?;
+        Some((class.clone_ref(py), port.clone_ref(py)))
     }
 
     fn _getOption(slf: &Bound<'_, Self>, level: i32, name: i32) -> PyResult<i32> {
@@ -637,6 +650,10 @@ impl StreamTransport {
         visit.call(&state.core)?;
         visit.call(&state.logstr)?;
         visit.call(&state.server)?;
+        if let Some((class, port)) = &state.origin {
+            visit.call(class)?;
+            visit.call(port)?;
+        }
         let [read, write] = &state.methods;
         visit.call(read)?;
         visit.call(write)
@@ -657,7 +674,8 @@ impl StreamTransport {
         drop(held);
         let held = {
             let mut state = lock(&self.state);
-            (state.core.take(), std::mem::take(&mut state.methods))
+            let methods = std::mem::take(&mut state.methods);
+            (state.core.take(), methods, state.origin.take())
         };
         drop(held);
     }

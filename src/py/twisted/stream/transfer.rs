@@ -144,11 +144,12 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
 /// What the protocol raises.
 pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>) -> Reason<'py> {
     let py = slf.py();
-    if data.is_none() {
+    if !data.is_truthy()? {
         return ended(slf);
     }
     let protocol = slf.get().get_protocol(py)?;
-    deliver(slf, protocol.bind(py), data.cast::<PyBytes>()?)
+    protocol.call_method1(py, intern!(py, "dataReceived"), (data,))?;
+    Ok(None)
 }
 
 fn deliver<'py>(
@@ -258,7 +259,8 @@ pub fn write_sequence_plain(
     for piece in iovec.try_iter()? {
         empty.extend(pieces.push(PyBackedBytes::from(bytes(&piece?)?)));
     }
-    if pieces.is_empty() {
+    // Pieces of nothing count: a pull producer that writes them is asked again.
+    if pieces.is_empty() && empty.is_empty() {
         return Ok(());
     }
     let mut state = lock(&slf.get().state);
@@ -332,13 +334,15 @@ fn written<'a>(
 /// # Errors
 /// None, unless a reactor of somebody's own raises.
 pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let detours = Flag::Writing as u16 | Flag::Aborting as u16 | Flag::Corked as u16;
+    let detours = Flag::Writing as u16 | Flag::Aborting as u16;
     let mut state = lock(&slf.get().state);
     state.set(Flag::Unsent, false);
-    if state.flags & detours != 0 || !state.is(Flag::Connected) {
-        let corked = state.is(Flag::Corked) && !state.is(Flag::Writing);
+    let [_, own_method] = &state.methods;
+    let asks = state.is(Flag::Corked) || state.is(Flag::OwnWrite) || own_method.is_some();
+    if state.flags & detours != 0 || asks || !state.is(Flag::Connected) {
+        let asks = asks && state.flags & detours == 0 && state.is(Flag::Connected);
         drop(state);
-        return if corked { start_writing(slf) } else { Ok(()) };
+        return if asks { start_writing(slf) } else { Ok(()) };
     }
     let (sent, state) = send(slf, state)?;
     let more = !sent
@@ -387,8 +391,10 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
     let (sent, state) = send(slf, lock(&slf.get().state))?;
     let empty = state.queue.is_empty();
+    let ended = empty && state.is(Flag::WriteDisconnected);
     drop(state);
-    if !sent {
+    // Twisted's own transports find that out by sending nothing.
+    if !sent || ended {
         return reason(slf, "CONNECTION_LOST");
     }
     if !empty {
