@@ -69,7 +69,7 @@ fn turn_with(
 ) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
-    send(event_loop, 1)?;
+    send(event_loop, 1);
     let waited = wait(this, py, poller, limit, waiting);
     for event in waiting.events.drain(..) {
         watcher::queue(this, py, event);
@@ -81,7 +81,7 @@ fn turn_with(
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer);
-    let outcome = outcome.and(send(event_loop, 1));
+    send(event_loop, 1);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
         this.calls.abandon_turn(&outer);
@@ -121,18 +121,17 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     } else {
         call.run(event_loop)
     };
-    outcome.and(send(event_loop, HELD))
+    send(event_loop, HELD);
+    outcome
 }
 
 /// Sends what was written to Twisted's transports, if it is at least `bytes`.
-fn send(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
-    let mut outcome = Ok(());
+fn send(event_loop: &Bound<'_, EventLoop>, bytes: usize) {
     while let Some(mut unsent) = event_loop.get().take_unsent(bytes) {
         while let Some(transport) = unsent.pop() {
-            outcome = outcome.and(stream::flush(transport.bind(event_loop.py())));
+            stream::flush(transport.bind(event_loop.py()));
         }
     }
-    outcome
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.

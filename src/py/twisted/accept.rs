@@ -1,7 +1,6 @@
 //! Accepting connections: a listening port's work when it is readable.
 
 use std::io::ErrorKind;
-use std::os::fd::IntoRawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -40,9 +39,7 @@ pub fn accept_connections<'py>(
         };
         accepted += 1;
         let Some(peer) = peer else {
-            // Not by Internet: the port knows what to do with it.
-            let connection = connection.into_raw_fd();
-            port.call_method1(intern!(py, "_accepted"), (connection,))?;
+            // Closed: only a port that was adopted under a wrong family gets this.
             continue;
         };
         let client = address(py, &peer)?;

@@ -179,10 +179,11 @@ impl<'py> Event<'_, 'py> {
         let object = selectable.object.bind(py);
         let mut why = None;
         if self.readiness.is_readable() && role == Role::Read {
-            *reading = true;
             let mut full;
             for _ in 0..READS {
+                *reading = false;
                 (why, full) = direct.read(selectable.reactor.get())?;
+                *reading = true;
                 if !full || why.is_some() || !self.watches(selectable, Role::Read) {
                     break;
                 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -37,6 +38,22 @@ impl ReadBuffer {
 }
 
 impl Reactor {
+    /// Whether a protocol's log prefix is just the name of its class.
+    ///
+    /// # Errors
+    /// None, unless Twisted is broken.
+    pub fn names_by_class(&self, protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (py, name) = (protocol.py(), intern!(protocol.py(), "logPrefix"));
+        let stock = self
+            .reports(py)
+            .getattr(intern!(py, "Protocol"))?
+            .getattr(name)?;
+        let class = protocol.get_type();
+        Ok(class
+            .getattr_opt(name)?
+            .is_some_and(|method| method.is(&stock)))
+    }
+
     /// Reads once from a socket, up to `limit` bytes.
     ///
     /// # Errors
@@ -48,7 +65,9 @@ impl Reactor {
         limit: Option<usize>,
     ) -> io::Result<Bound<'py, PyBytes>> {
         self.buffer
-            .with(limit.unwrap_or(READ_SIZE), |buffer| receive(py, fd, buffer))
+            .with(limit.unwrap_or(READ_SIZE).min(READ_SIZE), |buffer| {
+                receive(py, fd, buffer)
+            })
     }
 
     /// Reads one datagram, cut to `size` bytes, and who sent it.

@@ -11,6 +11,7 @@ from twisted.internet.base import DelayedCall as TwistedDelayedCall
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled, ConnectionAborted
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import _NO_FILEDESC
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.context import theContextTracker
@@ -26,6 +27,7 @@ __all__ = [
     "ConnectionAborted",
     "Failure",
     "ILogContext",
+    "Protocol",
     "TwistedDelayedCall",
     "creation_stack",
     "datagram",

@@ -70,9 +70,20 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
     options.set_item(intern!(py, "fileno"), fd)?;
     let socket = imports::socket_class(py)?.call((), Some(&options))?;
     // It is non-blocking, which a default time-out would make the object forget.
-    socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
-    lock(&slf.get().state).socket = Some(socket.clone().unbind());
-    Ok(socket)
+    let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
+    let other = {
+        let mut state = lock(&slf.get().state);
+        if outcome.is_ok() && state.socket.is_none() && state.fd == fd {
+            state.socket = Some(socket.clone().unbind());
+            return Ok(socket);
+        }
+        state.socket.as_ref().map(|other| other.bind(py).clone())
+    };
+    // Meanwhile somebody else has made one, or closed the connection: this one must
+    // not close the descriptor.
+    socket.call_method0(intern!(py, "detach"))?;
+    outcome?;
+    other.ok_or_else(|| missing("socket"))
 }
 
 /// Takes over a socket object.

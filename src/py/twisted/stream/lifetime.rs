@@ -59,6 +59,10 @@ impl StreamTransport {
             state.set(Flag::Connected, true);
             state.set(Flag::Native, true);
         }
+        if !accepted.core.get().names_by_class(accepted.protocol)? {
+            // It may look at what will change, or refuse the connection.
+            attributes::logstr(slf)?;
+        }
         StreamTransport::watch(slf, Role::Read)?;
         Ok(made)
     }
@@ -125,10 +129,15 @@ pub fn connection_lost(
         }
         state.set(Flag::Disconnected, true);
         state.set(Flag::Connected, false);
-        state.producer.take()
+        state
+            .producer
+            .as_ref()
+            .map(|producer| producer.clone_ref(py))
     };
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
+        let before = lock(&slf.get().state).producer.take();
+        drop(before);
     }
     attributes::keep_name(slf)?;
     slf.call_method0(intern!(py, "stopReading"))?;

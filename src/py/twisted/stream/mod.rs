@@ -92,11 +92,19 @@ struct State {
     peer: Option<std::net::SocketAddr>,
     /// `doRead` and `doWrite` that were set on the object.
     methods: [Option<Py<PyAny>>; 2],
+    /// A `logPrefix` that was set on the object.
+    log_prefix: Option<Py<PyAny>>,
 }
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
         self.flags & flag as u16 != 0
+    }
+
+    /// Whether nothing is sent but by `doWrite`.
+    fn sends_by_method(&self) -> bool {
+        let [_, own] = &self.methods;
+        self.is(Flag::Corked) || self.is(Flag::OwnWrite) || own.is_some()
     }
 
     /// Whether the producer has to be asked for more when everything is sent.
@@ -206,6 +214,7 @@ impl StreamTransport {
                 origin: None,
                 peer: None,
                 methods: [None, None],
+                log_prefix: None,
             }),
         }
     }
@@ -265,8 +274,8 @@ impl StreamTransport {
     /// Send data in order, as soon as the peer takes it. Follows ITransport.
     ///
     /// What one callback writes is sent together at its end.
-    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        transfer::write(slf, data)
+    fn write(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyAny>) -> PyResult<()> {
+        transfer::write(slf, bytes)
     }
 
     /// Send several pieces of data in order. Follows ITransport.
@@ -462,8 +471,26 @@ impl StreamTransport {
         lock(&self.state).session = session;
     }
 
-    /// What the log's messages about this connection begin with.
-    fn logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    /// What the log's messages about this connection begin with. See `doRead`.
+    #[getter]
+    fn get_logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let own = lock(&slf.get().state)
+            .log_prefix
+            .as_ref()
+            .map(|own| own.clone_ref(slf.py()));
+        match own {
+            Some(own) => Ok(own.into_bound(slf.py())),
+            None => slf.getattr(pyo3::intern!(slf.py(), "_logPrefix")),
+        }
+    }
+
+    #[setter]
+    fn set_logPrefix(&self, method: Py<PyAny>) {
+        let before = lock(&self.state).log_prefix.replace(method);
+        drop(before);
+    }
+
+    fn _logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.getattr(pyo3::intern!(slf.py(), "logstr"))
     }
 
@@ -502,6 +529,13 @@ impl StreamTransport {
     // FileDescriptor's constructor sets both; there is nothing to be set.
     #[setter(_tempDataLen)]
     fn set_temp_data_len(&self, _len: Py<PyAny>) {}
+
+    #[getter(_tempDataBuffer)]
+    fn get_temp_data_buffer<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        let unsent = lock(&self.state).queue.to_vec();
+        let chunks = (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent));
+        chunks.into_iter().collect()
+    }
 
     #[setter(_tempDataBuffer)]
     fn set_temp_data_buffer(&self, _buffer: Py<PyAny>) {}
@@ -654,6 +688,7 @@ impl StreamTransport {
             visit.call(class)?;
             visit.call(port)?;
         }
+        visit.call(&state.log_prefix)?;
         let [read, write] = &state.methods;
         visit.call(read)?;
         visit.call(write)
@@ -668,6 +703,7 @@ impl StreamTransport {
                 state.producer.take(),
                 state.reactor.take(),
                 state.logstr.take(),
+                state.log_prefix.take(),
                 state.server.take(),
             ]
         };

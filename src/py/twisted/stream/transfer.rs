@@ -51,6 +51,7 @@ impl<'a, 'py> Direct<'a, 'py> {
         let detours = ways | Flag::Unix as u16 | Flag::Tls as u16;
         let direct = state.flags & detours == ways
             && state.socket.is_none()
+            && state.log_prefix.is_none()
             && state.methods.iter().all(Option::is_none);
         if !direct {
             return None;
@@ -110,7 +111,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     }
     let data = match &core {
         Some(core) => core.get().receive(py, fd, limit(size)),
-        None => transports::receive(py, fd, &mut vec![0; size]),
+        None => transports::receive(py, fd, &mut vec![0; size.min(READ_SIZE)]),
     };
     match data {
         Ok(data) => slf
@@ -123,7 +124,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
 /// Reads once from a UNIX socket, with the descriptors that may come along.
 fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> Reason<'py> {
     let py = slf.py();
-    let mut buffer = vec![0; size];
+    let mut buffer = vec![0; size.min(READ_SIZE)];
     let (count, descriptors) = match sys::receive_descriptors(fd, &mut buffer) {
         Ok(received) => received,
         Err(error) => return failed(slf, &error),
@@ -174,11 +175,15 @@ fn ended<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     reason(slf, name)
 }
 
-fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    match data.cast::<PyBytes>() {
-        Ok(data) => Ok(data.clone()),
-        Err(_) => Err(PyTypeError::new_err("Data must be bytes")),
-    }
+/// What is written. Of a subclass only the bytes are kept: an instance could hold the
+/// transport, or run code when it is dropped.
+fn bytes(data: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
+    let data = match data.cast::<PyBytes>() {
+        Ok(data) if data.is_exact_instance_of::<PyBytes>() => data.clone(),
+        Ok(data) => PyBytes::new(data.py(), data.as_bytes()),
+        Err(_) => return Err(PyTypeError::new_err("Data must be bytes")),
+    };
+    Ok(PyBackedBytes::from(data))
 }
 
 /// Calls a method of the TLS layer, as long as there is a connection.
@@ -204,7 +209,7 @@ pub fn write(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyRes
         drop(state);
         return through_tls(slf, intern!(slf.py(), "write"), data);
     }
-    push(slf, state, PyBackedBytes::from(bytes(data)?))
+    push(slf, state, bytes(data)?)
 }
 
 /// Writes several pieces, through the TLS layer if there is one.
@@ -223,7 +228,7 @@ pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>
 /// # Errors
 /// `TypeError` for anything but bytes; what a producer's pause raises.
 pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-    let data = PyBackedBytes::from(bytes(data)?);
+    let data = bytes(data)?;
     push(slf, lock(&slf.get().state), data)
 }
 
@@ -257,7 +262,7 @@ pub fn write_sequence_plain(
     let mut pieces = SendQueue::default();
     let mut empty = Vec::new();
     for piece in iovec.try_iter()? {
-        empty.extend(pieces.push(PyBackedBytes::from(bytes(&piece?)?)));
+        empty.extend(pieces.push(bytes(&piece?)?));
     }
     // Pieces of nothing count: a pull producer that writes them is asked again.
     if pieces.is_empty() && empty.is_empty() {
@@ -302,7 +307,7 @@ fn written<'a>(
         && let Some(core) = &state.core
     {
         let core = core.bind(py).clone();
-        if full && !state.is(Flag::Corked) {
+        if full && !state.sends_by_method() {
             // Not held: it would only leave the processor's cache.
             let sent;
             (sent, state) = send(slf, state)?;
@@ -329,20 +334,35 @@ fn written<'a>(
     start_writing(slf)
 }
 
-/// Sends what a callback has written, now that it has ended.
-///
-/// # Errors
-/// None, unless a reactor of somebody's own raises.
-pub fn flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let detours = Flag::Writing as u16 | Flag::Aborting as u16;
+/// Sends what a callback has written. A transport that can't be watched for more is
+/// disconnected: it is no business of the callback, nor of the other transports.
+pub fn flush(slf: &Bound<'_, StreamTransport>) {
+    let py = slf.py();
+    let (Err(error), Some(core)) = (try_flush(slf), slf.get().core(py)) else {
+        return;
+    };
+    let core = core.bind(py).get();
+    let error = error.into_value(py);
+    // Reports can't fail, and if they do there is nobody to tell.
+    drop(core.report(py, "selectable", (error, py.None())));
+    let lost = twisted(slf, "CONNECTION_LOST");
+    if let Err(error) = lost.and_then(|lost| core.disconnect(slf.as_any(), &lost, false)) {
+        drop(core.report(py, "selectable", (error.into_value(py), py.None())));
+    }
+}
+
+fn try_flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let mut state = lock(&slf.get().state);
+    if !state.is(Flag::Unsent) {
+        return Ok(());
+    }
     state.set(Flag::Unsent, false);
-    let [_, own_method] = &state.methods;
-    let asks = state.is(Flag::Corked) || state.is(Flag::OwnWrite) || own_method.is_some();
-    if state.flags & detours != 0 || asks || !state.is(Flag::Connected) {
-        let asks = asks && state.flags & detours == 0 && state.is(Flag::Connected);
+    if state.is(Flag::Writing) || state.is(Flag::Aborting) || !state.is(Flag::Connected) {
+        return Ok(());
+    }
+    if state.sends_by_method() {
         drop(state);
-        return if asks { start_writing(slf) } else { Ok(()) };
+        return start_writing(slf);
     }
     let (sent, state) = send(slf, state)?;
     let more = !sent
@@ -445,6 +465,11 @@ pub fn start_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// # Errors
 /// Those of `removeWriter`.
 pub fn stop_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    slf.get().set(Flag::Writing, false);
+    {
+        let mut state = lock(&slf.get().state);
+        state.set(Flag::Writing, false);
+        // Whoever asks for this keeps what was written, until it is asked for again.
+        state.set(Flag::Unsent, false);
+    }
     StreamTransport::unwatch(slf, Role::Write)
 }
