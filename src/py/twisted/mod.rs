@@ -3,6 +3,7 @@
 mod accept;
 mod datagram;
 mod delayed_call;
+mod descriptors;
 mod log_context;
 mod reactor;
 mod selectable;

@@ -1,29 +1,26 @@
 //! The native core of `TornadoReactor`, which keeps it in its `__dict__`.
 
 use std::convert::Infallible;
-use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt, PyValueError};
+use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::log_context::LogContext;
 use super::transports::ReadBuffer;
-use super::{DelayedCall, Selectable, ThreadCall};
+use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
-use crate::core::registrations::{Role, Watchers};
+use crate::core::registrations::Role;
 use crate::py::call::Call;
 use crate::py::error;
 use crate::py::event_loop::EventLoop;
 use crate::py::timer::Timer;
-use crate::py::watcher::Watcher;
 
 /// The wall clock, in seconds since the epoch.
 pub fn seconds() -> f64 {
@@ -145,93 +142,6 @@ impl Reactor {
         reactor.call_method1(disconnect, (object, why, reading))?;
         Ok(())
     }
-
-    /// Watches a descriptor object in one direction; with `only`, no longer in the
-    /// other one, by the same system call.
-    ///
-    /// # Errors
-    /// `ValueError` for one that has no descriptor; `OSError` as the system gives it.
-    pub fn watch(
-        slf: &Bound<'_, Self>,
-        object: &Bound<'_, PyAny>,
-        role: Role,
-        only: bool,
-    ) -> PyResult<()> {
-        let this = slf.get();
-        let fd = fileno(object)?;
-        if fd < 0 {
-            let message = format!("file descriptor cannot be a negative integer ({fd})");
-            return Err(PyValueError::new_err(message));
-        }
-        let other = match role {
-            Role::Read => Role::Write,
-            _ => Role::Read,
-        };
-        let other = (only && this.watched(object, other) == Some(fd)).then_some(other);
-        if this.watched(object, role) == Some(fd) {
-            other
-                .into_iter()
-                .for_each(|other| this.unwatch(object, other));
-            return Ok(());
-        }
-        let watcher = Arc::new(Watcher::Selectable(Selectable {
-            reactor: slf.clone().unbind(),
-            object: object.clone().unbind(),
-        }));
-        let displaced = this
-            .event_loop()
-            .watch(fd, &watcher, &[role], other.as_slice())?;
-        drop(displaced);
-        Ok(())
-    }
-
-    /// Watches a descriptor object in one direction no longer.
-    pub fn unwatch(&self, object: &Bound<'_, PyAny>, role: Role) {
-        if let Some(fd) = self.watched(object, role) {
-            let removed = self.event_loop().unwatch(fd, &[role]);
-            drop(removed);
-        }
-    }
-
-    /// The descriptor under which an object is watched. One that is closed
-    /// has no number any more and is searched for.
-    fn watched(&self, object: &Bound<'_, PyAny>, role: Role) -> Option<RawFd> {
-        let current = fileno(object).ok().filter(|fd| *fd >= 0);
-        self.event_loop().with_registrations(|registrations| {
-            let is_watched = |watchers: &Watchers<Arc<Watcher>>| {
-                let watcher = watchers.get(role).and_then(|watcher| watcher.selectable());
-                watcher.is_some_and(|selectable| selectable.is_for(object))
-            };
-            match current {
-                Some(fd) => registrations
-                    .watchers(fd)
-                    .is_some_and(is_watched)
-                    .then_some(fd),
-                None => registrations
-                    .iter()
-                    .find(|(_, watchers)| is_watched(watchers))
-                    .map(|(fd, _)| fd),
-            }
-        })
-    }
-
-    fn objects(slf: &Bound<'_, Self>, role: Role) -> Vec<Py<PyAny>> {
-        let event_loop = slf.get().event_loop();
-        event_loop.with_registrations(|registrations| {
-            let objects = registrations.iter().filter_map(|(_, watchers)| {
-                let selectable = watchers.get(role)?.selectable()?;
-                let mine = selectable.reactor.is(slf);
-                mine.then(|| selectable.object.clone_ref(slf.py()))
-            });
-            objects.collect()
-        })
-    }
-}
-
-fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    object
-        .call_method0(intern!(object.py(), "fileno"))?
-        .extract()
 }
 
 #[pymethods]

@@ -6,8 +6,12 @@
 //! is first asked for.
 
 mod attributes;
+mod flags;
 mod lifetime;
-mod transfer;
+mod methods;
+mod properties;
+mod reading;
+mod writing;
 
 use std::os::fd::RawFd;
 use std::sync::Mutex;
@@ -17,10 +21,9 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::Reactor;
-use crate::core::fifo::Fifo;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
@@ -28,7 +31,8 @@ use crate::core::sys::socket;
 
 pub use attributes::{address, fileno};
 pub use lifetime::Accepted;
-pub use transfer::{Direct, flush};
+pub use reading::Direct;
+pub use writing::flush;
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -121,6 +125,14 @@ impl State {
     }
 }
 
+/// Why a connection has ended, if it has: what `doRead` and `doWrite` return.
+type Reason<'py> = PyResult<Option<Bound<'py, PyAny>>>;
+
+/// A reason of Twisted's for the end of a connection.
+fn reason<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> Reason<'py> {
+    attributes::twisted(slf, name).map(Some)
+}
+
 fn missing(name: &str) -> PyErr {
     PyAttributeError::new_err(name.to_owned())
 }
@@ -192,7 +204,6 @@ impl Drop for StreamTransport {
 }
 
 #[pymethods]
-#[allow(non_snake_case)]
 impl StreamTransport {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
@@ -217,458 +228,6 @@ impl StreamTransport {
                 log_prefix: None,
             }),
         }
-    }
-
-    // Reading and writing
-
-    /// Read what is there and hand it to the protocol. Follows IReadDescriptor.
-    ///
-    /// An attribute, since Twisted's transports set their own for a while.
-    #[getter]
-    fn get_doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::method(slf, Role::Read)
-    }
-
-    #[setter]
-    fn set_doRead(&self, method: Py<PyAny>) {
-        attributes::set_method(self, Role::Read, Some(method));
-    }
-
-    #[deleter]
-    fn delete_doRead(&self) {
-        attributes::set_method(self, Role::Read, None);
-    }
-
-    fn _doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        transfer::read(slf)
-    }
-
-    /// Hand data to the protocol; end the connection if there is none.
-    fn _dataReceived<'py>(
-        slf: &Bound<'py, Self>,
-        data: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        transfer::received(slf, data)
-    }
-
-    /// Send what waits. Follows IWriteDescriptor. See `doRead`.
-    #[getter]
-    fn get_doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::method(slf, Role::Write)
-    }
-
-    #[setter]
-    fn set_doWrite(&self, method: Py<PyAny>) {
-        attributes::set_method(self, Role::Write, Some(method));
-    }
-
-    #[deleter]
-    fn delete_doWrite(&self) {
-        attributes::set_method(self, Role::Write, None);
-    }
-
-    fn _doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        transfer::write_ready(slf)
-    }
-
-    /// Send data in order, as soon as the peer takes it. Follows ITransport.
-    ///
-    /// What one callback writes is sent together at its end.
-    fn write(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyAny>) -> PyResult<()> {
-        transfer::write(slf, bytes)
-    }
-
-    /// Send several pieces of data in order. Follows ITransport.
-    fn writeSequence(slf: &Bound<'_, Self>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
-        transfer::write_sequence(slf, iovec)
-    }
-
-    /// `write`, past the TLS layer.
-    fn _writePlain(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        transfer::write_plain(slf, data)
-    }
-
-    /// `writeSequence`, past the TLS layer.
-    fn _writeSequencePlain(slf: &Bound<'_, Self>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
-        transfer::write_sequence_plain(slf, iovec)
-    }
-
-    /// Forget the first `count` bytes of what waits: they were sent otherwise.
-    fn _consume(&self, count: usize) {
-        let mut sent = Fifo::default();
-        lock(&self.state).queue.consume(count, &mut sent);
-        drop(sent);
-    }
-
-    /// Watch for input.
-    fn startReading(slf: &Bound<'_, Self>) -> PyResult<()> {
-        StreamTransport::watch(slf, Role::Read)
-    }
-
-    /// Watch for input no longer.
-    fn stopReading(slf: &Bound<'_, Self>) -> PyResult<()> {
-        StreamTransport::unwatch(slf, Role::Read)
-    }
-
-    /// Send what waits when the socket takes it.
-    fn startWriting(slf: &Bound<'_, Self>) -> PyResult<()> {
-        transfer::start_writing(slf)
-    }
-
-    /// Send no longer.
-    fn stopWriting(slf: &Bound<'_, Self>) -> PyResult<()> {
-        transfer::stop_writing(slf)
-    }
-
-    // The end
-
-    /// End the connection once everything is sent. Follows ITransport.
-    fn loseConnection(slf: &Bound<'_, Self>) -> PyResult<()> {
-        lifetime::lose_connection(slf)
-    }
-
-    /// End the connection and tell the protocol. Follows tcp.Connection.
-    fn connectionLost(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) -> PyResult<()> {
-        lifetime::connection_lost(slf, reason)
-    }
-
-    fn _closeSocket(slf: &Bound<'_, Self>, orderly: bool) -> PyResult<()> {
-        lifetime::close_socket(slf, orderly)
-    }
-
-    // The socket
-
-    /// The descriptor, -1 if there is none.
-    fn fileno(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
-        StreamTransport::fd(slf)
-    }
-
-    /// The socket object. Follows ISystemHandle.
-    fn getHandle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::socket(slf)
-    }
-
-    /// The own end's address as the socket module has it.
-    fn _sockname<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::sockname(slf)
-    }
-
-    /// The peer's address as the socket module has it; None if not known.
-    fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let peer = lock(&self.state).peer;
-        peer.map(|peer| attributes::address(py, &peer)).transpose()
-    }
-
-    /// The class of the protocol that a port's connection was made for, and the
-    /// number where the port listened; None if no port's native code made it.
-    fn _origin(&self, py: Python<'_>) -> Option<(Py<PyType>, Py<PyAny>)> {
-        let state = lock(&self.state);
-        let (class, port) = state.origin.as_ref()?;
-        Some((class.clone_ref(py), port.clone_ref(py)))
-    }
-
-    fn _getOption(slf: &Bound<'_, Self>, level: i32, name: i32) -> PyResult<i32> {
-        let fd = attributes::open_fd(slf)?;
-        socket::option(fd, level, name).map_err(crate::py::error::os_error)
-    }
-
-    fn _setOption(slf: &Bound<'_, Self>, level: i32, name: i32, value: i32) -> PyResult<()> {
-        let fd = attributes::open_fd(slf)?;
-        socket::set_option(fd, level, name, value).map_err(crate::py::error::os_error)
-    }
-
-    #[getter]
-    fn get_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::socket(slf)
-    }
-
-    #[setter]
-    fn set_socket(slf: &Bound<'_, Self>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
-        attributes::adopt(slf, socket)
-    }
-
-    #[deleter]
-    fn delete_socket(&self) -> PyResult<()> {
-        let socket = {
-            let mut state = lock(&self.state);
-            if state.socket.is_none() {
-                return Err(missing("socket"));
-            }
-            state.fd = -1;
-            state.socket.take()
-        };
-        drop(socket);
-        Ok(())
-    }
-
-    // Objects
-
-    #[getter]
-    fn get_protocol(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
-        let protocol = state.protocol.as_ref().ok_or_else(|| missing("protocol"))?;
-        Ok(protocol.clone_ref(py))
-    }
-
-    #[setter]
-    fn set_protocol(slf: &Bound<'_, Self>, protocol: Py<PyAny>) -> PyResult<()> {
-        attributes::set_protocol(slf, protocol)
-    }
-
-    #[deleter]
-    fn delete_protocol(&self) -> PyResult<()> {
-        let protocol = lock(&self.state).protocol.take();
-        protocol.map(drop).ok_or_else(|| missing("protocol"))
-    }
-
-    #[getter]
-    fn get_producer(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
-        state
-            .producer
-            .as_ref()
-            .map(|producer| producer.clone_ref(py))
-    }
-
-    #[setter]
-    fn set_producer(&self, producer: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut lock(&self.state).producer, producer);
-        drop(before);
-    }
-
-    #[getter]
-    fn get_reactor(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
-        let reactor = state.reactor.as_ref().ok_or_else(|| missing("reactor"))?;
-        Ok(reactor.clone_ref(py))
-    }
-
-    #[setter]
-    fn set_reactor(&self, reactor: &Bound<'_, PyAny>) {
-        attributes::set_reactor(self, reactor);
-    }
-
-    #[getter]
-    fn get_server(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
-        let server = state.server.as_ref().ok_or_else(|| missing("server"))?;
-        Ok(server.clone_ref(py))
-    }
-
-    #[setter]
-    fn set_server(&self, server: Py<PyAny>) {
-        let before = lock(&self.state).server.replace(server);
-        drop(before);
-    }
-
-    #[getter]
-    fn get_sessionno(&self) -> u64 {
-        lock(&self.state).session
-    }
-
-    #[setter]
-    fn set_sessionno(&self, session: u64) {
-        lock(&self.state).session = session;
-    }
-
-    /// What the log's messages about this connection begin with. See `doRead`.
-    #[getter]
-    fn get_logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let own = lock(&slf.get().state)
-            .log_prefix
-            .as_ref()
-            .map(|own| own.clone_ref(slf.py()));
-        match own {
-            Some(own) => Ok(own.into_bound(slf.py())),
-            None => slf.getattr(pyo3::intern!(slf.py(), "_logPrefix")),
-        }
-    }
-
-    #[setter]
-    fn set_logPrefix(&self, method: Py<PyAny>) {
-        let before = lock(&self.state).log_prefix.replace(method);
-        drop(before);
-    }
-
-    fn _logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.getattr(pyo3::intern!(slf.py(), "logstr"))
-    }
-
-    #[getter]
-    fn get_logstr<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::logstr(slf)
-    }
-
-    #[setter]
-    fn set_logstr(&self, logstr: Py<PyAny>) {
-        let before = lock(&self.state).logstr.replace(logstr);
-        drop(before);
-    }
-
-    // What waits to be sent, as FileDescriptor shows it
-
-    #[getter]
-    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let unsent = lock(&self.state).queue.to_vec();
-        PyBytes::new(py, &unsent)
-    }
-
-    #[setter]
-    fn set_dataBuffer(&self, data: Bound<'_, PyBytes>) {
-        let mut queue = SendQueue::default();
-        let empty = queue.push(PyBackedBytes::from(data));
-        let before = std::mem::replace(&mut lock(&self.state).queue, queue);
-        drop((before, empty));
-    }
-
-    #[getter(_tempDataLen)]
-    fn get_temp_data_len(&self) -> usize {
-        0
-    }
-
-    // FileDescriptor's constructor sets both; there is nothing to be set.
-    #[setter(_tempDataLen)]
-    fn set_temp_data_len(&self, _len: Py<PyAny>) {}
-
-    #[getter(_tempDataBuffer)]
-    fn get_temp_data_buffer<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
-        let unsent = lock(&self.state).queue.to_vec();
-        let chunks = (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent));
-        chunks.into_iter().collect()
-    }
-
-    #[setter(_tempDataBuffer)]
-    fn set_temp_data_buffer(&self, _buffer: Py<PyAny>) {}
-
-    #[getter]
-    fn get_bufferSize(&self) -> usize {
-        lock(&self.state).buffer_size
-    }
-
-    #[setter]
-    fn set_bufferSize(&self, size: usize) {
-        lock(&self.state).buffer_size = size;
-    }
-
-    // Flags
-
-    #[getter]
-    fn get_connected(&self) -> bool {
-        self.is(Flag::Connected)
-    }
-
-    #[setter]
-    fn set_connected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Connected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_disconnected(&self) -> bool {
-        self.is(Flag::Disconnected)
-    }
-
-    #[setter]
-    fn set_disconnected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Disconnected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_disconnecting(&self) -> bool {
-        self.is(Flag::Disconnecting)
-    }
-
-    #[setter]
-    fn set_disconnecting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Disconnecting, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_writeDisconnecting)]
-    fn get_write_disconnecting(&self) -> bool {
-        self.is(Flag::WriteDisconnecting)
-    }
-
-    #[setter(_writeDisconnecting)]
-    fn set_write_disconnecting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::WriteDisconnecting, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_writeDisconnected)]
-    fn get_write_disconnected(&self) -> bool {
-        self.is(Flag::WriteDisconnected)
-    }
-
-    #[setter(_writeDisconnected)]
-    fn set_write_disconnected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::WriteDisconnected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_streamingProducer(&self) -> bool {
-        self.is(Flag::StreamingProducer)
-    }
-
-    #[setter]
-    fn set_streamingProducer(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::StreamingProducer, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_producerPaused(&self) -> bool {
-        self.is(Flag::ProducerPaused)
-    }
-
-    #[setter]
-    fn set_producerPaused(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::ProducerPaused, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_TLS(&self) -> bool {
-        self.is(Flag::Tls)
-    }
-
-    #[setter]
-    fn set_TLS(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Tls, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_aborting)]
-    fn get_aborting(&self) -> bool {
-        self.is(Flag::Aborting)
-    }
-
-    #[setter(_aborting)]
-    fn set_aborting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Aborting, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_unix)]
-    fn get_unix(&self) -> bool {
-        self.is(Flag::Unix)
-    }
-
-    #[setter(_unix)]
-    fn set_unix(&self, on: bool) {
-        self.set(Flag::Unix, on);
-    }
-
-    #[getter(_corked)]
-    fn get_corked(&self) -> bool {
-        self.is(Flag::Corked)
-    }
-
-    #[setter(_corked)]
-    fn set_corked(&self, on: bool) {
-        self.set(Flag::Corked, on);
     }
 
     // The collector

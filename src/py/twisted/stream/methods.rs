@@ -1,0 +1,175 @@
+//! A stream transport's methods, as Twisted's interfaces name them.
+
+use std::os::fd::RawFd;
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::{StreamTransport, attributes, lifetime, reading, writing};
+use crate::core::fifo::Fifo;
+use crate::core::lock::lock;
+use crate::core::registrations::Role;
+use crate::core::sys::socket;
+use crate::py::error;
+
+#[pymethods]
+#[allow(non_snake_case)]
+impl StreamTransport {
+    // Reading and writing
+
+    /// Read what is there and hand it to the protocol. Follows IReadDescriptor.
+    ///
+    /// An attribute, since Twisted's transports set their own for a while.
+    #[getter]
+    fn get_doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::method(slf, Role::Read)
+    }
+
+    #[setter]
+    fn set_doRead(&self, method: Py<PyAny>) {
+        attributes::set_method(self, Role::Read, Some(method));
+    }
+
+    #[deleter]
+    fn delete_doRead(&self) {
+        attributes::set_method(self, Role::Read, None);
+    }
+
+    fn _doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        reading::read(slf)
+    }
+
+    /// Hand data to the protocol; end the connection if there is none.
+    fn _dataReceived<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        reading::received(slf, data)
+    }
+
+    /// Send what waits. Follows IWriteDescriptor. See `doRead`.
+    #[getter]
+    fn get_doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::method(slf, Role::Write)
+    }
+
+    #[setter]
+    fn set_doWrite(&self, method: Py<PyAny>) {
+        attributes::set_method(self, Role::Write, Some(method));
+    }
+
+    #[deleter]
+    fn delete_doWrite(&self) {
+        attributes::set_method(self, Role::Write, None);
+    }
+
+    fn _doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        writing::write_ready(slf)
+    }
+
+    /// Send data in order, as soon as the peer takes it. Follows ITransport.
+    ///
+    /// What one callback writes is sent together at its end.
+    fn write(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyAny>) -> PyResult<()> {
+        writing::write(slf, bytes)
+    }
+
+    /// Send several pieces of data in order. Follows ITransport.
+    fn writeSequence(slf: &Bound<'_, Self>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
+        writing::write_sequence(slf, iovec)
+    }
+
+    /// `write`, past the TLS layer.
+    fn _writePlain(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        writing::write_plain(slf, data)
+    }
+
+    /// `writeSequence`, past the TLS layer.
+    fn _writeSequencePlain(slf: &Bound<'_, Self>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
+        writing::write_sequence_plain(slf, iovec)
+    }
+
+    /// Forget the first `count` bytes of what waits: they were sent otherwise.
+    fn _consume(&self, count: usize) {
+        let mut sent = Fifo::default();
+        lock(&self.state).queue.consume(count, &mut sent);
+        drop(sent);
+    }
+
+    /// Watch for input.
+    fn startReading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        StreamTransport::watch(slf, Role::Read)
+    }
+
+    /// Watch for input no longer.
+    fn stopReading(slf: &Bound<'_, Self>) -> PyResult<()> {
+        StreamTransport::unwatch(slf, Role::Read)
+    }
+
+    /// Send what waits when the socket takes it.
+    fn startWriting(slf: &Bound<'_, Self>) -> PyResult<()> {
+        writing::start_writing(slf)
+    }
+
+    /// Send no longer.
+    fn stopWriting(slf: &Bound<'_, Self>) -> PyResult<()> {
+        writing::stop_writing(slf)
+    }
+
+    // The end
+
+    /// End the connection once everything is sent. Follows ITransport.
+    fn loseConnection(slf: &Bound<'_, Self>) -> PyResult<()> {
+        lifetime::lose_connection(slf)
+    }
+
+    /// End the connection and tell the protocol. Follows tcp.Connection.
+    fn connectionLost(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) -> PyResult<()> {
+        lifetime::connection_lost(slf, reason)
+    }
+
+    fn _closeSocket(slf: &Bound<'_, Self>, orderly: bool) -> PyResult<()> {
+        lifetime::close_socket(slf, orderly)
+    }
+
+    // The socket
+
+    /// The descriptor, -1 if there is none.
+    fn fileno(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
+        StreamTransport::fd(slf)
+    }
+
+    /// The socket object. Follows ISystemHandle.
+    fn getHandle<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::socket(slf)
+    }
+
+    /// The own end's address as the socket module has it.
+    fn _sockname<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        attributes::sockname(slf)
+    }
+
+    /// The peer's address as the socket module has it; None if not known.
+    fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let peer = lock(&self.state).peer;
+        peer.map(|peer| attributes::address(py, &peer)).transpose()
+    }
+
+    /// The class of the protocol that a port's connection was made for, and the
+    /// number where the port listened; None if no port's native code made it.
+    fn _origin(&self, py: Python<'_>) -> Option<(Py<PyType>, Py<PyAny>)> {
+        let state = lock(&self.state);
+        let (class, port) = state.origin.as_ref()?;
+        Some((class.clone_ref(py), port.clone_ref(py)))
+    }
+
+    fn _getOption(slf: &Bound<'_, Self>, level: i32, name: i32) -> PyResult<i32> {
+        let fd = attributes::open_fd(slf)?;
+        socket::option(fd, level, name).map_err(error::os_error)
+    }
+
+    fn _setOption(slf: &Bound<'_, Self>, level: i32, name: i32, value: i32) -> PyResult<()> {
+        let fd = attributes::open_fd(slf)?;
+        socket::set_option(fd, level, name, value).map_err(error::os_error)
+    }
+}
