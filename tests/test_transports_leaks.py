@@ -127,8 +127,7 @@ def test_a_connection_that_ended_is_released_at_once(end):
             run_until(reactor, lambda: protocol.data)
             peer.close()
             until_lost(reactor, protocol)
-            run_turns(reactor)
-            del protocol
+            protocol = None
         run_turns(reactor)
         gc.collect()
         assert [ref() for ref in alive] == [None, None]
