@@ -233,3 +233,32 @@ def test_twisted_s_own_transport_works_on_our_port():
         port.stopListening()
 
     assert ours_reactor(scenario) == ["made", True, ("lost", "ConnectionDone"), -1]
+
+
+@on_reactors
+@pytest.mark.parametrize("size", [5, 500_000])
+def test_what_sends_may_be_one_s_own(run, size):
+    calls = []
+
+    class Sending:
+        def writeSomeData(self, data):
+            calls.append(len(data))
+            return super().writeSomeData(data[:1000])
+
+        def startWriting(self):
+            calls.append("starts")
+            super().startWriting()
+
+    def scenario(reactor, trace):
+        calls.clear()
+        protocol = Traced(trace)
+        with served(reactor, protocol, Sending) as peer:
+            protocol.transport.write(b"x" * size)
+            trace.append(received(reactor, peer, size) == b"x" * size)
+            trace.append((calls[:2], sorted(set(calls[2:]) - {"starts"}, reverse=True)[-1:]))
+            protocol.transport.loseConnection()
+            until_lost(reactor, protocol)
+
+    result = run(scenario)
+    assert result[:2] == ["made", True]
+    assert result[2][0] == ["starts", size]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import _newtls, address, tcp
+from twisted.internet import _newtls, address, tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.python import log
 
@@ -27,8 +27,34 @@ class _Plain:
     unregisterProducer = FileDescriptor.unregisterProducer
 
 
+# What the native transport does itself. (`None`: `Stream`'s own subclasses.)
+_SENDS_NATIVELY = (
+    None,
+    tcp.Connection.writeSomeData,
+    unix._SendmsgMixin.writeSomeData,
+)
+
+
 class Stream(_core.StreamTransport):
     """What TCP and UNIX connections share."""
+
+    # Whether a subclass has a `writeSomeData` of its own. Then that sends.
+    _sendsItself = False
+    writeSomeData: Any
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._sendsItself = getattr(cls, "writeSomeData", None) not in _SENDS_NATIVELY
+
+    def _doWrite(self) -> Any:
+        if self._sendsItself and (data := self.dataBuffer):
+            sent = self.writeSomeData(data)
+            if isinstance(sent, Exception) or sent < 0:
+                return sent
+            self._consume(sent)
+            if sent < len(data):
+                return None
+        return super()._doWrite()
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """See `ITLSTransport.startTLS`."""

@@ -94,7 +94,7 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     let fd = fileno(socket)?;
     let class = slf.get_type();
     let native = is_native(&class)?;
-    let own_write = !is_inherited(&class, intern!(class.py(), "doWrite"))?;
+    let own_write = !is_inherited(&class, intern!(class.py(), "doWrite"))? || sends_itself(&class)?;
     let buffer_size = own_buffer_size(&class)?;
     let (owned, before) = {
         let mut state = lock(&slf.get().state);
@@ -283,6 +283,14 @@ fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
 fn is_inherited(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<bool> {
     let native = class.py().get_type::<StreamTransport>();
     Ok(class.getattr(name)?.is(native.getattr(name)?))
+}
+
+/// Whether a class sends by a `writeSomeData` of its own; see `Stream`.
+fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    match class.getattr_opt(intern!(class.py(), "_sendsItself"))? {
+        Some(itself) => itself.is_truthy(),
+        None => Ok(false),
+    }
 }
 
 /// The buffer's size that a class says, if it does.

@@ -39,7 +39,7 @@ const BUFFER_SIZE: usize = 64 * 1024;
 
 /// What a transport is or does, one bit each.
 #[derive(Clone, Copy)]
-#[repr(u16)]
+#[repr(u32)]
 pub(super) enum Flag {
     Connected = 1,
     Disconnected = 1 << 1,
@@ -77,7 +77,7 @@ struct State {
     /// -1: closed.
     fd: RawFd,
     /// See `Flag`.
-    flags: u16,
+    flags: u32,
     buffer_size: usize,
     queue: SendQueue<PyBackedBytes>,
     /// The socket object, once there is one: then it owns the descriptor.
@@ -102,7 +102,7 @@ struct State {
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
-        self.flags & flag as u16 != 0
+        self.flags & flag as u32 != 0
     }
 
     /// Whether nothing is sent but by `doWrite`.
@@ -118,9 +118,9 @@ impl State {
 
     fn set(&mut self, flag: Flag, on: bool) {
         if on {
-            self.flags |= flag as u16;
+            self.flags |= flag as u32;
         } else {
-            self.flags &= !(flag as u16);
+            self.flags &= !(flag as u32);
         }
     }
 }

@@ -29,8 +29,8 @@ impl<'a, 'py> Direct<'a, 'py> {
     pub fn to(object: &'a Bound<'py, PyAny>) -> Option<Direct<'a, 'py>> {
         let (stream, py) = (object.cast::<StreamTransport>().ok()?, object.py());
         let state = lock(&stream.get().state);
-        let ways = Flag::Native as u16 | Flag::Connected as u16;
-        let detours = ways | Flag::Unix as u16 | Flag::Tls as u16;
+        let ways = Flag::Native as u32 | Flag::Connected as u32;
+        let detours = ways | Flag::Unix as u32 | Flag::Tls as u32;
         let direct = state.flags & detours == ways
             && state.socket.is_none()
             && state.log_prefix.is_none()

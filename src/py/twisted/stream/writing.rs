@@ -157,7 +157,7 @@ fn written<'a>(
             (sent, state) = send(slf, state)?;
             if !sent || !state.queue.is_empty() {
                 drop(state);
-                return start_writing(slf);
+                return ask_to_write(slf);
             }
         }
         // Even if everything is sent: what has to follow that, does when this
@@ -175,7 +175,7 @@ fn written<'a>(
     }
     drop(state);
     // Again, as somebody may have removed it.
-    start_writing(slf)
+    ask_to_write(slf)
 }
 
 /// Sends what a callback has written. A transport that can't be watched for more is
@@ -206,7 +206,7 @@ fn try_flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     }
     if state.sends_by_method() {
         drop(state);
-        return start_writing(slf);
+        return ask_to_write(slf);
     }
     let (sent, state) = send(slf, state)?;
     let more = !sent
@@ -216,7 +216,7 @@ fn try_flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
         || state.is(Flag::WriteDisconnecting) && !state.is(Flag::WriteDisconnected);
     drop(state);
     // A failure is told when the socket is writable, and ends the connection then.
-    if more { start_writing(slf) } else { Ok(()) }
+    if more { ask_to_write(slf) } else { Ok(()) }
 }
 
 /// Sends what the socket takes; false: sending has failed. Python objects are
@@ -292,6 +292,15 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
         return Ok(None);
     };
     slf.call_method0(method).map(Some)
+}
+
+/// Calls `startWriting`, a class's own one if it has one.
+fn ask_to_write(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    if slf.get().is(Flag::Native) {
+        return start_writing(slf);
+    }
+    slf.call_method0(intern!(slf.py(), "startWriting"))?;
+    Ok(())
 }
 
 /// Watches for the socket to be writable.
