@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.python import context, log
 
 from programs import output_of
@@ -216,3 +217,14 @@ else:
 print(result)
 """
     assert output_of(code) == "[False]\n"
+
+
+def test_the_end_of_the_main_loop_is_logged(reactor: Any) -> None:
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        reactor.callLater(0.01, reactor.stop)
+        reactor.run(installSignalHandlers=False)
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert "Main loop terminated." in [formatEvent(event) for event in events]

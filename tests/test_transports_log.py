@@ -201,8 +201,8 @@ def test_messages_of_ports_and_factories(run):
             run_turns(reactor)
         finally:
             log.removeObserver(observe)
-        # The two ends are told in an order of their own. Older Twisteds also say that
-        # the main loop has ended, each time that the test stops it.
+        # The two ends are told in an order of their own. What Twisted says of the main
+        # loop's end is a legacy message in its older versions only.
         trace[:] = sorted(
             {
                 (system, text)

@@ -207,6 +207,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         while self._started:
             try:
                 self._host.run()
+                _reports.main_loop_terminated()
                 break
             except Exception:
                 if self._asyncioEventloop.is_closed():

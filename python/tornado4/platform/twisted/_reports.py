@@ -33,6 +33,7 @@ __all__ = [
     "datagram",
     "delayed_call",
     "delayed_call_repr",
+    "main_loop_terminated",
     "selectable",
     "theContextTracker",
     "thread_call",
@@ -40,6 +41,11 @@ __all__ = [
 
 # Under the name that Twisted's own reactors log with.
 _log = Logger("twisted.internet.base")
+
+
+def main_loop_terminated() -> None:
+    """Log that `reactor.run` is over."""
+    _log.info("Main loop terminated.")
 
 
 def thread_call(exception: BaseException) -> None:
