@@ -38,6 +38,7 @@ PYTHON_LAYERS = [
     "tornado4.platform.twisted._tcp",
     "tornado4.platform.twisted._unix",
     "tornado4.platform.twisted._udp",
+    "tornado4.platform.twisted._unix_datagram",
     "tornado4.platform.twisted._transports",
     "tornado4.platform.twisted._reactor",
     "tornado4.platform.twisted._dns_client",

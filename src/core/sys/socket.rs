@@ -6,9 +6,12 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+use address::{Address, socklen};
+pub use address::{LocalAddress, Peer};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
@@ -115,7 +118,7 @@ pub fn receive_descriptors(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Vec
 ///
 /// # Errors
 /// `WouldBlock` when none is there; those of recvfrom(2).
-pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
+pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Peer)> {
     let mut address = Address::empty();
     let count = count(|| {
         address.len = Address::CAPACITY;
@@ -131,7 +134,7 @@ pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Option<Soc
             )
         }
     })?;
-    Ok((count, address.get()))
+    Ok((count, address.peer()))
 }
 
 /// Sends one datagram.
@@ -139,7 +142,18 @@ pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Option<Soc
 /// # Errors
 /// Those of sendto(2).
 pub fn send_to(fd: RawFd, data: &[u8], to: &SocketAddr) -> io::Result<usize> {
-    let address = Address::of(to);
+    send_datagram(fd, data, &Address::of(to))
+}
+
+/// Sends one datagram to a UNIX socket.
+///
+/// # Errors
+/// Those of sendto(2).
+pub fn send_to_path(fd: RawFd, data: &[u8], to: &LocalAddress) -> io::Result<usize> {
+    send_datagram(fd, data, &to.0)
+}
+
+fn send_datagram(fd: RawFd, data: &[u8], address: &Address) -> io::Result<usize> {
     // SAFETY: `data` and `address` are valid for reads of the given lengths.
     count(|| unsafe {
         libc::sendto(
@@ -290,85 +304,6 @@ pub fn option(fd: RawFd, level: libc::c_int, name: libc::c_int) -> io::Result<li
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
-fn socklen<T>() -> libc::socklen_t {
-    mem::size_of::<T>() as libc::socklen_t
-}
-
-/// A socket address as the kernel reads and writes it.
-struct Address {
-    storage: libc::sockaddr_storage,
-    len: libc::socklen_t,
-}
-
-impl Address {
-    #[allow(clippy::cast_possible_truncation)]
-    const CAPACITY: libc::socklen_t = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-
-    fn empty() -> Address {
-        Address {
-            // SAFETY: all zeros is a valid sockaddr_storage.
-            storage: unsafe { mem::zeroed() },
-            len: Self::CAPACITY,
-        }
-    }
-
-    #[allow(clippy::cast_possible_truncation)]
-    fn of(address: &SocketAddr) -> Address {
-        let mut this = Address::empty();
-        match address {
-            SocketAddr::V4(v4) => {
-                // SAFETY: all zeros is a valid sockaddr_in.
-                let mut raw: libc::sockaddr_in = unsafe { mem::zeroed() };
-                raw.sin_family = libc::AF_INET as libc::sa_family_t;
-                raw.sin_port = v4.port().to_be();
-                raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
-                // SAFETY: sockaddr_storage is large enough, and aligned, for any
-                // address.
-                unsafe { ptr::write((&raw mut this.storage).cast(), raw) };
-                this.len = socklen::<libc::sockaddr_in>();
-            }
-            SocketAddr::V6(v6) => {
-                // SAFETY: all zeros is a valid sockaddr_in6.
-                let mut raw: libc::sockaddr_in6 = unsafe { mem::zeroed() };
-                raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-                raw.sin6_port = v6.port().to_be();
-                raw.sin6_addr.s6_addr = v6.ip().octets();
-                raw.sin6_flowinfo = v6.flowinfo();
-                raw.sin6_scope_id = v6.scope_id();
-                // SAFETY: as above.
-                unsafe { ptr::write((&raw mut this.storage).cast(), raw) };
-                this.len = socklen::<libc::sockaddr_in6>();
-            }
-        }
-        this
-    }
-
-    fn get(&self) -> Option<SocketAddr> {
-        match libc::c_int::from(self.storage.ss_family) {
-            libc::AF_INET if self.len >= socklen::<libc::sockaddr_in>() => {
-                // SAFETY: the family says that this is a sockaddr_in, and the
-                // length that it is whole.
-                let raw: libc::sockaddr_in = unsafe { ptr::read((&raw const self.storage).cast()) };
-                let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
-                let port = u16::from_be(raw.sin_port);
-                Some(SocketAddr::V4(SocketAddrV4::new(ip, port)))
-            }
-            libc::AF_INET6 if self.len >= socklen::<libc::sockaddr_in6>() => {
-                // SAFETY: likewise a whole sockaddr_in6.
-                let raw: libc::sockaddr_in6 =
-                    unsafe { ptr::read((&raw const self.storage).cast()) };
-                Some(SocketAddr::V6(SocketAddrV6::new(
-                    Ipv6Addr::from(raw.sin6_addr.s6_addr),
-                    u16::from_be(raw.sin6_port),
-                    raw.sin6_flowinfo,
-                    raw.sin6_scope_id,
-                )))
-            }
-            _ => None,
-        }
-    }
-}
-
+mod address;
 #[cfg(test)]
 mod tests;

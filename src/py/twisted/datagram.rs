@@ -1,10 +1,13 @@
-//! The native half of Twisted's UDP ports: reading and writing datagrams.
+//! The native half of Twisted's datagram ports: reading and writing datagrams.
 //!
-//! `udp.Port` stands behind it in the bases, and does what is rare: its own `write`
-//! gets whatever isn't a plain datagram to a plain address, and says what is wrong.
+//! `udp.Port` stands behind it in the bases, or one of `unix`, and does what is rare:
+//! its own `write` gets whatever isn't a plain datagram to a plain address, and says
+//! what is wrong.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+mod reading;
+mod writing;
+
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -13,15 +16,13 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::Reactor;
-use super::stream::{address, fileno};
+use super::stream::fileno;
 use crate::core::lock::{lock, try_lock};
-use crate::core::sys::socket;
-use crate::py::error;
 
-/// The native half of a UDP port; see Twisted's `udp.Port`.
+/// The native half of a datagram port; see Twisted's `udp.Port`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct DatagramTransport {
     state: Mutex<State>,
@@ -46,108 +47,6 @@ impl DatagramTransport {
     fn fd(&self, py: Python<'_>) -> PyResult<RawFd> {
         fileno(self.socket(py)?.bind(py))
     }
-
-    /// A sender as a tuple of host and port.
-    fn sender<'py>(&self, py: Python<'py>, from: &SocketAddr) -> PyResult<Bound<'py, PyAny>> {
-        let known = match &lock(&self.state).host {
-            Some((ip, host)) if *ip == from.ip() => Some(host.bind(py).clone()),
-            _ => None,
-        };
-        let host = match known {
-            Some(host) => host,
-            None => {
-                let host = address(py, from)?.get_item(0)?.cast_into::<PyString>()?;
-                let scoped = matches!(from, SocketAddr::V6(v6) if v6.scope_id() != 0);
-                if !scoped {
-                    let entry = (from.ip(), host.clone().unbind());
-                    let before = lock(&self.state).host.replace(entry);
-                    drop(before);
-                }
-                host
-            }
-        };
-        (host, from.port()).into_pyobject(py).map(Bound::into_any)
-    }
-
-    /// Writes a datagram if it and its address are plain; else `None`, and nothing
-    /// has been done.
-    fn write_plain(
-        slf: &Bound<'_, Self>,
-        datagram: &Bound<'_, PyAny>,
-        addr: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<usize>> {
-        let py = slf.py();
-        let (Some(addr), Ok(datagram)) = (addr, datagram.cast::<PyBytes>()) else {
-            return Ok(None);
-        };
-        let (Ok(addr), connected) = (
-            addr.cast::<PyTuple>(),
-            slf.getattr(intern!(py, "_connectedAddr"))?,
-        ) else {
-            return Ok(None);
-        };
-        if addr.len() != 2 || connected.is_truthy()? {
-            return Ok(None);
-        }
-        let host = addr.get_item(0)?;
-        let ip = host
-            .cast::<PyString>()
-            .ok()
-            .and_then(|host| host.to_str().ok()?.parse::<IpAddr>().ok());
-        let (Some(ip), Ok(port)) = (ip, addr.get_item(1)?.extract::<u16>()) else {
-            return Ok(None);
-        };
-        let family: i32 = slf.getattr(intern!(py, "addressFamily"))?.extract()?;
-        if ip.is_ipv6() != (family == libc::AF_INET6) {
-            return Ok(None);
-        }
-        let fd = slf.get().fd(py)?;
-        let to = SocketAddr::new(ip, port);
-        Ok(socket::send_to(fd, datagram.as_bytes(), &to).ok())
-    }
-
-    /// Reads the datagrams that are there.
-    fn read(slf: &Bound<'_, Self>, core: &Reactor) -> PyResult<()> {
-        let (py, mut read) = (slf.py(), 0);
-        while read
-            < slf
-                .getattr(intern!(py, "maxThroughput"))?
-                .extract::<i64>()?
-        {
-            let size = slf.getattr(intern!(py, "maxPacketSize"))?.extract()?;
-            let (data, from) = match core.receive_from(py, slf.get().fd(py)?, size) {
-                Ok(received) => received,
-                Err(error) => return DatagramTransport::refused(slf, error),
-            };
-            read += i64::try_from(data.as_bytes().len()).unwrap_or(i64::MAX);
-            let from = match &from {
-                Some(from) => slf.get().sender(py, from)?,
-                None => py.None().into_bound(py),
-            };
-            let received = slf
-                .getattr(intern!(py, "protocol"))?
-                .call_method1(intern!(py, "datagramReceived"), (data, from));
-            if let Err(error) = received {
-                core.report(py, "datagram", (error.into_value(py),))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn refused(slf: &Bound<'_, Self>, error: io::Error) -> PyResult<()> {
-        let py = slf.py();
-        match error.raw_os_error() {
-            Some(libc::EAGAIN) => Ok(()),
-            Some(libc::ECONNREFUSED) => {
-                if slf.getattr(intern!(py, "_connectedAddr"))?.is_truthy()? {
-                    slf.getattr(intern!(py, "protocol"))?
-                        .call_method0(intern!(py, "connectionRefused"))?;
-                }
-                Ok(())
-            }
-            _ => Err(error::os_error(error)),
-        }
-    }
 }
 
 #[pymethods]
@@ -163,11 +62,13 @@ impl DatagramTransport {
 
     /// Read the datagrams that are there and hand them to the protocol.
     fn doRead(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let core = slf
-            .getattr(intern!(py, "reactor"))?
-            .getattr(intern!(py, "_core"))?;
-        DatagramTransport::read(slf, core.cast::<Reactor>()?.get())
+        reading::read(slf, core(slf)?.get())
+    }
+
+    /// Read the datagrams that are there and hand them, without their senders, to
+    /// the protocol. Follows Twisted's `unix.ConnectedDatagramPort.doRead`.
+    fn doReadConnected(slf: &Bound<'_, Self>) -> PyResult<()> {
+        reading::read_connected(slf, core(slf)?.get())
     }
 
     /// Send a datagram. Follows IUDPTransport; returns the number of bytes sent.
@@ -177,13 +78,34 @@ impl DatagramTransport {
         datagram: &Bound<'py, PyAny>,
         addr: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        match DatagramTransport::write_plain(slf, datagram, addr)? {
-            Some(count) => count
-                .into_pyobject(py)
-                .map(Bound::into_any)
-                .map_err(Into::into),
-            None => slf.call_method1(intern!(py, "_writeOther"), (datagram, addr)),
+        match writing::write(slf, datagram, addr)? {
+            Some(outcome) => writing::finish(slf, outcome),
+            None => slf.call_method1(intern!(slf.py(), "_writeOther"), (datagram, addr)),
+        }
+    }
+
+    /// Send a datagram to a path. Follows IUNIXDatagramTransport; returns the number
+    /// of bytes sent.
+    fn writeToPath<'py>(
+        slf: &Bound<'py, Self>,
+        datagram: &Bound<'py, PyAny>,
+        address: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match writing::write_to_path(slf, datagram, address)? {
+            Some(outcome) => writing::finish(slf, outcome),
+            None => slf.call_method1(intern!(slf.py(), "_writeOther"), (datagram, address)),
+        }
+    }
+
+    /// Send a datagram to the peer. Follows IUNIXDatagramConnectedTransport; returns
+    /// the number of bytes sent.
+    fn writeConnected<'py>(
+        slf: &Bound<'py, Self>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match writing::send(slf, data)? {
+            Some(outcome) => writing::finish(slf, outcome),
+            None => slf.call_method1(intern!(slf.py(), "_writeOther"), (data,)),
         }
     }
 
@@ -212,4 +134,13 @@ impl DatagramTransport {
             None => Ok(()),
         }
     }
+}
+
+/// The core of the port's reactor.
+fn core<'py>(slf: &Bound<'py, DatagramTransport>) -> PyResult<Bound<'py, Reactor>> {
+    let py = slf.py();
+    let core = slf
+        .getattr(intern!(py, "reactor"))?
+        .getattr(intern!(py, "_core"))?;
+    Ok(core.cast_into::<Reactor>()?)
 }

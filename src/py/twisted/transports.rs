@@ -1,7 +1,6 @@
 //! What a reactor's core does for its native transports.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -11,7 +10,7 @@ use pyo3::types::PyBytes;
 
 use super::Reactor;
 use crate::core::lock::try_lock;
-use crate::core::sys::socket;
+use crate::core::sys::socket::{self, Peer};
 
 /// How much is read at once. Pages that no message reaches cost nothing.
 pub const READ_SIZE: usize = 256 * 1024;
@@ -70,7 +69,8 @@ impl Reactor {
             })
     }
 
-    /// Reads one datagram, cut to `size` bytes, and who sent it.
+    /// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most
+    /// `READ_SIZE`.
     ///
     /// # Errors
     /// Those of recvfrom(2).
@@ -79,7 +79,7 @@ impl Reactor {
         py: Python<'py>,
         fd: RawFd,
         size: usize,
-    ) -> io::Result<(Bound<'py, PyBytes>, Option<SocketAddr>)> {
+    ) -> io::Result<(Bound<'py, PyBytes>, Peer)> {
         self.buffer.with(size, |buffer| {
             let (count, from) = socket::receive_from(fd, buffer)?;
             Ok((bytes(py, buffer, count), from))

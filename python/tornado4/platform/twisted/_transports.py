@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet import error
 
 from tornado4 import _core
-from tornado4.platform.twisted import _tcp, _udp, _unix
+from tornado4.platform.twisted import _tcp, _udp, _unix, _unix_datagram
 
 
 class Transports:
@@ -80,6 +80,29 @@ class Transports:
         connector = _unix.Connector(address, factory, timeout, self, checkPID)
         connector.connect()
         return connector
+
+    def listenUNIXDatagram(
+        self, address: Any, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
+    ) -> _unix_datagram.DatagramPort:
+        """See `IReactorUNIXDatagram.listenUNIXDatagram`. ``maxPacketSize`` is in bytes."""
+        listening = _unix_datagram.DatagramPort(address, protocol, maxPacketSize, mode, self)
+        listening.startListening()
+        return listening
+
+    def connectUNIXDatagram(
+        self,
+        address: Any,
+        protocol: Any,
+        maxPacketSize: int = 8192,
+        mode: int = 0o666,
+        bindAddress: Any = None,
+    ) -> _unix_datagram.ConnectedDatagramPort:
+        """See `IReactorUNIXDatagram.connectUNIXDatagram`. ``maxPacketSize`` is in bytes."""
+        connected = _unix_datagram.ConnectedDatagramPort(
+            address, protocol, maxPacketSize, mode, bindAddress, self
+        )
+        connected.startListening()
+        return connected
 
     def adoptStreamPort(self, fileDescriptor: int, addressFamily: Any, factory: Any) -> Any:
         """See `IReactorSocket.adoptStreamPort`."""

@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use super::*;
 
@@ -74,8 +75,56 @@ fn datagrams_carry_their_sender() {
         assert_eq!(send_to(one.as_raw_fd(), b"abc", &to).ok(), Some(3));
         let mut buffer = [0; 2];
         let (count, from) = receive_from(other.as_raw_fd(), &mut buffer).expect("receive");
-        assert_eq!((count, from), (2, one.local_addr().ok()));
+        let one = one.local_addr().expect("an address");
+        assert_eq!((count, from), (2, Peer::Internet(one)));
     }
+}
+
+#[test]
+fn unix_datagrams_carry_their_sender_too() {
+    let directory = std::env::temp_dir().join(format!("tornado4-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let (path, other) = (directory.join("one"), directory.join("other"));
+    let one = UnixDatagram::bind(&path).expect("bind");
+    let other = (UnixDatagram::bind(&other).expect("bind"), other);
+    let to = LocalAddress::new(other.1.as_os_str().as_bytes()).expect("an address");
+    assert_eq!(send_to_path(one.as_raw_fd(), b"abc", &to).ok(), Some(3));
+    let nameless = UnixDatagram::unbound().expect("a socket");
+    assert_eq!(send_to_path(nameless.as_raw_fd(), b"d", &to).ok(), Some(1));
+    let mut buffer = [0; 2];
+    let mut next = || receive_from(other.0.as_raw_fd(), &mut buffer).expect("receive");
+    assert_eq!(
+        next(),
+        (2, Peer::Path(path.as_os_str().as_bytes().to_vec()))
+    );
+    assert_eq!(next(), (1, Peer::Nobody));
+    std::fs::remove_dir_all(&directory).expect("remove");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn abstract_names_may_be_of_any_bytes() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
+    let name = format!("\0tornado4\0{}", std::process::id()).into_bytes();
+    let address = SocketAddr::from_abstract_name(&name[1..]).expect("a name");
+    let bound = UnixDatagram::bind_addr(&address).expect("bind");
+    let address = LocalAddress::new(&name).expect("an address");
+    assert_eq!(
+        send_to_path(bound.as_raw_fd(), b"abc", &address).ok(),
+        Some(3)
+    );
+    let received = receive_from(bound.as_raw_fd(), &mut [0; 8]).expect("receive");
+    assert_eq!(received, (3, Peer::Abstract(name)));
+}
+
+#[test]
+fn what_cannot_be_the_path_of_a_socket() {
+    for path in [&b""[..], b"a\0b", &[b'x'; 108], &[b'x'; 4000]] {
+        assert!(LocalAddress::new(path).is_none());
+    }
+    assert!(LocalAddress::new(&[b'x'; 100]).is_some());
 }
 
 #[test]
