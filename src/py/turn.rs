@@ -24,11 +24,6 @@ use crate::core::poller::Poller;
 /// that the interpreter begins with.
 const DETACH_EVERY: Duration = Duration::from_millis(10);
 
-/// How many bytes are held at most before they are sent: what is written in one turn
-/// is sent together at its end, which wakes a peer on this machine less often, as
-/// long as it stays in the processor's cache.
-const HELD: usize = 64 * 1024;
-
 /// Turns until `stop` was asked for.
 ///
 /// # Errors
@@ -121,7 +116,7 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     } else {
         call.run(event_loop)
     };
-    send(event_loop, HELD);
+    send(event_loop, stream::HELD);
     outcome
 }
 

@@ -6,6 +6,7 @@ mod delayed_call;
 mod descriptors;
 mod log_context;
 mod reactor;
+mod read_buffer;
 mod selectable;
 pub mod stream;
 mod thread_call;

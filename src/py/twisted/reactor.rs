@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::log_context::LogContext;
-use super::transports::ReadBuffer;
+use super::read_buffer::ReadBuffer;
 use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::registrations::Role;

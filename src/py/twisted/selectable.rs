@@ -22,7 +22,7 @@ use crate::py::watcher::{self, Watcher};
 
 /// How often a native transport is read from for one event, as long as each time as
 /// much came as could: a stream goes faster that isn't left in its midst, while the
-/// others wait no longer than for two megabytes.
+/// others wait no longer than for a megabyte and a half.
 const READS: usize = 8;
 
 /// A descriptor object and the reactor that it was added to.

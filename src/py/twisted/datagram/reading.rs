@@ -15,8 +15,8 @@ use crate::core::lock::lock;
 use crate::core::sys::socket::Peer;
 use crate::py::error;
 use crate::py::twisted::Reactor;
+use crate::py::twisted::read_buffer::READ_SIZE;
 use crate::py::twisted::stream::address;
-use crate::py::twisted::transports::READ_SIZE;
 
 /// A datagram, and its sender as Twisted has it.
 type Datagram<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -155,7 +155,10 @@ fn receive<'py>(
     match size.extract::<usize>() {
         Ok(size) if size <= READ_SIZE => {
             let fd = slf.get().fd(py)?;
-            let (data, from) = core.receive_from(py, fd, size).map_err(Trouble::System)?;
+            let (data, from) = core
+                .buffer
+                .receive_from(py, fd, size)
+                .map_err(Trouble::System)?;
             Ok((data.into_any(), sender(slf.get(), py, from)?))
         }
         _ => {

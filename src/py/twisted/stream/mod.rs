@@ -32,7 +32,7 @@ use crate::core::sys::socket;
 pub use attributes::{address, fileno};
 pub use lifetime::Accepted;
 pub use reading::Direct;
-pub use writing::flush;
+pub use writing::{HELD, flush};
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;

@@ -9,9 +9,8 @@ use pyo3::types::PyBytes;
 
 use super::{BUFFER_SIZE, Flag, Reason, StreamTransport, reason};
 use crate::core::lock::lock;
-use crate::core::sys::socket as sys;
 use crate::py::twisted::Reactor;
-use crate::py::twisted::transports::{self, READ_SIZE};
+use crate::py::twisted::read_buffer::{READ_SIZE, ReadBuffer};
 
 /// A transport whose events take the short way, as it is at one moment.
 pub struct Direct<'a, 'py> {
@@ -54,7 +53,7 @@ impl<'a, 'py> Direct<'a, 'py> {
     /// What the protocol raises.
     pub fn read(&self, reactor: &Reactor) -> PyResult<(Option<Bound<'py, PyAny>>, bool)> {
         let py = self.stream.py();
-        match reactor.receive(py, self.fd, limit(self.size)) {
+        match reactor.buffer.receive(py, self.fd, limit(self.size)) {
             Ok(data) => {
                 let full = data.as_bytes().len() == READ_SIZE;
                 Ok((deliver(self.stream, &self.protocol, &data)?, full))
@@ -65,8 +64,8 @@ impl<'a, 'py> Direct<'a, 'py> {
 }
 
 /// Larger reads than Twisted's mean fewer of them, unless somebody wants another size.
-fn limit(size: usize) -> Option<usize> {
-    (size != BUFFER_SIZE).then_some(size)
+fn limit(size: usize) -> usize {
+    if size == BUFFER_SIZE { READ_SIZE } else { size }
 }
 
 fn failed<'py>(slf: &Bound<'py, StreamTransport>, error: &std::io::Error) -> Reason<'py> {
@@ -88,14 +87,12 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
         (state.buffer_size, core, state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;
+    let own = ReadBuffer::default();
+    let buffer = core.as_ref().map_or(&own, |core| &core.get().buffer);
     if unix {
-        return read_unix(slf, fd, size);
+        return read_unix(slf, buffer, fd, size);
     }
-    let data = match &core {
-        Some(core) => core.get().receive(py, fd, limit(size)),
-        None => transports::receive(py, fd, &mut vec![0; size.min(READ_SIZE)]),
-    };
-    match data {
+    match buffer.receive(py, fd, limit(size)) {
         Ok(data) => slf
             .call_method1(intern!(py, "_dataReceived"), (data,))
             .map(Some),
@@ -104,10 +101,14 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
 }
 
 /// Reads once from a UNIX socket, with the descriptors that may come along.
-fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> Reason<'py> {
+fn read_unix<'py>(
+    slf: &Bound<'py, StreamTransport>,
+    buffer: &ReadBuffer,
+    fd: RawFd,
+    size: usize,
+) -> Reason<'py> {
     let py = slf.py();
-    let mut buffer = vec![0; size.min(READ_SIZE)];
-    let (count, descriptors) = match sys::receive_descriptors(fd, &mut buffer) {
+    let (data, descriptors) = match buffer.receive_descriptors(py, fd, size) {
         Ok(received) => received,
         Err(error) => return failed(slf, &error),
     };
@@ -116,7 +117,6 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
         let name = intern!(py, "_ancillaryLevelSOLSOCKETTypeSCMRIGHTS");
         slf.call_method1(name, (PyBytes::new(py, &packed),))?;
     }
-    let data = PyBytes::new(py, buffer.get(..count).unwrap_or_default());
     slf.call_method1(intern!(py, "_dataReceived"), (data,))
         .map(Some)
 }
