@@ -25,6 +25,7 @@ use _core::core::clock::Deadline;
 use _core::core::inbox::Inbox;
 use _core::core::poller::Poller;
 use _core::core::registrations::{Registrations, Role};
+use _core::core::sys::Trigger;
 use _core::core::timers::{Key, Timers};
 
 /// How many other timers there are in a loop with much to do.
@@ -195,17 +196,18 @@ fn registrations(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("registrations");
     group.bench_function("watch, unwatch", |bench| {
         bench.iter(|| {
-            let displaced = table.watch(&backend, fd, &watcher, &[Role::Read], &[]);
+            let displaced = table.watch(&backend, fd, &watcher, &[Role::Read], &[], Trigger::Level);
             black_box(displaced.unwrap());
             table.unwatch(&backend, fd, &[Role::Read])
         });
     });
     table
-        .watch(&backend, fd, &watcher, &[Role::Read], &[])
+        .watch(&backend, fd, &watcher, &[Role::Read], &[], Trigger::Level)
         .unwrap();
     group.bench_function("watch, unwatch output of a watched input", |bench| {
         bench.iter(|| {
-            let displaced = table.watch(&backend, fd, &watcher, &[Role::Write], &[]);
+            let displaced =
+                table.watch(&backend, fd, &watcher, &[Role::Write], &[], Trigger::Level);
             black_box(displaced.unwrap());
             table.unwatch(&backend, fd, &[Role::Write])
         });
@@ -232,6 +234,7 @@ fn poll(criterion: &mut Criterion) {
                     &watcher,
                     &[Role::Read],
                     &[],
+                    Trigger::Level,
                 )
                 .unwrap();
         }

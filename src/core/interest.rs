@@ -47,8 +47,10 @@ impl Readiness {
     pub const WRITABLE: Readiness = Readiness(2);
     /// The descriptor has an error.
     pub const ERROR: Readiness = Readiness(4);
-    /// The peer is gone in both directions.
+    /// The peer is gone in both directions; with an edge: it sends nothing more.
     pub const HANGUP: Readiness = Readiness(8);
+    /// With an edge: there is urgent data (TCP), where a read stops.
+    pub const URGENT: Readiness = Readiness(16);
 
     /// Whether input can be read.
     #[must_use]
@@ -60,6 +62,12 @@ impl Readiness {
     #[must_use]
     pub fn is_writable(self) -> bool {
         self.0 & Self::WRITABLE.0 != 0
+    }
+
+    /// Whether there may be more to read than a read gives that isn't full.
+    #[must_use]
+    pub fn has_more(self) -> bool {
+        self.is_disconnected() || self.0 & Self::URGENT.0 != 0
     }
 
     /// Whether there was an error or a hang-up.

@@ -128,6 +128,9 @@ fn readiness(event: &mio::event::Event) -> Readiness {
     if event.is_read_closed() {
         readiness |= Readiness::HANGUP;
     }
+    if event.is_priority() {
+        readiness |= Readiness::URGENT;
+    }
     readiness
 }
 

@@ -5,6 +5,9 @@
 //! added to the poll its token gets a new version, so that an event of a
 //! closed descriptor never reaches the one that has its number next.
 //!
+//! A descriptor is reported as long as it is ready, unless all its watchers agree that
+//! once is enough: then it is, while input is all they wait for.
+//!
 //! Nothing is recorded before the kernel has agreed. A descriptor that was
 //! closed and reused without being removed is noticed when the kernel answers
 //! `ENOENT`: the watchers of the closed one are handed back.
@@ -101,6 +104,8 @@ struct Slot<T> {
     version: u32,
     /// What the kernel has been asked for; `None`: it doesn't watch.
     interest: Option<Interest>,
+    /// What the watchers agree upon.
+    trigger: Trigger,
     watchers: Watchers<T>,
 }
 
@@ -109,6 +114,7 @@ impl<T> Default for Slot<T> {
         Slot {
             version: 0,
             interest: None,
+            trigger: Trigger::Level,
             watchers: Watchers::default(),
         }
     }
@@ -122,7 +128,8 @@ impl<T> Default for Registrations<T> {
 
 impl<T: Clone> Registrations<T> {
     /// Puts `watcher` into `roles` of a descriptor, and clears the places in
-    /// `clear`, with one system call. Hands back whom that displaced.
+    /// `clear`, with one system call. Hands back whom that displaced. `trigger` is what
+    /// the watcher agrees to.
     ///
     /// # Errors
     /// Those of the operating system; then nothing has changed.
@@ -133,6 +140,7 @@ impl<T: Clone> Registrations<T> {
         watcher: &T,
         roles: &[Role],
         clear: &[Role],
+        trigger: Trigger,
     ) -> io::Result<Watchers<T>> {
         let mut wanted = self.watchers(fd).cloned().unwrap_or_default();
         for role in clear {
@@ -144,12 +152,16 @@ impl<T: Clone> Registrations<T> {
         let Some(interest) = wanted.interest() else {
             return Ok(self.unwatch(backend, fd, clear));
         };
-        let (version, before) = self.state(fd);
+        let (version, before, agreed) = self.state(fd);
+        let mut agreed = match (before, agreed) {
+            (Some(_), Trigger::Level) => Trigger::Level,
+            _ => trigger,
+        };
         let watch = |version| Watch {
             fd,
             token: token(fd, version),
             interest,
-            trigger: Trigger::Level,
+            trigger: effective(agreed, interest),
         };
         let renewed = version.wrapping_add(1);
         let mut stale = false;
@@ -177,18 +189,23 @@ impl<T: Clone> Registrations<T> {
                 *wanted.place(*role) = Some(watcher.clone());
             }
             let only = wanted.interest().unwrap_or_default();
-            if only != interest {
-                backend.modify(
-                    Watch {
-                        interest: only,
-                        ..watch(version)
-                    },
-                    interest,
-                )?;
+            if only != interest || agreed != trigger {
+                let watch = Watch {
+                    interest: only,
+                    trigger: effective(trigger, only),
+                    ..watch(version)
+                };
+                backend.modify(watch, interest)?;
             }
+            agreed = trigger;
         }
-        let interest = wanted.interest();
-        let mut displaced = self.record(fd, version, interest, wanted);
+        let slot = Slot {
+            version,
+            interest: wanted.interest(),
+            trigger: agreed,
+            watchers: wanted,
+        };
+        let mut displaced = self.record(fd, slot);
         for role in [Role::Read, Role::Write, Role::Error] {
             if !(stale || roles.contains(&role) || clear.contains(&role)) {
                 *displaced.place(role) = None;
@@ -217,7 +234,7 @@ impl<T: Clone> Registrations<T> {
                     fd,
                     token: token(fd, slot.version),
                     interest,
-                    trigger: Trigger::Level,
+                    trigger: effective(slot.trigger, interest),
                 };
                 backend.modify(watch, before)
             }
@@ -229,6 +246,39 @@ impl<T: Clone> Registrations<T> {
         drop(outcome);
         slot.interest = wanted;
         removed
+    }
+
+    /// Whether the descriptor behind a token is reported only when it becomes ready.
+    #[must_use]
+    pub fn is_edge(&self, token: Token) -> bool {
+        let (fd, version) = parts(token);
+        let (current, interest, trigger) = self.state(fd);
+        current == version
+            && interest.is_some_and(|interest| effective(trigger, interest) == Trigger::Edge)
+    }
+
+    /// Has the descriptor behind a token reported as long as it is ready, beginning with
+    /// what it is ready for now.
+    pub fn report_always<B: Backend>(&mut self, backend: &B, token: Token) {
+        if !self.is_edge(token) {
+            return;
+        }
+        let (fd, _) = parts(token);
+        let Some(slot) = self.slot_mut(fd) else {
+            return;
+        };
+        slot.trigger = Trigger::Level;
+        if let Some(interest) = slot.interest {
+            let watch = Watch {
+                fd,
+                token,
+                interest,
+                trigger: Trigger::Level,
+            };
+            // It fails for a descriptor that was closed before it was removed, and
+            // that one has nothing to report any more.
+            drop(backend.modify(watch, interest));
+        }
     }
 
     /// The watchers of a descriptor.
@@ -263,36 +313,38 @@ impl<T: Clone> Registrations<T> {
         slots.into_iter().map(|slot| slot.watchers).collect()
     }
 
-    fn state(&self, fd: RawFd) -> (u32, Option<Interest>) {
+    fn state(&self, fd: RawFd) -> (u32, Option<Interest>, Trigger) {
         usize::try_from(fd)
             .ok()
             .and_then(|fd| self.slots.get(fd))
-            .map_or((0, None), |slot| (slot.version, slot.interest))
+            .map_or((0, None, Trigger::Level), |slot| {
+                (slot.version, slot.interest, slot.trigger)
+            })
     }
 
     fn slot_mut(&mut self, fd: RawFd) -> Option<&mut Slot<T>> {
         self.slots.get_mut(usize::try_from(fd).ok()?)
     }
 
-    fn record(
-        &mut self,
-        fd: RawFd,
-        version: u32,
-        interest: Option<Interest>,
-        watchers: Watchers<T>,
-    ) -> Watchers<T> {
+    /// Hands back whose place the slot takes.
+    fn record(&mut self, fd: RawFd, slot: Slot<T>) -> Watchers<T> {
         let index = usize::try_from(fd).unwrap_or_default();
         if index >= self.slots.len() {
             self.slots.resize_with(index + 1, Slot::default);
         }
         match self.slots.get_mut(index) {
-            Some(slot) => {
-                slot.version = version;
-                slot.interest = interest;
-                std::mem::replace(&mut slot.watchers, watchers)
-            }
-            None => watchers,
+            Some(place) => std::mem::replace(place, slot).watchers,
+            None => slot.watchers,
         }
+    }
+}
+
+/// How the kernel is asked to report. Only who reads to the end agrees to an edge, and
+/// writing knows no such end.
+fn effective(agreed: Trigger, interest: Interest) -> Trigger {
+    match interest {
+        Interest::READABLE => agreed,
+        _ => Trigger::Level,
     }
 }
 

@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
@@ -19,6 +20,7 @@ use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
+use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
 
 /// The native core of an event loop, and the base of
@@ -261,10 +263,19 @@ impl EventLoop {
         watcher: &Arc<Watcher>,
         roles: &[Role],
         clear: &[Role],
+        trigger: Trigger,
     ) -> PyResult<Watchers<Arc<Watcher>>> {
         let backend = self.poller()?.backend();
-        let outcome = lock(&self.registrations).watch(&backend, fd, watcher, roles, clear);
+        let mut registrations = lock(&self.registrations);
+        let outcome = registrations.watch(&backend, fd, watcher, roles, clear, trigger);
         outcome.map_err(error::os_error)
+    }
+
+    /// Sees to it that a descriptor which isn't read to the end is reported again.
+    pub fn report_always(&self, token: Token) {
+        if let Ok(poller) = self.poller() {
+            lock(&self.registrations).report_always(&poller.backend(), token);
+        }
     }
 
     /// Clears places of a descriptor and hands back who was there; nobody,

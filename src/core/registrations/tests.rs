@@ -38,6 +38,10 @@ impl Notes {
             .map_or(Token(usize::MAX), |watch| watch.token)
     }
 
+    fn trigger(&self, fd: RawFd) -> Option<Trigger> {
+        self.watched.borrow().get(&fd).map(|watch| watch.trigger)
+    }
+
     fn interest(&self, fd: RawFd) -> Option<Interest> {
         self.watched.borrow().get(&fd).map(|watch| watch.interest)
     }
@@ -84,7 +88,7 @@ type Table = Registrations<Rc<str>>;
 
 fn watch(table: &mut Table, notes: &Notes, fd: RawFd, who: &str, role: Role) -> Watchers<Rc<str>> {
     table
-        .watch(notes, fd, &Rc::from(who), &[role], &[])
+        .watch(notes, fd, &Rc::from(who), &[role], &[], Trigger::Level)
         .expect("the backend agrees")
 }
 
@@ -120,9 +124,18 @@ fn a_mask_is_set_with_one_call() {
     let (mut table, notes) = (Table::default(), Notes::default());
     let who = Rc::from("handler");
     let roles = [Role::Read, Role::Write, Role::Error];
-    table.watch(&notes, 5, &who, &roles, &[]).expect("added");
     table
-        .watch(&notes, 5, &who, &[Role::Error], &[Role::Read, Role::Write])
+        .watch(&notes, 5, &who, &roles, &[], Trigger::Level)
+        .expect("added");
+    table
+        .watch(
+            &notes,
+            5,
+            &who,
+            &[Role::Error],
+            &[Role::Read, Role::Write],
+            Trigger::Level,
+        )
         .expect("changed");
     assert_eq!(notes.calls(), ["add", "modify"]);
     assert_eq!(notes.interest(5), Some(Interest::NONE));
@@ -178,7 +191,14 @@ fn removing_a_closed_descriptor_is_no_error() {
 #[test]
 fn a_refused_descriptor_leaves_no_trace() {
     let (mut table, notes) = (Table::default(), Notes::default());
-    let outcome = table.watch(&notes, -1, &Rc::from("x"), &[Role::Read], &[]);
+    let outcome = table.watch(
+        &notes,
+        -1,
+        &Rc::from("x"),
+        &[Role::Read],
+        &[],
+        Trigger::Level,
+    );
     assert!(outcome.is_err());
     assert_eq!(table.iter().count(), 0);
     assert!(table.slots.is_empty());
@@ -201,7 +221,14 @@ fn a_duplicate_that_outlives_its_descriptor_reaches_nobody() {
     let duplicate = socket.try_clone().expect("a duplicate");
     let backend = poller.backend();
     table
-        .watch(&backend, fd, &Rc::new(()), &[Role::Read], &[])
+        .watch(
+            &backend,
+            fd,
+            &Rc::new(()),
+            &[Role::Read],
+            &[],
+            Trigger::Level,
+        )
         .expect("added");
     drop(socket);
     table.unwatch(&backend, fd, &[Role::Read]);
@@ -227,4 +254,63 @@ fn clearing_hands_every_watcher_back() {
     let who: Vec<_> = table.clear();
     assert_eq!(who.iter().flat_map(Watchers::iter).count(), 2);
     assert_eq!(table.iter().count(), 0);
+}
+
+#[test]
+fn an_edge_is_for_input_that_everybody_reads_to_the_end() {
+    let (edge, level) = (Some(Trigger::Edge), Some(Trigger::Level));
+    let (mut table, notes) = (Table::default(), Notes::default());
+    let mut watch = |role, trigger| {
+        let who = Rc::from("who");
+        table
+            .watch(&notes, 5, &who, &[role], &[], trigger)
+            .expect("the backend agrees");
+        notes.trigger(5)
+    };
+    assert_eq!(watch(Role::Write, Trigger::Edge), level);
+    assert_eq!(watch(Role::Read, Trigger::Edge), level);
+    table.unwatch(&notes, 5, &[Role::Write]);
+    assert_eq!(notes.trigger(5), edge);
+    assert!(table.is_edge(notes.token(5)));
+    let watched = table.watch(
+        &notes,
+        5,
+        &Rc::from("other"),
+        &[Role::Error],
+        &[],
+        Trigger::Level,
+    );
+    assert!(watched.is_ok());
+    assert_eq!(notes.trigger(5), level);
+    // Nobody asks the first one again.
+    table.unwatch(&notes, 5, &[Role::Error]);
+    assert_eq!(notes.trigger(5), level);
+}
+
+#[test]
+fn an_edge_is_given_up_on_demand_and_by_a_reused_descriptor() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    let who = Rc::from("who");
+    let watch = |table: &mut Table, trigger| {
+        table
+            .watch(&notes, 5, &who, &[Role::Read], &[], trigger)
+            .expect("the backend agrees");
+        notes.token(5)
+    };
+    let token = watch(&mut table, Trigger::Edge);
+    table.report_always(&notes, Token(99));
+    assert!(table.is_edge(token));
+    table.report_always(&notes, token);
+    assert!(!table.is_edge(token));
+    assert_eq!(notes.trigger(5), Some(Trigger::Level));
+    notes.calls();
+    table.report_always(&notes, token);
+    assert!(notes.calls().is_empty());
+    notes.close(5);
+    let token = watch(&mut table, Trigger::Edge);
+    assert!(table.is_edge(token));
+    assert_eq!(notes.trigger(5), Some(Trigger::Edge));
+    notes.close(5);
+    table.report_always(&notes, token);
+    assert!(!table.is_edge(token));
 }

@@ -4,8 +4,9 @@
 //! number, so that a descriptor closed while a duplicate lives keeps firing
 //! and can't be removed any more; `EPOLLERR` and `EPOLLHUP` are always
 //! reported; regular files and directories are refused with `EPERM`.
-//! `EPOLLRDHUP` isn't asked for: without it mio's `is_read_closed` means
-//! `EPOLLHUP` and nothing else.
+//! `EPOLLRDHUP` isn't asked for with a level: without it mio's `is_read_closed`
+//! means `EPOLLHUP` and nothing else. With an edge it is, and `EPOLLPRI` too: without
+//! them, a read from a stream that isn't full has left nothing.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -40,7 +41,7 @@ fn events(interest: Interest, trigger: Trigger) -> u32 {
         events |= libc::EPOLLOUT;
     }
     if trigger == Trigger::Edge {
-        events |= libc::EPOLLET;
+        events |= libc::EPOLLET | libc::EPOLLRDHUP | libc::EPOLLPRI;
     }
     events.cast_unsigned()
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::{Backend, Interest, Trigger, Watch};
+use super::{Backend, Interest, Watch};
 
 /// The kqueue with this descriptor, which its owner keeps open.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +51,10 @@ impl Kqueue {
 
     /// Brings one filter from `before` to `after`.
     fn settle(self, watch: Watch, filter: i16, before: bool, after: bool) -> io::Result<()> {
-        let edge = match watch.trigger {
-            Trigger::Level => 0,
-            Trigger::Edge => libc::EV_CLEAR,
-        };
         if after {
-            self.change(watch.fd, filter, libc::EV_ADD | edge, watch.token.0)
+            // Always with a level, which is more than an edge promises: EV_CLEAR isn't
+            // taken back by adding a filter again without it.
+            self.change(watch.fd, filter, libc::EV_ADD, watch.token.0)
         } else if before {
             self.change(watch.fd, filter, libc::EV_DELETE, 0)
         } else {

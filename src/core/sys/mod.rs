@@ -49,7 +49,7 @@ pub use kqueue::Kqueue as Native;
 pub enum Trigger {
     /// As long as it is ready: for descriptors that others read and write.
     Level,
-    /// When it becomes ready: for sockets that this crate reads to the end.
+    /// At least when it becomes ready: for sockets that this crate reads to the end.
     Edge,
 }
 

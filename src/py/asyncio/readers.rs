@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyInt, PyTuple};
 
 use super::{EventLoop, Handle};
 use crate::core::registrations::{Role, Watchers};
+use crate::core::sys::Trigger;
 use crate::py::watcher::{HandleWatcher, Watcher};
 
 /// Which side of a descriptor is watched.
@@ -68,7 +69,7 @@ pub fn add(
         handle: handle.clone_ref(py),
         file: (!file.is_instance_of::<PyInt>()).then(|| file.clone().unbind()),
     }));
-    let displaced = this.watch(fd, &watcher, &[direction.role()], &[])?;
+    let displaced = this.watch(fd, &watcher, &[direction.role()], &[], Trigger::Level)?;
     cancel(&displaced);
     Ok(handle)
 }

@@ -15,6 +15,7 @@ use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
 use super::{Callback, Handler, Timeout};
 use crate::core::clock::Deadline;
 use crate::core::registrations::Role;
+use crate::core::sys::Trigger;
 use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::watcher::Watcher;
@@ -189,7 +190,7 @@ impl IOLoop {
             context: context::copy_current(py)?,
         }));
         let (roles, _) = Handler::roles(events);
-        let displaced = event_loop.watch(number, &watcher, &roles, &[])?;
+        let displaced = event_loop.watch(number, &watcher, &roles, &[], Trigger::Level)?;
         drop(displaced);
         Ok(())
     }
@@ -206,7 +207,7 @@ impl IOLoop {
             .handler(number)?
             .ok_or_else(|| error::os_error(io::Error::from_raw_os_error(libc::ENOENT)))?;
         let (roles, others) = Handler::roles(events);
-        let displaced = event_loop.watch(number, &watcher, &roles, &others)?;
+        let displaced = event_loop.watch(number, &watcher, &roles, &others, Trigger::Level)?;
         drop(displaced);
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::stream::fileno;
+use super::stream::{self, fileno};
 use super::{Reactor, Selectable};
 use crate::core::registrations::{Role, Watchers};
 use crate::py::watcher::Watcher;
@@ -44,9 +44,10 @@ impl Reactor {
             reactor: slf.clone().unbind(),
             object: object.clone().unbind(),
         }));
-        let displaced = this
-            .event_loop()
-            .watch(fd, &watcher, &[role], other.as_slice())?;
+        let trigger = stream::trigger(object);
+        let displaced =
+            this.event_loop()
+                .watch(fd, &watcher, &[role], other.as_slice(), trigger)?;
         drop(displaced);
         Ok(())
     }

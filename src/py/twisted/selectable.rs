@@ -14,9 +14,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
-use super::stream::Direct;
+use super::stream::{Direct, Extent, Received};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
+use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::watcher::{self, Watcher};
 
@@ -102,11 +103,18 @@ impl<'py> Event<'_, 'py> {
         let py = self.event_loop.py();
         let object = selectable.object.bind(py);
         let reactor = selectable.reactor.get();
-        let direct = Direct::to(object);
-        let prefix = match &direct {
-            Some(direct) => Ok(direct.prefix.clone()),
-            None => object.call_method0(intern!(py, "logPrefix")),
+        let (direct, prefix) = match Direct::to(object) {
+            Ok(Some(direct)) => {
+                let prefix = direct.prefix.clone();
+                (Some(direct), Ok(prefix))
+            }
+            Ok(None) => (None, object.call_method0(intern!(py, "logPrefix"))),
+            Err(error) => (None, Err(error)),
         };
+        if direct.is_none() {
+            // Nobody knows how much of it will be read.
+            self.event_loop.get().report_always(self.token);
+        }
         let prefix = match prefix {
             Ok(prefix) => prefix,
             Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
@@ -122,6 +130,10 @@ impl<'py> Event<'_, 'py> {
             }
             Ok(())
         });
+        if outcome.is_err() {
+            // It may be watched still, and have more to read.
+            self.event_loop.get().report_always(self.token);
+        }
         match outcome {
             Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
                 reactor.report(py, "selectable", (error.into_value(py), prefix))
@@ -168,36 +180,70 @@ impl<'py> Event<'_, 'py> {
 
     /// The same for a native transport: nothing has been called since its watchers
     /// were looked up, so that what it watches is known.
-    fn transfer_directly<'a>(
+    fn transfer_directly(
         &self,
-        selectable: &'a Selectable,
+        selectable: &Selectable,
         role: Role,
-        mut direct: Direct<'a, 'py>,
+        direct: Direct<'_, 'py>,
         reading: &mut bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
-        let object = selectable.object.bind(py);
         let mut why = None;
         if self.readiness.is_readable() && role == Role::Read {
-            let mut full;
-            for _ in 0..READS {
-                *reading = false;
-                (why, full) = direct.read(selectable.reactor.get())?;
-                *reading = true;
-                if !full || why.is_some() || !self.watches(selectable, Role::Read) {
-                    break;
-                }
-                match Direct::to(object) {
-                    Some(next) => direct = next,
-                    None => break,
-                }
-            }
+            why = self.read_directly(selectable, direct, reading)?;
+            *reading = true;
         }
         if why.is_none() && self.readiness.is_writable() && self.watches(selectable, Role::Write) {
+            let object = selectable.object.bind(py);
             why = Some(object.call_method0(intern!(py, "doWrite"))?);
             *reading = false;
         }
         Ok(why.unwrap_or_else(|| py.None().into_bound(py)))
+    }
+
+    /// Reads until there is nothing more, or other descriptors have waited long enough.
+    /// What is left then, or may be, is read in the next turn; that is seen to before
+    /// anything is called, which may run the loop.
+    fn read_directly<'a>(
+        &self,
+        selectable: &'a Selectable,
+        mut direct: Direct<'a, 'py>,
+        reading: &mut bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let object = selectable.object.bind(self.event_loop.py());
+        let mut goes_on = false;
+        for _ in 0..READS {
+            let (data, extent) = match direct.receive(selectable.reactor.get())? {
+                Received::Data(data, extent) => (data, extent),
+                Received::Nothing => break,
+                Received::End(why) => return Ok(Some(why)),
+            };
+            if !goes_on && (extent != Extent::Part || self.readiness.has_more()) {
+                goes_on = true;
+                self.go_on();
+            }
+            *reading = false;
+            direct.deliver(&data)?;
+            *reading = true;
+            if extent != Extent::Full || !self.watches(selectable, Role::Read) {
+                break;
+            }
+            match Direct::to(object)? {
+                Some(next) => direct = next,
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Serves the descriptor in the next turn as in this one, unless the poll reports
+    /// it anyway.
+    fn go_on(&self) {
+        let event_loop = self.event_loop.get();
+        let token = self.token;
+        if event_loop.with_registrations(|registrations| registrations.is_edge(token)) {
+            event_loop.schedule(Call::Ready(token, self.readiness));
+        }
     }
 
     /// Reads and writes as far as the event says so.

@@ -31,7 +31,7 @@ use crate::core::sys::socket;
 
 pub use attributes::{address, fileno};
 pub use lifetime::Accepted;
-pub use reading::Direct;
+pub use reading::{Direct, Extent, Received, trigger};
 pub use writing::{HELD, flush};
 
 /// Twisted's `FileDescriptor.bufferSize`.
@@ -103,6 +103,17 @@ struct State {
 impl State {
     fn is(&self, flag: Flag) -> bool {
         self.flags & flag as u32 != 0
+    }
+
+    /// Whether events take the short way: the transport is native and connected, with
+    /// nobody's own methods, socket object or descriptors in the way.
+    fn is_direct(&self) -> bool {
+        let ways = Flag::Native as u32 | Flag::Connected as u32;
+        let detours = ways | Flag::Unix as u32 | Flag::Tls as u32;
+        self.flags & detours == ways
+            && self.socket.is_none()
+            && self.log_prefix.is_none()
+            && self.methods.iter().all(Option::is_none)
     }
 
     /// Whether nothing is sent but by `doWrite`.

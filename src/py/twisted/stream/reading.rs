@@ -7,8 +7,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{BUFFER_SIZE, Flag, Reason, StreamTransport, reason};
+use super::attributes;
+use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, reason};
 use crate::core::lock::lock;
+use crate::core::sys::Trigger;
 use crate::py::twisted::Reactor;
 use crate::py::twisted::read_buffer::{READ_SIZE, ReadBuffer};
 
@@ -22,19 +24,61 @@ pub struct Direct<'a, 'py> {
     size: usize,
 }
 
+/// What a read has given.
+pub enum Received<'py> {
+    /// So much as there was room for, or less.
+    Data(Bound<'py, PyBytes>, Extent),
+    /// There is nothing to read.
+    Nothing,
+    /// Why the connection ends.
+    End(Bound<'py, PyAny>),
+}
+
+/// How much a read has given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All there was, unless the event has said that there is more.
+    Part,
+    /// What somebody wants to have at once; there may be more.
+    Piece,
+    /// What is read at once; there may be more.
+    Full,
+}
+
+/// How a transport's descriptor is to be reported: what takes the short way reads to
+/// the end.
+pub fn trigger(object: &Bound<'_, PyAny>) -> Trigger {
+    match object.cast::<StreamTransport>() {
+        Ok(stream) if lock(&stream.get().state).is_direct() => Trigger::Edge,
+        _ => Trigger::Level,
+    }
+}
+
 impl<'a, 'py> Direct<'a, 'py> {
-    /// The short way to `object`: for a native transport that is connected, with
-    /// nobody's own methods, socket object or descriptors in the way.
-    pub fn to(object: &'a Bound<'py, PyAny>) -> Option<Direct<'a, 'py>> {
-        let (stream, py) = (object.cast::<StreamTransport>().ok()?, object.py());
-        let state = lock(&stream.get().state);
-        let ways = Flag::Native as u32 | Flag::Connected as u32;
-        let detours = ways | Flag::Unix as u32 | Flag::Tls as u32;
-        let direct = state.flags & detours == ways
-            && state.socket.is_none()
-            && state.log_prefix.is_none()
-            && state.methods.iter().all(Option::is_none);
-        if !direct {
+    /// The short way to `object`, if there is one.
+    ///
+    /// # Errors
+    /// Those of the log prefix.
+    pub fn to(object: &'a Bound<'py, PyAny>) -> PyResult<Option<Direct<'a, 'py>>> {
+        let Ok(stream) = object.cast::<StreamTransport>() else {
+            return Ok(None);
+        };
+        let unnamed = {
+            let state = lock(&stream.get().state);
+            if state.logstr.is_some() || !state.is_direct() {
+                return Ok(Direct::at(stream, &state));
+            }
+            state.server.is_some()
+        };
+        if unnamed {
+            attributes::logstr(stream)?;
+        }
+        Ok(Direct::at(stream, &lock(&stream.get().state)))
+    }
+
+    fn at(stream: &'a Bound<'py, StreamTransport>, state: &State) -> Option<Direct<'a, 'py>> {
+        let py = stream.py();
+        if !state.is_direct() {
             return None;
         }
         Some(Direct {
@@ -46,20 +90,31 @@ impl<'a, 'py> Direct<'a, 'py> {
         })
     }
 
-    /// Reads once, and hands over what came; also says whether that was as much as
-    /// could be.
+    /// Reads once.
+    ///
+    /// # Errors
+    /// None, unless Twisted is broken.
+    pub fn receive(&self, reactor: &Reactor) -> PyResult<Received<'py>> {
+        let limit = limit(self.size);
+        match reactor.buffer.receive(self.stream.py(), self.fd, limit) {
+            Ok(data) => Ok(match data.as_bytes().len() {
+                0 => Received::End(end(self.stream)?),
+                READ_SIZE => Received::Data(data, Extent::Full),
+                len if len >= limit => Received::Data(data, Extent::Piece),
+                _ => Received::Data(data, Extent::Part),
+            }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
+            Err(_) => attributes::twisted(self.stream, "CONNECTION_LOST").map(Received::End),
+        }
+    }
+
+    /// Hands over what came.
     ///
     /// # Errors
     /// What the protocol raises.
-    pub fn read(&self, reactor: &Reactor) -> PyResult<(Option<Bound<'py, PyAny>>, bool)> {
-        let py = self.stream.py();
-        match reactor.buffer.receive(py, self.fd, limit(self.size)) {
-            Ok(data) => {
-                let full = data.as_bytes().len() == READ_SIZE;
-                Ok((deliver(self.stream, &self.protocol, &data)?, full))
-            }
-            Err(error) => Ok((failed(self.stream, &error)?, false)),
-        }
+    pub fn deliver(&self, data: &Bound<'py, PyBytes>) -> PyResult<()> {
+        let name = intern!(data.py(), "dataReceived");
+        self.protocol.call_method1(name, (data,)).map(drop)
     }
 }
 
@@ -128,31 +183,19 @@ fn read_unix<'py>(
 pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>) -> Reason<'py> {
     let py = slf.py();
     if !data.is_truthy()? {
-        return ended(slf);
+        return end(slf).map(Some);
     }
     let protocol = slf.get().get_protocol(py)?;
     protocol.call_method1(py, intern!(py, "dataReceived"), (data,))?;
     Ok(None)
 }
 
-fn deliver<'py>(
-    slf: &Bound<'py, StreamTransport>,
-    protocol: &Bound<'py, PyAny>,
-    data: &Bound<'py, PyBytes>,
-) -> Reason<'py> {
-    if data.as_bytes().is_empty() {
-        return ended(slf);
-    }
-    protocol.call_method1(intern!(slf.py(), "dataReceived"), (data,))?;
-    Ok(None)
-}
-
 /// Why a connection that has nothing more to read ends.
-fn ended<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
+fn end<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let name = if slf.get().is(Flag::Broken) {
         "CONNECTION_LOST"
     } else {
         "CONNECTION_DONE"
     };
-    reason(slf, name)
+    attributes::twisted(slf, name)
 }
