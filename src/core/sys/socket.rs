@@ -4,8 +4,8 @@
 //! interrupts is made again; sending to a closed peer must not raise `SIGPIPE`.
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem;
+use std::io::{self, IoSlice};
+use std::mem::{self, MaybeUninit};
 use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -32,11 +32,12 @@ fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
     }
 }
 
-/// Reads what is there; 0 at the end of the stream.
+/// Reads what is there; 0 at the end of the stream. So many bytes of `into` are
+/// initialized then.
 ///
 /// # Errors
 /// `WouldBlock` when nothing is there; those of recv(2).
-pub fn receive(fd: RawFd, into: &mut [u8]) -> io::Result<usize> {
+pub fn receive(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: `into` is valid for writes of its length during the call.
     count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
 }
@@ -75,13 +76,19 @@ const DESCRIPTORS: usize = 253;
 ///
 /// # Errors
 /// `WouldBlock` when nothing is there; those of recvmsg(2).
-pub fn receive_descriptors(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Vec<RawFd>)> {
+pub fn receive_descriptors(
+    fd: RawFd,
+    into: &mut [MaybeUninit<u8>],
+) -> io::Result<(usize, Vec<RawFd>)> {
     // Aligned as a cmsghdr is, and large enough for the descriptors and its header.
     let mut control = [0_usize; DESCRIPTORS / 2 + 8];
-    let mut slice = IoSliceMut::new(into);
+    let mut slice = libc::iovec {
+        iov_base: into.as_mut_ptr().cast(),
+        iov_len: into.len(),
+    };
     // SAFETY: all zeros is a valid msghdr.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    message.msg_iov = (&raw mut slice).cast();
+    message.msg_iov = &raw mut slice;
     message.msg_iovlen = 1;
     let count = count(|| {
         message.msg_control = control.as_mut_ptr().cast();
@@ -89,8 +96,8 @@ pub fn receive_descriptors(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Vec
         {
             message.msg_controllen = mem::size_of_val(&control) as _;
         }
-        // SAFETY: IoSliceMut is iovec by its documentation; everything that the
-        // message points to is valid for writes during the call.
+        // SAFETY: everything that the message points to is valid for writes during
+        // the call.
         unsafe { libc::recvmsg(fd, &raw mut message, 0) }
     })?;
     let mut descriptors = Vec::new();
@@ -118,7 +125,7 @@ pub fn receive_descriptors(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Vec
 ///
 /// # Errors
 /// `WouldBlock` when none is there; those of recvfrom(2).
-pub fn receive_from(fd: RawFd, into: &mut [u8]) -> io::Result<(usize, Peer)> {
+pub fn receive_from(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<(usize, Peer)> {
     let mut address = Address::empty();
     let count = count(|| {
         address.len = Address::CAPACITY;

@@ -1,12 +1,15 @@
 //! What a reactor's transports read into: one piece of `bytes` for all of them.
 //!
-//! What a read fills is handed over as it is, and another piece is made. Of what a
-//! read fills in part only, a copy of the right size is handed over: a new large piece
-//! for each message would cost more than that.
+//! What a read fills, or fills to a good part, is handed over without a copy, and another
+//! piece is made. Of a smaller message a copy is handed over: a new large piece for each
+//! would cost more than that.
 #![allow(unsafe_code)]
 
+use std::ffi::c_int;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
+use std::ptr;
 use std::sync::Mutex;
 
 use pyo3::ffi;
@@ -16,11 +19,23 @@ use pyo3::types::PyBytes;
 use crate::core::lock::lock;
 use crate::core::sys::socket::{self, Peer};
 
-/// How much is read at once: three of the largest segments that the loopback interface
-/// carries (65,535 less the headers). Whole segments are cheapest to read, and what is
+/// The largest segment that the loopback interface carries: 65,535 bytes less the
+/// headers.
+const SEGMENT: usize = 65_483;
+
+/// How much is read at once. Whole segments are cheapest to read, and what is
 /// passed on as it came leaves no rest behind them that has to wait for the peer's
 /// acknowledgement (Nagle's algorithm): twice the throughput of a round number.
-pub const READ_SIZE: usize = 3 * 65_483;
+pub const READ_SIZE: usize = 3 * SEGMENT;
+
+/// From this size on, a message isn't copied.
+const LARGE: usize = SEGMENT;
+
+unsafe extern "C" {
+    /// Makes `bytes` that nobody else holds larger or smaller. Sets what `bytes` points
+    /// to, to null with an exception if it fails; then it returns -1.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t) -> c_int;
+}
 
 /// See the module's documentation. Empty while somebody reads into it.
 #[derive(Default)]
@@ -37,7 +52,7 @@ impl ReadBuffer {
         fd: RawFd,
         limit: usize,
     ) -> io::Result<Bound<'py, PyBytes>> {
-        let receive = |room: &mut [u8]| Ok((socket::receive(fd, room)?, ()));
+        let receive = |room: &mut [MaybeUninit<u8>]| Ok((socket::receive(fd, room)?, ()));
         self.read(py, limit, receive).map(|(data, ())| data)
     }
 
@@ -52,7 +67,7 @@ impl ReadBuffer {
         fd: RawFd,
         limit: usize,
     ) -> io::Result<(Bound<'py, PyBytes>, Vec<RawFd>)> {
-        let receive = |room: &mut [u8]| socket::receive_descriptors(fd, room);
+        let receive = |room: &mut [MaybeUninit<u8>]| socket::receive_descriptors(fd, room);
         self.read(py, limit, receive)
     }
 
@@ -67,7 +82,7 @@ impl ReadBuffer {
         fd: RawFd,
         size: usize,
     ) -> io::Result<(Bound<'py, PyBytes>, Peer)> {
-        let receive = |room: &mut [u8]| socket::receive_from(fd, room);
+        let receive = |room: &mut [MaybeUninit<u8>]| socket::receive_from(fd, room);
         self.read(py, size, receive)
     }
 
@@ -80,28 +95,63 @@ impl ReadBuffer {
         &self,
         py: Python<'py>,
         size: usize,
-        read: impl FnOnce(&mut [u8]) -> io::Result<(usize, R)>,
+        read: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<(usize, R)>,
     ) -> io::Result<(Bound<'py, PyBytes>, R)> {
         let spare = lock(&self.0).take();
         let piece = match spare {
             Some(piece) => piece.into_bound(py),
-            None => PyBytes::new_with(py, READ_SIZE, |_| Ok(()))
-                .map_err(|_| io::ErrorKind::OutOfMemory)?,
+            None => new_piece(py)?,
         };
         // SAFETY: the piece has this size, and nobody else has seen it yet.
         let room = unsafe {
-            let data = ffi::PyBytes_AsString(piece.as_ptr()).cast::<u8>();
+            let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
             std::slice::from_raw_parts_mut(data, size.min(READ_SIZE))
         };
-        let outcome = read(room);
-        if let Ok((READ_SIZE, rest)) = outcome {
-            return Ok((piece, rest));
-        }
-        let copied = outcome.map(|(count, rest)| {
-            let filled = piece.as_bytes().get(..count).unwrap_or_default();
-            (PyBytes::new(py, filled), rest)
-        });
+        let outcome = match read(room) {
+            Ok((count, rest)) if count >= LARGE => return Ok((shortened(piece, count)?, rest)),
+            Ok((count, rest)) => {
+                // SAFETY: `read` has initialized so many.
+                let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
+                Ok((PyBytes::new(py, filled), rest))
+            }
+            Err(error) => Err(error),
+        };
         *lock(&self.0) = Some(piece.unbind());
-        copied
+        outcome
     }
+}
+
+/// Makes `bytes` of `READ_SIZE` that aren't initialized.
+fn new_piece(py: Python<'_>) -> io::Result<Bound<'_, PyBytes>> {
+    // SAFETY: the interpreter is attached; a null pointer asks for just that.
+    let made = unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), READ_SIZE.cast_signed());
+        Bound::from_owned_ptr_or_err(py, object)
+    };
+    made.and_then(|made| Ok(made.cast_into()?))
+        .map_err(out_of_memory)
+}
+
+/// Cuts `bytes` that nobody else has seen yet to what is initialized.
+fn shortened(piece: Bound<'_, PyBytes>, count: usize) -> io::Result<Bound<'_, PyBytes>> {
+    if count >= READ_SIZE {
+        return Ok(piece);
+    }
+    let py = piece.py();
+    let mut object = piece.into_ptr();
+    // SAFETY: the only reference is given, and the same or another one comes back.
+    let resized = unsafe {
+        if _PyBytes_Resize(&raw mut object, count.cast_signed()) < 0 {
+            Err(PyErr::fetch(py))
+        } else {
+            Bound::from_owned_ptr_or_err(py, object)
+        }
+    };
+    resized
+        .and_then(|resized| Ok(resized.cast_into()?))
+        .map_err(out_of_memory)
+}
+
+fn out_of_memory(_error: PyErr) -> io::Error {
+    io::ErrorKind::OutOfMemory.into()
 }

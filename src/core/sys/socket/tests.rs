@@ -1,4 +1,5 @@
 //! Unit tests of the socket calls, on real sockets.
+#![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -7,6 +8,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use super::*;
+
+fn room<const N: usize>() -> [MaybeUninit<u8>; N] {
+    [MaybeUninit::new(0); N]
+}
+
+fn bytes(filled: &[MaybeUninit<u8>]) -> Vec<u8> {
+    // SAFETY: `room` has initialized all of them.
+    filled
+        .iter()
+        .map(|byte| unsafe { byte.assume_init() })
+        .collect()
+}
 
 fn pair(address: &str) -> (OwnedFd, TcpStream, Option<SocketAddr>) {
     let listener = TcpListener::bind(address).expect("a listener");
@@ -23,12 +36,12 @@ fn an_accepted_socket_knows_its_ends_and_does_not_block() {
         assert_eq!(from, peer.local_addr().ok());
         let local = local_address(fd).expect("getsockname");
         assert_eq!(local, peer.peer_addr().ok());
-        let mut buffer = [0; 8];
+        let mut buffer = room::<8>();
         let error = receive(fd, &mut buffer).expect_err("nothing is there");
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         peer.write_all(b"abc").expect("write");
         assert_eq!(receive(fd, &mut buffer).ok(), Some(3));
-        assert_eq!(&buffer[..3], b"abc");
+        assert_eq!(bytes(&buffer[..3]), b"abc");
         drop(peer);
         assert_eq!(receive(fd, &mut buffer).ok(), Some(0));
     }
@@ -73,7 +86,7 @@ fn datagrams_carry_their_sender() {
         let (one, other) = (one.expect("bind"), other.expect("bind"));
         let to = other.local_addr().expect("an address");
         assert_eq!(send_to(one.as_raw_fd(), b"abc", &to).ok(), Some(3));
-        let mut buffer = [0; 2];
+        let mut buffer = room::<2>();
         let (count, from) = receive_from(other.as_raw_fd(), &mut buffer).expect("receive");
         let one = one.local_addr().expect("an address");
         assert_eq!((count, from), (2, Peer::Internet(one)));
@@ -91,7 +104,7 @@ fn unix_datagrams_carry_their_sender_too() {
     assert_eq!(send_to_path(one.as_raw_fd(), b"abc", &to).ok(), Some(3));
     let nameless = UnixDatagram::unbound().expect("a socket");
     assert_eq!(send_to_path(nameless.as_raw_fd(), b"d", &to).ok(), Some(1));
-    let mut buffer = [0; 2];
+    let mut buffer = room::<2>();
     let mut next = || receive_from(other.0.as_raw_fd(), &mut buffer).expect("receive");
     assert_eq!(
         next(),
@@ -115,7 +128,7 @@ fn abstract_names_may_be_of_any_bytes() {
         send_to_path(bound.as_raw_fd(), b"abc", &address).ok(),
         Some(3)
     );
-    let received = receive_from(bound.as_raw_fd(), &mut [0; 8]).expect("receive");
+    let received = receive_from(bound.as_raw_fd(), &mut room::<8>()).expect("receive");
     assert_eq!(received, (3, Peer::Abstract(name)));
 }
 
@@ -131,7 +144,7 @@ fn what_cannot_be_the_path_of_a_socket() {
 fn descriptors_come_with_data() {
     let (one, other) = UnixStream::pair().expect("a socket pair");
     (&one).write_all(b"plain").expect("write");
-    let mut buffer = [0; 8];
+    let mut buffer = room::<8>();
     let received = receive_descriptors(other.as_raw_fd(), &mut buffer).expect("receive");
     assert_eq!(received, (5, Vec::new()));
     other.set_nonblocking(true).expect("non-blocking");
