@@ -77,6 +77,8 @@ impl Misses {
 pub struct Waiting {
     /// What the poll reported.
     pub events: Vec<Event>,
+    /// The calls that they ask for.
+    pub calls: Vec<Call>,
     /// Timers that are due.
     pub due: Vec<Timer>,
     /// When other threads last had a chance to run.
@@ -89,6 +91,7 @@ impl Default for Waiting {
     fn default() -> Self {
         Waiting {
             events: Vec::new(),
+            calls: Vec::new(),
             due: Vec::new(),
             detached: Deadline::now(),
             misses: Misses::default(),

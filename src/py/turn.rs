@@ -66,9 +66,7 @@ fn turn_with(
     // A turn within a callback: its answer may be what is waited for.
     send(event_loop, 1);
     let waited = wait(this, py, poller, limit, waiting);
-    for event in waiting.events.drain(..) {
-        watcher::queue(this, py, event);
-    }
+    watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     if waited?.is_some() {
         this.queue_due_timers(Deadline::now(), &mut waiting.due);
     }

@@ -85,32 +85,45 @@ impl Watcher {
     }
 }
 
-/// Queues the calls that an event asks for. Errors and hang-ups wake both
-/// directions, as Python's own selectors have it.
-pub fn queue(this: &EventLoop, py: Python<'_>, event: Event) {
-    let readiness = event.readiness;
-    let (handles, others) = this.with_registrations(|registrations| {
-        let Some((_, watchers)) = registrations.resolve(event.token) else {
-            return ([None, None], false);
-        };
-        let mut others = watchers.error.is_some();
-        let directions = [
-            (&watchers.read, readiness.is_readable()),
-            (&watchers.write, readiness.is_writable()),
-        ];
-        let handles = directions.map(|(watcher, ready)| {
-            let handle = watcher.as_deref()?.handle();
-            others |= handle.is_none();
-            let due = ready || readiness.is_disconnected();
-            handle.filter(|_| due).map(|handle| handle.clone_ref(py))
-        });
-        (handles, others)
+/// Queues the calls that events ask for, by way of the empty buffer `calls`. Errors and
+/// hang-ups wake both directions, as Python's own selectors have it.
+pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &mut Vec<Call>) {
+    if events.is_empty() {
+        return;
+    }
+    this.with_registrations(|registrations| {
+        for event in events.drain(..) {
+            if let Some((_, watchers)) = registrations.resolve(event.token) {
+                add_calls(py, event, watchers, calls);
+            }
+        }
     });
-    for handle in handles.into_iter().flatten() {
-        this.schedule(Call::Handle(handle));
+    this.calls.extend(calls.drain(..));
+}
+
+fn add_calls(
+    py: Python<'_>,
+    event: Event,
+    watchers: &Watchers<Arc<Watcher>>,
+    calls: &mut Vec<Call>,
+) {
+    let readiness = event.readiness;
+    let mut others = watchers.error.is_some();
+    let directions = [
+        (&watchers.read, readiness.is_readable()),
+        (&watchers.write, readiness.is_writable()),
+    ];
+    for (watcher, ready) in directions {
+        match watcher.as_deref().map(Watcher::handle) {
+            Some(Some(handle)) if ready || readiness.is_disconnected() => {
+                calls.push(Call::Handle(handle.clone_ref(py)));
+            }
+            Some(None) => others = true,
+            _ => {}
+        }
     }
     if others {
-        this.schedule(Call::Ready(event.token, readiness));
+        calls.push(Call::Ready(event.token, readiness));
     }
 }
 
