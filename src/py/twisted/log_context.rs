@@ -18,6 +18,11 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::core::lock::{lock, try_lock};
 
+thread_local! {
+    /// Kept, since asking for it takes longer than all the rest.
+    static THREAD: ThreadId = thread::current().id();
+}
+
 /// See the module's documentation.
 pub struct LogContext {
     /// `twisted.python.context.theContextTracker`: a stack for each thread.
@@ -86,7 +91,7 @@ impl LogContext {
 
     /// This thread's stack of contexts, and the layer that was kept.
     fn take_kept<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Option<Layer>)> {
-        let thread = thread::current().id();
+        let thread = THREAD.with(|id| *id);
         let layer = {
             let mut kept = lock(&self.kept);
             let layer = kept.layer.take();

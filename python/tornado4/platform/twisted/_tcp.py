@@ -8,6 +8,7 @@ happens rarely works on it unchanged.
 from __future__ import annotations
 
 import socket
+from functools import cached_property
 from typing import Any
 
 from twisted.internet import _newtls, address, tcp, unix
@@ -90,21 +91,30 @@ class _Options:
 class Server(Stream, _Options, tcp.Server):
     """A connection that a `Port` has accepted."""
 
-    def __getattr__(self, name: str) -> Any:
-        # Rarely asked for, so it isn't made for each connection.
-        made: Any = None
-        if name == "client":
-            made = self._peername()
-        elif name == "hostname":
-            made = self.client[0]
-        elif name == "repstr":
-            origin = self._origin()
-            if origin is not None:
-                made = f"<{origin[0].__name__} #{self.sessionno} on {origin[1]}>"
-        if made is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        setattr(self, name, made)
-        return made
+    # Rarely asked for, so these aren't made for each connection. (A `__getattr__` would
+    # make every look at an attribute slower.) They can be set, which mypy doesn't see.
+
+    @cached_property
+    def client(self) -> Any:  # type: ignore[override]
+        """The peer's address, as the socket module has it."""
+        peer = self._peername()
+        if peer is None:
+            raise AttributeError("client")
+        return peer
+
+    @cached_property
+    def hostname(self) -> Any:  # type: ignore[override]
+        """The peer's host."""
+        return self.client[0]
+
+    @cached_property
+    def repstr(self) -> str:  # type: ignore[override]
+        """What `repr` shows."""
+        origin = self._origin()
+        if origin is None:
+            raise AttributeError("repstr")
+        protocol, port = origin
+        return f"<{protocol.__name__} #{self.sessionno} on {port}>"
 
     @property
     def _addressType(self) -> Any:
