@@ -4,13 +4,13 @@ mod accept;
 mod datagram;
 mod delayed_call;
 mod descriptors;
+mod disconnect;
 mod log_context;
 mod reactor;
 mod read_buffer;
 mod selectable;
 pub mod stream;
 mod thread_call;
-mod transports;
 
 pub use accept::accept_connections;
 pub use datagram::DatagramTransport;

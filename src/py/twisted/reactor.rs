@@ -12,6 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::disconnect::Disconnecting;
 use super::log_context::LogContext;
 use super::read_buffer::ReadBuffer;
 use super::{DelayedCall, ThreadCall};
@@ -36,7 +37,7 @@ pub fn seconds() -> f64 {
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Reactor {
     event_loop: Py<EventLoop>,
-    reactor: Py<PyAny>,
+    pub(super) reactor: Py<PyAny>,
     reports: Py<PyAny>,
     log_context: LogContext,
     /// `twisted.internet.base.DelayedCall`, whose debug flag counts here too.
@@ -45,6 +46,10 @@ pub struct Reactor {
     native_clock: Py<PyAny>,
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
+    /// How connections are ended.
+    pub(super) disconnecting: Disconnecting,
+    /// `Protocol.logPrefix`.
+    pub(super) log_prefix: Py<PyAny>,
     /// What transports read into.
     pub(super) buffer: ReadBuffer,
 }
@@ -125,23 +130,6 @@ impl Reactor {
         let class = self.delayed_call.bind(py);
         class.getattr(intern!(py, "debug"))?.is_truthy()
     }
-
-    /// Lets the reactor disconnect a descriptor object.
-    ///
-    /// # Errors
-    /// What the object's own methods raise.
-    pub fn disconnect(
-        &self,
-        object: &Bound<'_, PyAny>,
-        why: &Bound<'_, PyAny>,
-        reading: bool,
-    ) -> PyResult<()> {
-        let py = object.py();
-        let disconnect = intern!(py, "_disconnectSelectable");
-        let reactor = self.reactor.bind(py);
-        reactor.call_method1(disconnect, (object, why, reading))?;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -170,6 +158,8 @@ impl Reactor {
                 .getattr("seconds")?
                 .unbind(),
             interrupts: AtomicBool::new(false),
+            disconnecting: Disconnecting::new(reports)?,
+            log_prefix: reports.getattr("Protocol")?.getattr("logPrefix")?.unbind(),
             buffer: ReadBuffer::default(),
         })
     }
@@ -331,6 +321,8 @@ impl Reactor {
         visit.call(&self.reports)?;
         visit.call(&self.delayed_call)?;
         visit.call(&self.native_clock)?;
+        visit.call(&self.log_prefix)?;
+        self.disconnecting.traverse(visit)?;
         self.log_context.traverse(visit)
     }
 }

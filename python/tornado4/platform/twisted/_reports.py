@@ -8,9 +8,15 @@ from __future__ import annotations
 from traceback import format_stack
 
 from twisted.internet.base import DelayedCall as TwistedDelayedCall
-from twisted.internet.error import AlreadyCalled, AlreadyCancelled, ConnectionAborted
+from twisted.internet.error import (
+    AlreadyCalled,
+    AlreadyCancelled,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+)
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.posixbase import _NO_FILEDESC
+from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python import log
@@ -25,8 +31,11 @@ __all__ = [
     "AlreadyCalled",
     "AlreadyCancelled",
     "ConnectionAborted",
+    "ConnectionDone",
+    "ConnectionLost",
     "Failure",
     "ILogContext",
+    "PosixReactorBase",
     "Protocol",
     "TwistedDelayedCall",
     "creation_stack",

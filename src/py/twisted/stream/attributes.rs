@@ -20,6 +20,12 @@ use crate::py::imports;
 /// # Errors
 /// Whatever it raises.
 pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    if let Ok(stream) = object.cast::<StreamTransport>() {
+        let state = lock(&stream.get().state);
+        if state.is(Flag::Native) && state.socket.is_none() {
+            return Ok(state.fd);
+        }
+    }
     object
         .call_method0(intern!(object.py(), "fileno"))?
         .extract()
@@ -191,11 +197,31 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
     let (Some(protocol), Some(peer)) = (protocol, peer) else {
         return Ok(PyString::intern(py, "Uninitialized").into_any());
     };
-    let prefix = slf.call_method1(intern!(py, "_getLogPrefix"), (protocol,))?;
+    let prefix = if is_named_by_class(slf, &protocol)? {
+        protocol.call_method0(intern!(py, "logPrefix"))?
+    } else {
+        slf.call_method1(intern!(py, "_getLogPrefix"), (protocol,))?
+    };
     let peer = address(py, &peer)?;
     let logstr = PyString::new(py, &format!("{prefix},{session},{}", peer.get_item(0)?));
     lock(&slf.get().state).logstr = Some(logstr.clone().into_any().unbind());
     Ok(logstr.into_any())
+}
+
+/// Whether a protocol's log prefix is just the name of its class, as far as that can say.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn is_named_by_class(
+    slf: &Bound<'_, StreamTransport>,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    let py = slf.py();
+    let Some(core) = slf.get().core(py) else {
+        return Ok(false);
+    };
+    let method = protocol.get_type().getattr_opt(intern!(py, "logPrefix"))?;
+    Ok(method.is_some_and(|method| method.is(&core.get().log_prefix)))
 }
 
 /// Notes the reactor, and its native core if its methods lead there anyway.
@@ -271,6 +297,9 @@ fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
         intern!(py, "logPrefix"),
         intern!(py, "stopReading"),
         intern!(py, "startWriting"),
+        intern!(py, "stopWriting"),
+        intern!(py, "_postLoseConnection"),
+        intern!(py, "_closeSocket"),
     ] {
         if !is_inherited(class, name)? {
             return Ok(false);

@@ -9,7 +9,7 @@ use pyo3::types::PyType;
 
 use super::super::Reactor;
 use super::attributes::{self, twisted};
-use super::{Flag, StreamTransport, missing};
+use super::{Flag, StreamTransport, missing, writing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
@@ -59,7 +59,7 @@ impl StreamTransport {
             state.set(Flag::Connected, true);
             state.set(Flag::Native, true);
         }
-        if !accepted.core.get().names_by_class(accepted.protocol)? {
+        if !attributes::is_named_by_class(slf, accepted.protocol)? {
             // It may look at what will change, or refuse the connection.
             attributes::logstr(slf)?;
         }
@@ -121,7 +121,7 @@ pub fn connection_lost(
     reason: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let py = slf.py();
-    let producer = {
+    let (producer, native) = {
         let mut state = lock(&slf.get().state);
         if state.fd < 0 && state.socket.is_none() {
             // Told already, such as by an abort within the protocol's own method.
@@ -129,10 +129,9 @@ pub fn connection_lost(
         }
         state.set(Flag::Disconnected, true);
         state.set(Flag::Connected, false);
-        state
-            .producer
-            .as_ref()
-            .map(|producer| producer.clone_ref(py))
+        let producer = state.producer.as_ref();
+        let producer = producer.map(|producer| producer.clone_ref(py));
+        (producer, state.is(Flag::Native))
     };
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
@@ -140,11 +139,16 @@ pub fn connection_lost(
         drop(before);
     }
     attributes::keep_name(slf)?;
-    slf.call_method0(intern!(py, "stopReading"))?;
-    slf.call_method0(intern!(py, "stopWriting"))?;
-    let aborted = twisted(slf, "ConnectionAborted")?;
-    let aborted = reason.call_method1(intern!(py, "check"), (aborted,))?;
-    slf.call_method1(intern!(py, "_closeSocket"), (!aborted.is_truthy()?,))?;
+    if native {
+        StreamTransport::unwatch(slf, Role::Read)?;
+        writing::stop_writing(slf)?;
+        close_socket(slf, !is_abort(slf, reason)?)?;
+    } else {
+        slf.call_method0(intern!(py, "stopReading"))?;
+        slf.call_method0(intern!(py, "stopWriting"))?;
+        let orderly = !is_abort(slf, reason)?;
+        slf.call_method1(intern!(py, "_closeSocket"), (orderly,))?;
+    }
     let (protocol, rest) = {
         let mut state = lock(&slf.get().state);
         state.fd = -1;
@@ -156,6 +160,19 @@ pub fn connection_lost(
         protocol.call_method1(py, intern!(py, "connectionLost"), (reason,))?;
     }
     Ok(())
+}
+
+/// Whether a connection ends because the application has aborted it.
+fn is_abort(slf: &Bound<'_, StreamTransport>, reason: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = slf.py();
+    let core = slf.get().core(py);
+    if core.is_some_and(|core| core.get().is_usual(reason)) {
+        return Ok(false);
+    }
+    let aborted = twisted(slf, "ConnectionAborted")?;
+    reason
+        .call_method1(intern!(py, "check"), (aborted,))?
+        .is_truthy()
 }
 
 /// Closes the socket, after the usual farewell or with a reset.

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::{StreamTransport, attributes, lifetime, reading, writing};
+use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
@@ -126,6 +126,11 @@ impl StreamTransport {
     /// End the connection and tell the protocol. Follows tcp.Connection.
     fn connectionLost(slf: &Bound<'_, Self>, reason: &Bound<'_, PyAny>) -> PyResult<()> {
         lifetime::connection_lost(slf, reason)
+    }
+
+    /// Everything is sent after a `loseConnection`. Returns the reason for the end.
+    fn _postLoseConnection<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        reason(slf, "CONNECTION_DONE")
     }
 
     fn _closeSocket(slf: &Bound<'_, Self>, orderly: bool) -> PyResult<()> {

@@ -166,6 +166,11 @@ impl StreamTransport {
             .map(|core| core.clone_ref(py))
     }
 
+    /// Whether its reactor's methods for descriptors are the native ones.
+    pub fn has_core(&self) -> bool {
+        lock(&self.state).core.is_some()
+    }
+
     /// The descriptor, -1 if there is none. A socket object that somebody else
     /// has closed has none, whatever its number was.
     ///

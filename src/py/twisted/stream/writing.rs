@@ -270,7 +270,12 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     if !empty {
         return Ok(None);
     }
-    slf.call_method0(intern!(py, "stopWriting"))?;
+    let native = slf.get().is(Flag::Native);
+    if native {
+        stop_writing(slf)?;
+    } else {
+        slf.call_method0(intern!(py, "stopWriting"))?;
+    }
     let (producer, disconnecting, half) = {
         let mut state = lock(&slf.get().state);
         let resumes = state.resumes_producer();
@@ -289,6 +294,9 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "resumeProducing"))?;
         return Ok(None);
+    }
+    if native && disconnecting {
+        return reason(slf, "CONNECTION_DONE");
     }
     let method = if disconnecting {
         intern!(py, "_postLoseConnection")
