@@ -33,21 +33,36 @@ impl Reactor {
             Role::Read => Role::Write,
             _ => Role::Read,
         };
-        let other = (only && this.watched(object, other) == Some(fd)).then_some(other);
-        if this.watched(object, role) == Some(fd) {
-            other
-                .into_iter()
-                .for_each(|other| this.unwatch(object, other));
+        let (watched, clear, same) = this.event_loop().with_registrations(|registrations| {
+            let mine = |role| {
+                let watcher = registrations.watchers(fd)?.get(role)?;
+                watcher.selectable()?.is_for(object).then_some(watcher)
+            };
+            let beside = mine(other);
+            let clear = beside.filter(|_| only).map(|_| other);
+            (mine(role).is_some(), clear, beside.cloned())
+        });
+        if watched {
+            if let Some(other) = clear {
+                drop(this.event_loop().unwatch(fd, &[other]));
+            }
             return Ok(());
         }
-        let watcher = Arc::new(Watcher::Selectable(Selectable {
-            reactor: slf.clone().unbind(),
-            object: object.clone().unbind(),
-        }));
+        // One watcher serves both directions.
+        let same = same.filter(|same| {
+            same.selectable()
+                .is_some_and(|selectable| selectable.reactor.is(slf))
+        });
+        let watcher = same.unwrap_or_else(|| {
+            Arc::new(Watcher::Selectable(Selectable {
+                reactor: slf.clone().unbind(),
+                object: object.clone().unbind(),
+            }))
+        });
         let trigger = stream::trigger(object);
         let displaced =
             this.event_loop()
-                .watch(fd, &watcher, &[role], other.as_slice(), trigger)?;
+                .watch(fd, &watcher, &[role], clear.as_slice(), trigger)?;
         drop(displaced);
         Ok(())
     }

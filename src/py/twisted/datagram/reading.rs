@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
 use crate::core::lock::lock;
@@ -16,7 +16,7 @@ use crate::core::sys::socket::Peer;
 use crate::py::error;
 use crate::py::twisted::Reactor;
 use crate::py::twisted::read_buffer::READ_SIZE;
-use crate::py::twisted::stream::address;
+use crate::py::twisted::stream::host;
 
 /// A datagram, and its sender as Twisted has it.
 type Datagram<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -203,7 +203,7 @@ fn internet<'py>(
     let host = match known {
         Some(host) if !scoped => host,
         _ => {
-            let host = address(py, from)?.get_item(0)?.cast_into::<PyString>()?;
+            let host = host(py, from)?;
             if !scoped {
                 let entry = (from.ip(), host.clone().unbind());
                 let before = lock(&this.state).host.replace(entry);

@@ -123,22 +123,28 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
 pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyAny>> {
-    let port = address.port();
+    let (host, port) = (host(py, address)?, address.port());
     match address {
-        SocketAddr::V4(v4) => {
-            let host = v4.ip().to_string();
-            (host, port).into_pyobject(py).map(Bound::into_any)
-        }
+        SocketAddr::V4(_) => (host, port).into_pyobject(py).map(Bound::into_any),
         SocketAddr::V6(v6) => {
-            let full = (v6.ip().to_string(), port, v6.flowinfo(), v6.scope_id());
-            if v6.scope_id() == 0 {
-                return full.into_pyobject(py).map(Bound::into_any);
-            }
-            let host = imports::scoped_host(py, full)?;
             let full = (host, port, v6.flowinfo(), v6.scope_id());
             full.into_pyobject(py).map(Bound::into_any)
         }
     }
+}
+
+/// The host of an address as the socket module has it.
+///
+/// # Errors
+/// Those of `getnameinfo`, for an address with a scope.
+pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyString>> {
+    let mut host = address.ip().to_string();
+    if let SocketAddr::V6(v6) = address
+        && v6.scope_id() != 0
+    {
+        host = imports::scoped_host(py, (host, v6.port(), v6.flowinfo(), v6.scope_id()))?;
+    }
+    Ok(PyString::new(py, &host))
 }
 
 /// The own end's address as the socket module has it.
@@ -202,8 +208,8 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
     } else {
         slf.call_method1(intern!(py, "_getLogPrefix"), (protocol,))?
     };
-    let peer = address(py, &peer)?;
-    let logstr = PyString::new(py, &format!("{prefix},{session},{}", peer.get_item(0)?));
+    let host = host(py, &peer)?;
+    let logstr = PyString::new(py, &format!("{prefix},{session},{host}"));
     lock(&slf.get().state).logstr = Some(logstr.clone().into_any().unbind());
     Ok(logstr.into_any())
 }

@@ -29,7 +29,7 @@ use crate::core::registrations::Role;
 use crate::core::stream::SendQueue;
 use crate::core::sys::socket;
 
-pub use attributes::{address, fileno};
+pub use attributes::{address, fileno, host};
 pub use lifetime::Accepted;
 pub use reading::{Direct, Extent, Received, trigger};
 pub use writing::{HELD, flush};
