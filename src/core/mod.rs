@@ -9,6 +9,7 @@ pub mod fifo;
 pub mod inbox;
 pub mod interest;
 pub mod lock;
+pub mod patience;
 pub mod poller;
 pub mod registrations;
 pub mod stream;

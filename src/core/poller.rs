@@ -7,8 +7,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
@@ -88,29 +88,54 @@ impl Poller {
     /// # Errors
     /// `ResourceBusy` if another thread waits; those of the operating system.
     pub fn poll(&self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<()> {
-        let mut wait = try_lock(&self.wait).ok_or_else(|| {
+        self.lock()?.poll(timeout, into).map(drop)
+    }
+
+    /// Looks for events again and again, for so long at most, and puts them into `into`.
+    /// Says whether it has come to an end: by events, the waker or a signal.
+    ///
+    /// # Errors
+    /// As `poll`.
+    pub fn linger(&self, limit: Duration, into: &mut Vec<Event>) -> io::Result<bool> {
+        let mut wait = self.lock()?;
+        let start = Instant::now();
+        while !wait.poll(Some(Duration::ZERO), into)? {
+            if start.elapsed() >= limit {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn lock(&self) -> io::Result<MutexGuard<'_, Wait>> {
+        try_lock(&self.wait).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 "the loop is polled by another thread",
             )
-        })?;
-        let Wait { poll, events } = &mut *wait;
-        let outcome = poll.poll(events, timeout);
-        if outcome.is_ok() {
-            into.extend(
-                events
-                    .iter()
-                    .filter(|event| event.token() != WAKER)
-                    .map(|event| Event {
-                        token: event.token(),
-                        readiness: readiness(event),
-                    }),
-            );
+        })
+    }
+}
+
+impl Wait {
+    /// Says whether the wait had an end but the time-out.
+    fn poll(&mut self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<bool> {
+        let Wait { poll, events } = self;
+        match poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(error),
         }
-        match outcome {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            outcome => outcome,
-        }
+        into.extend(
+            events
+                .iter()
+                .filter(|event| event.token() != WAKER)
+                .map(|event| Event {
+                    token: event.token(),
+                    readiness: readiness(event),
+                }),
+        );
+        Ok(!events.is_empty())
     }
 }
 

@@ -18,6 +18,7 @@ use crate::core::clock::Deadline;
 use crate::core::fifo::Fifo;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
+use crate::core::patience::{Lingering, Looking};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
 use crate::core::sys::Trigger;
@@ -52,27 +53,6 @@ pub struct EventLoop {
     pub(super) thread: AtomicU64,
 }
 
-/// How often in a row there was nothing to do, when the loop looked before it waited.
-#[derive(Default)]
-pub struct Misses(u32);
-
-impl Misses {
-    /// Whether to look before waiting. After some misses it is tried now and then
-    /// only: a loop that always has to wait for the next thing shouldn't ask twice.
-    pub fn should_look(&mut self) -> bool {
-        if self.0 < 8 {
-            return true;
-        }
-        self.0 = self.0.wrapping_add(1);
-        self.0.is_multiple_of(8)
-    }
-
-    /// Notes what the look has found.
-    pub fn note(&mut self, found: bool) {
-        self.0 = if found { 0 } else { self.0.wrapping_add(1) };
-    }
-}
-
 /// What a turn needs while it waits, kept from turn to turn.
 pub struct Waiting {
     /// What the poll reported.
@@ -84,7 +64,9 @@ pub struct Waiting {
     /// When other threads last had a chance to run.
     pub detached: Deadline,
     /// Whether looking before waiting is worth it.
-    pub misses: Misses,
+    pub looking: Looking,
+    /// Whether lingering before waiting is.
+    pub lingering: Lingering,
 }
 
 impl Default for Waiting {
@@ -94,7 +76,8 @@ impl Default for Waiting {
             calls: Vec::new(),
             due: Vec::new(),
             detached: Deadline::now(),
-            misses: Misses::default(),
+            looking: Looking::default(),
+            lingering: Lingering::default(),
         }
     }
 }

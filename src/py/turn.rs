@@ -18,6 +18,7 @@ use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
+use crate::core::patience::LINGER;
 use crate::core::poller::Poller;
 
 /// The soonest that a busy loop lets other threads run: twice the switch interval
@@ -171,9 +172,9 @@ fn wait(
         return Ok(next);
     }
     let may_wait = limit != Some(Duration::ZERO);
-    if busy || !may_wait || waiting.misses.should_look() {
+    if busy || !may_wait || waiting.looking.is_due() {
         poll(Some(Duration::ZERO))?;
-        waiting.misses.note(busy || !events.is_empty());
+        waiting.looking.note(busy || !events.is_empty());
         if busy || !may_wait || !events.is_empty() {
             return Ok(next);
         }
@@ -181,18 +182,47 @@ fn wait(
     if !this.calls.begin_wait() {
         return Ok(next);
     }
+    let outcome = block(this, py, poller, limit, waiting);
+    this.calls.end_wait();
+    waiting.detached = Deadline::now();
+    outcome
+}
+
+/// Lets go of the interpreter, lingers for a moment if that is worth it, and blocks.
+fn block(
+    this: &EventLoop,
+    py: Python<'_>,
+    poller: &Poller,
+    limit: Option<Duration>,
+    waiting: &mut Waiting,
+) -> PyResult<Option<Deadline>> {
+    let events = &mut waiting.events;
+    let start = Deadline::now();
     // Taken after `begin_wait`: a timer that another thread sets from here on
     // ends the wait.
-    let now = Deadline::now();
     let next = this.next_deadline();
-    let timeout = match (next.map(|next| next.since(now)), limit) {
+    let timeout = |now| match (next.map(|next: Deadline| next.since(now)), limit) {
         (Some(next), Some(limit)) => Some(next.min(limit)),
         (next, limit) => next.or(limit),
     };
-    let outcome = py.detach(|| poller.poll(timeout, events).map_err(error::os_error));
-    this.calls.end_wait();
-    waiting.detached = Deadline::now();
-    outcome.map(|()| next)
+    let mut now = start;
+    let mut over = false;
+    if waiting.lingering.is_due() {
+        let linger = timeout(now).map_or(LINGER, |timeout| timeout.min(LINGER));
+        over = py.detach(|| poller.linger(linger, events).map_err(error::os_error))?;
+        waiting.lingering.note(over);
+        now = Deadline::now();
+        if !over {
+            // One that came meanwhile wouldn't end the wait.
+            py.check_signals()?;
+        }
+    }
+    if !over {
+        py.detach(|| poller.poll(timeout(now), events).map_err(error::os_error))?;
+        now = Deadline::now();
+    }
+    waiting.lingering.waited(now.since(start));
+    Ok(next)
 }
 
 /// Whether a loop that was busy for so long without a wait has to let other

@@ -126,3 +126,23 @@ fn a_second_thread_may_not_wait_too() {
     drop(taken);
     assert!(poller.poll(Some(Duration::ZERO), &mut events).is_ok());
 }
+
+#[test]
+fn lingering_ends_with_an_event_or_the_waker_or_in_vain() {
+    let poller = Poller::new().expect("a poller");
+    let (socket, mut peer) = pair();
+    poller
+        .backend()
+        .add(watch(&socket, 1, Trigger::Level))
+        .expect("add");
+    let mut events = Vec::new();
+    let short = Duration::from_micros(1);
+    assert_eq!(poller.linger(short, &mut events).ok(), Some(false));
+    poller.wake().expect("wake");
+    let long = Duration::from_secs(60);
+    assert_eq!(poller.linger(long, &mut events).ok(), Some(true));
+    assert!(events.is_empty());
+    peer.write_all(b"a").expect("write");
+    assert_eq!(poller.linger(long, &mut events).ok(), Some(true));
+    assert_eq!(events.len(), 1);
+}
