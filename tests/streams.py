@@ -137,6 +137,32 @@ def connected(reactor, protocol, end="tcp server", peer_buffer=None):
         yield peer
 
 
+def feed(reactor, peer, data, then=None):
+    """Sends everything as the peer takes it, while the reactor runs; then calls `then`."""
+    left = memoryview(data)
+
+    def send():
+        nonlocal left
+        try:
+            while left:
+                left = left[peer.send(left) :]
+        except BlockingIOError:
+            reactor.callLater(0.001, send)
+        else:
+            if then is not None:
+                then()
+
+    send()
+
+
+def warm(reactor, protocol, peer, data):
+    """Has a connection's receiving buffer grow, so that the kernel takes much at once."""
+    for _ in range(3):
+        feed(reactor, peer, data)
+        run_until(reactor, lambda: len(protocol.data) == len(data))
+        protocol.data = b""
+
+
 def received(reactor, peer, count):
     """Runs until the peer has received so many bytes."""
     data = bytearray()
