@@ -317,7 +317,7 @@ def test_a_reactor_s_own_way_of_disconnecting(run, replaced, monkeypatch):
         protocol = TracedHalves(trace, made=sized(3))
         with monkeypatch.context() as patching, connected(reactor, protocol) as peer:
             if replaced == "instance":
-                patching.setattr(reactor, "_disconnectSelectable", mine, raising=False)
+                reactor._disconnectSelectable = mine
             else:
                 patching.setattr(
                     type(reactor),
@@ -334,7 +334,6 @@ def test_a_reactor_s_own_way_of_disconnecting(run, replaced, monkeypatch):
             until_lost(reactor, protocol)
             if replaced == "instance":
                 del reactor._disconnectSelectable
-                patching.undo()
 
     result = run(scenario)
     assert result[:4] == ["made", ("mine", "ConnectionDone", True), "read lost", b"hello"]
