@@ -1,68 +1,67 @@
 //! Connections that the server closes as soon as it has accepted them.
 //!
 //! The kernel connects for a server that doesn't accept; that the server closes is
-//! what tells that it was there.
+//! what tells that it was there. A server closes in the order in which it accepts, so
+//! they are waited for in that order and without a poll: a connection is at least as much
+//! work on this side as on the other, and who is slower here measures this side.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::net::{SocketAddrV4, TcpStream};
-
-use mio::{Interest, Registry};
+use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::sys::{connect_briefly, source};
-use crate::turns::{Load, watch};
+use crate::meter::{Counted, Meter};
+use crate::sys::{connect_briefly, wait_readable};
 
-/// So many connections at a time.
-pub struct Closes {
-    streams: Vec<Option<TcpStream>>,
-    to: SocketAddrV4,
-    made: usize,
-    once: bool,
-}
+/// How long is waited before the meter is asked whether that was too long.
+const A_WHILE: Duration = Duration::from_millis(100);
 
-impl Closes {
-    /// Makes none yet.
-    pub fn new(arguments: &Arguments) -> Self {
-        Self {
-            streams: (0..arguments.connections).map(|_| None).collect(),
-            to: arguments.to,
-            made: 0,
-            once: arguments.once,
-        }
+/// Makes so many connections at a time, and a new one for each that the server closes.
+pub fn count(arguments: &Arguments) -> Result<Counted, String> {
+    let mut meter = Meter::of(arguments);
+    let mut streams = VecDeque::with_capacity(arguments.connections);
+    for _ in 0..arguments.connections {
+        streams.push_back(connect(arguments.to)?);
     }
-
-    fn renew(&mut self, index: usize, registry: &Registry) -> Result<(), String> {
-        let place = self.streams.get_mut(index).ok_or("an unknown connection")?;
-        // The old one is closed before there is a new one.
-        *place = None;
-        let stream = connect_briefly(source(self.made), self.to)
-            .map_err(|error| format!("connection {} to {}: {error}", self.made, self.to))?;
-        watch(registry, &stream, index, Interest::READABLE)?;
-        *place = Some(stream);
-        self.made += 1;
-        Ok(())
-    }
-}
-
-impl Load for Closes {
-    fn begin(&mut self, registry: &Registry) -> Result<(), String> {
-        (0..self.streams.len()).try_for_each(|index| self.renew(index, registry))
-    }
-
-    fn ready(&mut self, index: usize, registry: &Registry) -> Result<u64, String> {
-        let Some(Some(stream)) = self.streams.get_mut(index) else {
-            return Ok(0);
+    while meter.goes_on()? {
+        let Some(mut oldest) = streams.pop_front() else {
+            break;
         };
-        match stream.read(&mut [0; 16]) {
-            Ok(0) if self.once => Ok(1),
-            Ok(0) => {
-                self.renew(index, registry)?;
-                Ok(1)
-            }
-            Ok(_) => Err("the server said something".into()),
-            // An event of the connection that was in this place before.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(error) => Err(format!("the server didn't close properly: {error}")),
+        if is_closed(&mut oldest)? || is_closed_soon(&mut oldest, &mut meter)? {
+            drop(oldest);
+            meter.add(1);
+            streams.push_back(connect(arguments.to)?);
+        } else {
+            streams.push_front(oldest);
         }
+    }
+    Ok(meter.counted(0))
+}
+
+fn connect(to: SocketAddrV4) -> Result<TcpStream, String> {
+    connect_briefly(to).map_err(|error| format!("connection to {to}: {error}"))
+}
+
+/// Whether the server has closed it.
+fn is_closed(stream: &mut TcpStream) -> Result<bool, String> {
+    match stream.read(&mut [0; 16]) {
+        Ok(0) => Ok(true),
+        Ok(_) => Err("the server said something".into()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(format!("the server didn't close properly: {error}")),
+    }
+}
+
+/// Whether the server closes it in a while.
+fn is_closed_soon(stream: &mut TcpStream, meter: &mut Meter) -> Result<bool, String> {
+    let begin = Instant::now();
+    let readable = wait_readable(stream, A_WHILE);
+    meter.wait(begin.elapsed());
+    match readable {
+        Ok(true) => is_closed(stream),
+        Ok(false) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(format!("poll: {error}")),
     }
 }

@@ -18,7 +18,6 @@ use std::thread;
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
-use closes::Closes;
 use datagrams::Datagrams;
 use exchanges::{Exchanges, Talk};
 use meter::{Counted, Meter};
@@ -40,11 +39,17 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), String> {
     sys::raise_open_files().map_err(|error| format!("no more open files: {error}"))?;
     match arguments.mode {
-        Mode::Echo => measure(arguments, |these| Exchanges::new(these, Talk::Copies(1))),
-        Mode::Four => measure(arguments, |these| Exchanges::new(these, Talk::Copies(4))),
-        Mode::Http => measure(arguments, |these| Exchanges::new(these, Talk::Pages)),
-        Mode::Close => measure(arguments, |these| Ok(Closes::new(these))),
-        Mode::Udp => measure(arguments, Datagrams::new),
+        Mode::Echo => measure(arguments, |these| {
+            count(Exchanges::new(these, Talk::Copies(1))?, these)
+        }),
+        Mode::Four => measure(arguments, |these| {
+            count(Exchanges::new(these, Talk::Copies(4))?, these)
+        }),
+        Mode::Http => measure(arguments, |these| {
+            count(Exchanges::new(these, Talk::Pages)?, these)
+        }),
+        Mode::Close => measure(arguments, closes::count),
+        Mode::Udp => measure(arguments, |these| count(Datagrams::new(these)?, these)),
         Mode::Idle => idle::hold(arguments),
     }
 }
@@ -54,25 +59,25 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 ///
 /// The first connection that a process closes makes glibc keep what it gave back
 /// to the system before, which about doubles the speed of some servers.
-fn measure<L: Load>(
+fn measure(
     arguments: &Arguments,
-    new: impl Fn(&Arguments) -> Result<L, String>,
+    count: impl Fn(&Arguments) -> Result<Counted, String>,
 ) -> Result<(), String> {
     let first = Arguments {
         connections: 1,
         once: true,
         ..arguments.clone()
     };
-    let mut counted = rate(new(&first)?, &first)?;
+    let mut counted = count(&first)?;
     thread::sleep(PAUSE);
     if !arguments.once {
-        counted = rate(new(arguments)?, arguments)?;
+        counted = count(arguments)?;
     }
     println!("{}", counted.as_json(arguments));
     Ok(())
 }
 
-fn rate(mut load: impl Load, arguments: &Arguments) -> Result<Counted, String> {
+fn count(mut load: impl Load, arguments: &Arguments) -> Result<Counted, String> {
     let mut poll = new_poll()?;
     let mut meter = Meter::of(arguments);
     load.begin(poll.registry())?;

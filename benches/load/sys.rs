@@ -23,7 +23,7 @@ pub fn source(number: usize) -> Ipv4Addr {
 
 /// Connects from an address; what comes back doesn't block.
 pub fn connect(from: Ipv4Addr, to: SocketAddrV4, timeout: Duration) -> io::Result<TcpStream> {
-    let stream = bound(from, 0)?;
+    let stream = bound(from)?;
     // On Linux that is the time limit for connecting, too.
     stream.set_write_timeout(Some(timeout))?;
     stream.set_nodelay(true)?;
@@ -34,12 +34,12 @@ pub fn connect(from: Ipv4Addr, to: SocketAddrV4, timeout: Duration) -> io::Resul
     Ok(stream)
 }
 
-/// Begins to connect from an address. Dropping what comes back resets the connection.
+/// Begins to connect. Dropping what comes back resets the connection.
 ///
-/// That is less work than closing it, and when the server has closed it before, the
-/// server doesn't notice.
-pub fn connect_briefly(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
-    let stream = bound(from, libc::SOCK_NONBLOCK)?;
+/// That is less work than closing it, gives its port back at once, and when the server
+/// has closed it before, the server doesn't notice.
+pub fn connect_briefly(to: SocketAddrV4) -> io::Result<TcpStream> {
+    let stream = new_stream(libc::SOCK_NONBLOCK)?;
     let at_once = libc::linger {
         l_onoff: 1,
         l_linger: 0,
@@ -49,12 +49,16 @@ pub fn connect_briefly(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream
     Ok(stream)
 }
 
-/// A socket with that address.
-fn bound(address: Ipv4Addr, flags: libc::c_int) -> io::Result<TcpStream> {
+fn new_stream(flags: libc::c_int) -> io::Result<TcpStream> {
     // SAFETY: takes no pointers.
     let fd = succeeded(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | flags, 0) })?;
     // SAFETY: the descriptor was made here, and nobody else has it.
-    let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// A socket with that address.
+fn bound(address: Ipv4Addr) -> io::Result<TcpStream> {
+    let stream = new_stream(0)?;
     // The port is chosen when connecting, because it has to be unique for that server
     // only.
     let yes: libc::c_int = 1;
@@ -66,7 +70,7 @@ fn bound(address: Ipv4Addr, flags: libc::c_int) -> io::Result<TcpStream> {
     )?;
     with_address(SocketAddrV4::new(address, 0), |raw, length| {
         // SAFETY: the address is valid for that length, for this call.
-        unsafe { libc::bind(fd, raw, length) }
+        unsafe { libc::bind(stream.as_raw_fd(), raw, length) }
     })?;
     Ok(stream)
 }
@@ -128,6 +132,18 @@ pub fn raise_open_files() -> io::Result<()> {
     // SAFETY: the structure is valid for this call.
     succeeded(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(())
+}
+
+/// Waits until there is something to read; whether there is.
+pub fn wait_readable(stream: &TcpStream, limit: Duration) -> io::Result<bool> {
+    let mut wanted = libc::pollfd {
+        fd: stream.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let limit = libc::c_int::try_from(limit.as_millis()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the structure is one, valid and writable for this call.
+    Ok(succeeded(unsafe { libc::poll(&raw mut wanted, 1, limit) })? > 0)
 }
 
 /// Whether the other side has closed the connection, or sent something.
