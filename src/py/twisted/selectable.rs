@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
-use super::stream::{Direct, Extent, Received};
+use super::stream::{self, Direct, Extent, Received};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
 use crate::py::call::Call;
@@ -194,8 +194,7 @@ impl<'py> Event<'_, 'py> {
             *reading = true;
         }
         if why.is_none() && self.readiness.is_writable() && self.watches(selectable, Role::Write) {
-            let object = selectable.object.bind(py);
-            why = Some(object.call_method0(intern!(py, "doWrite"))?);
+            why = stream::write_directly(selectable.object.bind(py))?;
             *reading = false;
         }
         Ok(why.unwrap_or_else(|| py.None().into_bound(py)))

@@ -32,7 +32,7 @@ use crate::core::sys::socket;
 pub use attributes::{address, fileno, host};
 pub use lifetime::Accepted;
 pub use reading::{Direct, Extent, Received, trigger};
-pub use writing::{HELD, flush};
+pub use writing::{HELD, flush, write_directly};
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;

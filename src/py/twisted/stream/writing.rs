@@ -253,6 +253,23 @@ fn send<'a>(
     Ok((!failed, state))
 }
 
+/// Calls `doWrite`, the native one without a detour.
+///
+/// # Errors
+/// Those of `doWrite`.
+pub fn write_directly<'py>(object: &Bound<'py, PyAny>) -> Reason<'py> {
+    if let Ok(stream) = object.cast::<StreamTransport>() {
+        let state = lock(&stream.get().state);
+        if state.is_direct() && !state.is(Flag::OwnWrite) {
+            drop(state);
+            return write_ready(stream);
+        }
+    }
+    object
+        .call_method0(intern!(object.py(), "doWrite"))
+        .map(Some)
+}
+
 /// The socket is writable: sends, and if nothing is left does what waited for that.
 ///
 /// # Errors
