@@ -70,6 +70,12 @@ impl Readiness {
         self.is_disconnected() || self.0 & Self::URGENT.0 != 0
     }
 
+    /// The same without that output can be written.
+    #[must_use]
+    pub fn without_writable(self) -> Readiness {
+        Readiness(self.0 & !Self::WRITABLE.0)
+    }
+
     /// Whether there was an error or a hang-up.
     #[must_use]
     pub fn is_disconnected(self) -> bool {

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::asyncio::Handle;
 use super::event_loop::EventLoop;
 use super::tornado::{Callback, Timeout};
-use super::twisted::{DelayedCall, ThreadCall};
+use super::twisted::{DelayedCall, Selectable, ThreadCall};
 use super::watcher;
 use crate::core::interest::Readiness;
 
@@ -33,6 +33,8 @@ pub enum Call {
     Send,
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
+    /// Twisted: a native transport may have more to read.
+    ReadOn(Token, Readiness),
 }
 
 impl Call {
@@ -51,6 +53,7 @@ impl Call {
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
             Call::Send => Ok(()),
             Call::Ready(token, readiness) => watcher::dispatch(event_loop, *token, *readiness),
+            Call::ReadOn(token, readiness) => Selectable::read_on(event_loop, *token, *readiness),
         }
     }
 
@@ -63,7 +66,7 @@ impl Call {
             Call::Timeout(timeout) => Some(timeout.clone_ref(py).into_any()),
             Call::Thread(call) => Some(call.subject(py)),
             Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
-            Call::Send | Call::Ready(..) => None,
+            Call::Send | Call::Ready(..) | Call::ReadOn(..) => None,
         }
     }
 
@@ -76,7 +79,7 @@ impl Call {
             Call::Timeout(timeout) => visit.call(timeout),
             Call::Thread(call) => call.traverse(visit),
             Call::Delayed(delayed, _) => visit.call(delayed),
-            Call::Send | Call::Ready(..) => Ok(()),
+            Call::Send | Call::Ready(..) | Call::ReadOn(..) => Ok(()),
         }
     }
 }

@@ -25,6 +25,9 @@ use crate::core::poller::Poller;
 /// that the interpreter begins with.
 const DETACH_EVERY: Duration = Duration::from_millis(10);
 
+/// How many calls are run before the clock is asked whether that is due.
+const ASK_EVERY: u32 = 16;
+
 /// Turns until `stop` was asked for.
 ///
 /// # Errors
@@ -74,7 +77,7 @@ fn turn_with(
     py.check_signals()?;
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
-    let outcome = run_turn(event_loop, &outer);
+    let outcome = run_turn(event_loop, &outer, &mut waiting.detached);
     send(event_loop, 1);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
@@ -87,14 +90,23 @@ fn turn_with(
 /// delayed calls that other calls have made due, since Twisted makes its timed
 /// calls after the calls from threads, but none that a timed call has made; then
 /// what must come last.
-fn run_turn(event_loop: &Bound<'_, EventLoop>, outer: &OuterTurn) -> PyResult<()> {
-    let this = event_loop.get();
+fn run_turn(
+    event_loop: &Bound<'_, EventLoop>,
+    outer: &OuterTurn,
+    detached: &mut Deadline,
+) -> PyResult<()> {
+    let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
+    let mut run = 0_u32;
     while let Some(call) = this.calls.pop() {
         if now.is_none() && matches!(call, Call::Delayed(..)) {
             now = Some(Deadline::now());
         }
         run_call(event_loop, &call)?;
+        run = run.wrapping_add(1);
+        if run.is_multiple_of(ASK_EVERY) {
+            let_others_run(py, Deadline::now(), detached)?;
+        }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
         let now = now.unwrap_or_else(Deadline::now);
@@ -162,15 +174,11 @@ fn wait(
     let events = &mut waiting.events;
     let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
     let now = Deadline::now();
+    let_others_run(py, now, &mut waiting.detached)?;
     let next = this.next_deadline();
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
         || next.is_some_and(|next| next <= now);
-    if busy && others_must_run(py, now.since(waiting.detached))? {
-        waiting.detached = now;
-        py.detach(|| poll(Some(Duration::ZERO)))?;
-        return Ok(next);
-    }
     let may_wait = limit != Some(Duration::ZERO);
     if busy || !may_wait || waiting.looking.is_due() {
         poll(Some(Duration::ZERO))?;
@@ -198,39 +206,52 @@ fn block(
 ) -> PyResult<Option<Deadline>> {
     let events = &mut waiting.events;
     let start = Deadline::now();
-    // Taken after `begin_wait`: a timer that another thread sets from here on
-    // ends the wait.
-    let next = this.next_deadline();
-    let timeout = |now| match (next.map(|next: Deadline| next.since(now)), limit) {
+    let timeout = |next: Option<Deadline>, now| match (next.map(|next| next.since(now)), limit) {
         (Some(next), Some(limit)) => Some(next.min(limit)),
         (next, limit) => next.or(limit),
     };
+    // Taken after `begin_wait`: a timer that another thread sets from here on
+    // ends the wait.
+    let mut next = this.next_deadline();
     let mut now = start;
     let mut over = false;
-    if waiting.lingering.is_due() {
-        let linger = timeout(now).map_or(LINGER, |timeout| timeout.min(LINGER));
-        over = py.detach(|| poller.linger(linger, events).map_err(error::os_error))?;
+    if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
+        over = py.detach(|| poller.linger(LINGER, events).map_err(error::os_error))?;
         waiting.lingering.note(over);
-        now = Deadline::now();
         if !over {
-            // One that came meanwhile wouldn't end the wait.
+            // A signal that came meanwhile ends the wait only if the interpreter writes
+            // to this loop about it. Its handler may do as every callback, such as stop
+            // the loop or turn it.
+            this.calls.end_wait();
             py.check_signals()?;
+            over = this.stopping.load(Ordering::Relaxed) || !this.calls.begin_wait();
+            next = this.next_deadline();
         }
+        now = Deadline::now();
     }
     if !over {
-        py.detach(|| poller.poll(timeout(now), events).map_err(error::os_error))?;
+        py.detach(|| {
+            poller
+                .poll(timeout(next, now), events)
+                .map_err(error::os_error)
+        })?;
         now = Deadline::now();
     }
     waiting.lingering.waited(now.since(start));
     Ok(next)
 }
 
-/// Whether a loop that was busy for so long without a wait has to let other
-/// threads run, which native calls alone never would. A thread that wants to run
-/// is sure to be let in once it has waited undisturbed for the interpreter's
-/// switch interval; were the loop to let go sooner, that wait would begin anew.
-fn others_must_run(py: Python<'_>, busy_for: Duration) -> PyResult<bool> {
-    Ok(busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2)
+/// Lets other threads run if the loop was busy for long without a wait, since native
+/// calls alone never would. A thread that wants to run is sure to be let in once it has
+/// waited undisturbed for the interpreter's switch interval; were the loop to let go
+/// sooner, that wait would begin anew.
+fn let_others_run(py: Python<'_>, now: Deadline, detached: &mut Deadline) -> PyResult<()> {
+    let busy_for = now.since(*detached);
+    if busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2 {
+        *detached = now;
+        py.detach(|| ());
+    }
+    Ok(())
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the

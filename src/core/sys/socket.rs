@@ -71,15 +71,14 @@ pub fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 /// The most descriptors that one message carries: the kernel's SCM_MAX_FD.
 const DESCRIPTORS: usize = 253;
 
-/// Reads what is there on a UNIX socket, and the descriptors that came with it,
-/// which the caller owns from here on.
+/// Reads what is there on a UNIX socket, and the descriptors that came with it.
 ///
 /// # Errors
 /// `WouldBlock` when nothing is there; those of recvmsg(2).
 pub fn receive_descriptors(
     fd: RawFd,
     into: &mut [MaybeUninit<u8>],
-) -> io::Result<(usize, Vec<RawFd>)> {
+) -> io::Result<(usize, Vec<OwnedFd>)> {
     // Aligned as a cmsghdr is, and large enough for the descriptors and its header.
     let mut control = [0_usize; DESCRIPTORS / 2 + 8];
     let mut slice = libc::iovec {
@@ -105,14 +104,16 @@ pub fn receive_descriptors(
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
     while !header.is_null() {
         // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give whole headers within the control
-        // data, or null; the data of this kind is descriptors to its end.
+        // data, or null; the data of this kind is descriptors to its end, which the
+        // kernel has made for this process and nobody else knows.
         unsafe {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 let header_len = libc::CMSG_LEN(0) as usize;
                 let len = ((*header).cmsg_len as usize).saturating_sub(header_len);
                 for index in 0..len / mem::size_of::<RawFd>() {
-                    descriptors.push(ptr::read_unaligned(data.add(index)));
+                    let descriptor = ptr::read_unaligned(data.add(index));
+                    descriptors.push(OwnedFd::from_raw_fd(descriptor));
                 }
             }
             header = libc::CMSG_NXTHDR(&raw const message, header);

@@ -45,9 +45,8 @@ impl Disconnecting {
     /// # Errors
     /// None, unless Twisted is broken.
     pub fn new(reports: &Bound<'_, PyAny>) -> PyResult<Disconnecting> {
-        let base = reports.getattr("PosixReactorBase")?;
         Ok(Disconnecting {
-            method: base.getattr("_disconnectSelectable")?.unbind(),
+            method: reports.getattr("disconnect_selectable")?.unbind(),
             done: Usual::named(reports, "ConnectionDone")?,
             lost: Usual::named(reports, "ConnectionLost")?,
         })

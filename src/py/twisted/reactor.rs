@@ -14,7 +14,6 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::disconnect::Disconnecting;
 use super::log_context::LogContext;
-use super::read_buffer::ReadBuffer;
 use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::registrations::Role;
@@ -50,8 +49,6 @@ pub struct Reactor {
     pub(super) disconnecting: Disconnecting,
     /// `Protocol.logPrefix`.
     pub(super) log_prefix: Py<PyAny>,
-    /// What transports read into.
-    pub(super) buffer: ReadBuffer,
 }
 
 impl Reactor {
@@ -160,7 +157,6 @@ impl Reactor {
             interrupts: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
             log_prefix: reports.getattr("Protocol")?.getattr("logPrefix")?.unbind(),
-            buffer: ReadBuffer::default(),
         })
     }
 

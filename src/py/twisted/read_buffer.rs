@@ -1,4 +1,4 @@
-//! What a reactor's transports read into: one piece of `bytes` for all of them.
+//! What transports read into: one piece of `bytes` for all of them.
 //!
 //! What a read fills, or fills to a good part, is handed over without a copy, and another
 //! piece is made. Of a smaller message a copy is handed over: a new large piece for each
@@ -8,7 +8,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::ptr;
 use std::sync::Mutex;
 
@@ -31,94 +31,82 @@ pub const READ_SIZE: usize = 3 * SEGMENT;
 /// From this size on, a message isn't copied.
 const LARGE: usize = SEGMENT;
 
+// The `pyo3::ffi` keeps it to itself.
 unsafe extern "C" {
     /// Makes `bytes` that nobody else holds larger or smaller. Sets what `bytes` points
     /// to, to null with an exception if it fails; then it returns -1.
     fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t) -> c_int;
 }
 
-/// See the module's documentation. Empty while somebody reads into it.
-#[derive(Default)]
-pub struct ReadBuffer(Mutex<Option<Py<PyBytes>>>);
+/// The piece. Empty while somebody reads into it.
+static SPARE: Mutex<Option<Py<PyBytes>>> = Mutex::new(None);
 
-impl ReadBuffer {
-    /// Reads once from a socket, up to `limit` bytes.
-    ///
-    /// # Errors
-    /// Those of recv(2).
-    pub fn receive<'py>(
-        &self,
-        py: Python<'py>,
-        fd: RawFd,
-        limit: usize,
-    ) -> io::Result<Bound<'py, PyBytes>> {
-        let receive = |room: &mut [MaybeUninit<u8>]| Ok((socket::receive(fd, room)?, ()));
-        self.read(py, limit, receive).map(|(data, ())| data)
-    }
+/// Reads once from a socket, up to `limit` bytes.
+///
+/// # Errors
+/// Those of recv(2).
+pub fn receive(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, PyBytes>> {
+    let receive = |room: &mut [MaybeUninit<u8>]| Ok((socket::receive(fd, room)?, ()));
+    read(py, limit, receive).map(|(data, ())| data)
+}
 
-    /// Reads once from a UNIX socket, and the descriptors that came along, which the
-    /// caller owns from here on.
-    ///
-    /// # Errors
-    /// Those of recvmsg(2).
-    pub fn receive_descriptors<'py>(
-        &self,
-        py: Python<'py>,
-        fd: RawFd,
-        limit: usize,
-    ) -> io::Result<(Bound<'py, PyBytes>, Vec<RawFd>)> {
-        let receive = |room: &mut [MaybeUninit<u8>]| socket::receive_descriptors(fd, room);
-        self.read(py, limit, receive)
-    }
+/// Reads once from a UNIX socket, and the descriptors that came along.
+///
+/// # Errors
+/// Those of recvmsg(2).
+pub fn receive_descriptors(
+    py: Python<'_>,
+    fd: RawFd,
+    limit: usize,
+) -> io::Result<(Bound<'_, PyBytes>, Vec<OwnedFd>)> {
+    read(py, limit, |room| socket::receive_descriptors(fd, room))
+}
 
-    /// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most
-    /// `READ_SIZE`.
-    ///
-    /// # Errors
-    /// Those of recvfrom(2).
-    pub fn receive_from<'py>(
-        &self,
-        py: Python<'py>,
-        fd: RawFd,
-        size: usize,
-    ) -> io::Result<(Bound<'py, PyBytes>, Peer)> {
-        let receive = |room: &mut [MaybeUninit<u8>]| socket::receive_from(fd, room);
-        self.read(py, size, receive)
-    }
+/// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most
+/// `READ_SIZE`.
+///
+/// # Errors
+/// Those of recvfrom(2).
+pub fn receive_from(
+    py: Python<'_>,
+    fd: RawFd,
+    size: usize,
+) -> io::Result<(Bound<'_, PyBytes>, Peer)> {
+    read(py, size, |room| socket::receive_from(fd, room))
+}
 
-    /// Reads by `read`, which is given room for `size` bytes (at most `READ_SIZE`), and
-    /// says how many came and what else there is to say.
-    ///
-    /// # Errors
-    /// Those of `read`; `OutOfMemory`.
-    fn read<'py, R>(
-        &self,
-        py: Python<'py>,
-        size: usize,
-        read: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<(usize, R)>,
-    ) -> io::Result<(Bound<'py, PyBytes>, R)> {
-        let spare = lock(&self.0).take();
-        let piece = match spare {
-            Some(piece) => piece.into_bound(py),
-            None => new_piece(py)?,
-        };
-        // SAFETY: the piece has this size, and nobody else has seen it yet.
-        let room = unsafe {
-            let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
-            std::slice::from_raw_parts_mut(data, size.min(READ_SIZE))
-        };
-        let outcome = match read(room) {
-            Ok((count, rest)) if count >= LARGE => return Ok((shortened(piece, count)?, rest)),
-            Ok((count, rest)) => {
-                // SAFETY: `read` has initialized so many.
-                let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
-                Ok((PyBytes::new(py, filled), rest))
-            }
-            Err(error) => Err(error),
-        };
-        *lock(&self.0) = Some(piece.unbind());
-        outcome
-    }
+/// Reads by `read`, which is given room for `size` bytes (at most `READ_SIZE`), and
+/// says how many came and what else there is to say.
+///
+/// # Errors
+/// Those of `read`; `OutOfMemory`.
+fn read<'py, R>(
+    py: Python<'py>,
+    size: usize,
+    read: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<(usize, R)>,
+) -> io::Result<(Bound<'py, PyBytes>, R)> {
+    let spare = lock(&SPARE).take();
+    let piece = match spare {
+        Some(piece) => piece.into_bound(py),
+        None => new_piece(py)?,
+    };
+    // SAFETY: the piece has this size, and nobody else has seen it yet.
+    let room = unsafe {
+        let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
+        std::slice::from_raw_parts_mut(data, size.min(READ_SIZE))
+    };
+    let outcome = match read(room) {
+        Ok((count, rest)) if count >= LARGE => return Ok((shortened(piece, count)?, rest)),
+        Ok((count, rest)) => {
+            // SAFETY: `read` has initialized so many.
+            let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
+            Ok((PyBytes::new(py, filled), rest))
+        }
+        Err(error) => Err(error),
+    };
+    let other = lock(&SPARE).replace(piece.unbind());
+    drop(other);
+    outcome
 }
 
 /// Makes `bytes` of `READ_SIZE` that aren't initialized.

@@ -17,6 +17,7 @@ use super::Reactor;
 use super::stream::{self, Direct, Extent, Received};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
+use crate::core::sys::Trigger;
 use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::watcher::{self, Watcher};
@@ -75,6 +76,38 @@ impl Selectable {
                 of(&watchers, Role::Write).map_or(Ok(()), |writer| event.serve(writer, Role::Write))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Reads from a native transport once more, if it still is one that is read to the
+    /// end. Nobody else is told to read: the poll does that, if there is something.
+    ///
+    /// # Errors
+    /// As `dispatch`.
+    pub fn read_on(
+        event_loop: &Bound<'_, EventLoop>,
+        token: Token,
+        readiness: Readiness,
+    ) -> PyResult<()> {
+        let this = event_loop.get();
+        let Some(watchers) = watcher::resolve(this, token) else {
+            return Ok(());
+        };
+        match of(&watchers, Role::Read) {
+            Some(reader)
+                if stream::trigger(reader.object.bind(event_loop.py())) == Trigger::Edge =>
+            {
+                let event = Event {
+                    event_loop,
+                    token,
+                    readiness,
+                };
+                event.serve(reader, Role::Read)
+            }
+            _ => {
+                this.report_always(token);
+                Ok(())
+            }
         }
     }
 
@@ -178,8 +211,8 @@ impl<'py> Event<'_, 'py> {
         }
     }
 
-    /// The same for a native transport: nothing has been called since its watchers
-    /// were looked up, so that what it watches is known.
+    /// The same for a native transport. At most its log prefix has been asked for since
+    /// its watchers were looked up; if not even that, what it watches is known.
     fn transfer_directly(
         &self,
         selectable: &Selectable,
@@ -189,7 +222,11 @@ impl<'py> Event<'_, 'py> {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
         let mut why = None;
-        if self.readiness.is_readable() && role == Role::Read {
+        let reads = match direct.called {
+            true => self.watches(selectable, Role::Read),
+            false => role == Role::Read,
+        };
+        if self.readiness.is_readable() && reads {
             why = self.read_directly(selectable, direct, reading)?;
             *reading = true;
         }
@@ -212,7 +249,7 @@ impl<'py> Event<'_, 'py> {
         let object = selectable.object.bind(self.event_loop.py());
         let mut goes_on = false;
         for _ in 0..READS {
-            let (data, extent) = match direct.receive(selectable.reactor.get())? {
+            let (data, extent) = match direct.receive()? {
                 Received::Data(data, extent) => (data, extent),
                 Received::Nothing => break,
                 Received::End(why) => return Ok(Some(why)),
@@ -235,13 +272,13 @@ impl<'py> Event<'_, 'py> {
         Ok(None)
     }
 
-    /// Serves the descriptor in the next turn as in this one, unless the poll reports
-    /// it anyway.
+    /// Sees to it that the rest is read in the next turn, unless the poll reports it
+    /// anyway.
     fn go_on(&self) {
         let event_loop = self.event_loop.get();
         let token = self.token;
         if event_loop.with_registrations(|registrations| registrations.is_edge(token)) {
-            event_loop.schedule(Call::Ready(token, self.readiness));
+            event_loop.schedule(Call::ReadOn(token, self.readiness.without_writable()));
         }
     }
 

@@ -32,7 +32,7 @@ _NATIVE = (
     "wakeUp",
 )
 
-# Methods that native transports go past, unless a subclass has its own.
+# Methods that native transports go past, unless a subclass or the reactor has its own.
 _FD_SET = ("addReader", "addWriter", "removeReader", "removeWriter")
 
 _log = Logger()
@@ -89,13 +89,19 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
             if getattr(type(self), name) is getattr(TornadoReactor, name):
                 setattr(self, name, getattr(self._core, name))
         own = [n for n in _FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
-        self._transportCore = None if own else self._core
+        self._ownFDSet = bool(own)
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)
         self._host.when_started(self._startWithLoop)
         self._host.at_end(self._shutDownWithLoop)
         self._host.at_close(self._stopThreads)
+
+    @property
+    def _transportCore(self) -> _core.Reactor | None:
+        """What native transports may use in place of `_FD_SET`."""
+        own = self._ownFDSet or not self.__dict__.keys().isdisjoint(_FD_SET)
+        return None if own else self._core
 
     # IReactorTime
 

@@ -6,6 +6,7 @@ Each report logs as Twisted's own reactors do, whatever the exception is.
 from __future__ import annotations
 
 from traceback import format_stack
+from typing import Any
 
 from twisted.internet.base import DelayedCall as TwistedDelayedCall
 from twisted.internet.error import (
@@ -35,18 +36,28 @@ __all__ = [
     "ConnectionLost",
     "Failure",
     "ILogContext",
-    "PosixReactorBase",
     "Protocol",
     "TwistedDelayedCall",
     "creation_stack",
     "datagram",
     "delayed_call",
     "delayed_call_repr",
+    "disconnect_selectable",
     "main_loop_terminated",
     "selectable",
     "theContextTracker",
     "thread_call",
 ]
+
+
+def _of_twisted(function: Any) -> Any:
+    """Return a function of `posixbase`, None if somebody has put another in its place."""
+    code = getattr(function, "__code__", None)
+    neighbour = PosixReactorBase._removeAll.__code__
+    return function if code and code.co_filename == neighbour.co_filename else None
+
+
+disconnect_selectable = _of_twisted(PosixReactorBase._disconnectSelectable)
 
 # Under the name that Twisted's own reactors log with.
 _log = Logger("twisted.internet.base")

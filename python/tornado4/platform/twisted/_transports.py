@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet import error
 
-from tornado4 import _core
 from tornado4.platform.twisted import _tcp, _udp, _unix, _unix_datagram
 
 
@@ -17,7 +16,6 @@ class Transports:
     What makes TLS connections comes to these methods too.
     """
 
-    _transportCore: _core.Reactor | None
     _supportedAddressFamilies: Any
 
     def listenTCP(

@@ -15,7 +15,7 @@ use crate::core::lock::lock;
 use crate::core::sys::socket::Peer;
 use crate::py::error;
 use crate::py::twisted::Reactor;
-use crate::py::twisted::read_buffer::READ_SIZE;
+use crate::py::twisted::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::stream::host;
 
 /// A datagram, and its sender as Twisted has it.
@@ -67,7 +67,7 @@ fn errno(py: Python<'_>, error: &PyErr) -> Option<i32> {
 pub fn read(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
     while may_read(slf, read)? {
-        let (data, from) = match receive(slf, core) {
+        let (data, from) = match receive(slf) {
             Ok(received) => received,
             Err(trouble) => return refused(slf, trouble),
         };
@@ -104,7 +104,7 @@ fn refused(slf: &Bound<'_, DatagramTransport>, trouble: Trouble) -> PyResult<()>
 pub fn read_connected(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
     while may_read(slf, read)? {
-        let trouble = match receive(slf, core) {
+        let trouble = match receive(slf) {
             Ok((data, _)) => {
                 read += data.len()?;
                 let received = protocol(slf).and_then(|protocol| {
@@ -146,19 +146,13 @@ fn protocol<'py>(slf: &Bound<'py, DatagramTransport>) -> PyResult<Bound<'py, PyA
 }
 
 /// Reads one datagram. What isn't a sensible size is Python's to judge.
-fn receive<'py>(
-    slf: &Bound<'py, DatagramTransport>,
-    core: &Reactor,
-) -> Result<Datagram<'py>, Trouble> {
+fn receive<'py>(slf: &Bound<'py, DatagramTransport>) -> Result<Datagram<'py>, Trouble> {
     let py = slf.py();
     let size = slf.getattr(intern!(py, "maxPacketSize"))?;
     match size.extract::<usize>() {
         Ok(size) if size <= READ_SIZE => {
             let fd = slf.get().fd(py)?;
-            let (data, from) = core
-                .buffer
-                .receive_from(py, fd, size)
-                .map_err(Trouble::System)?;
+            let (data, from) = read_buffer::receive_from(py, fd, size).map_err(Trouble::System)?;
             Ok((data.into_any(), sender(slf.get(), py, from)?))
         }
         _ => {

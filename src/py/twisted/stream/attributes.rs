@@ -5,10 +5,10 @@ use std::os::fd::RawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyString};
 
 use super::super::Reactor;
-use super::{Flag, StreamTransport, missing};
+use super::{Flag, StreamTransport, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
@@ -99,11 +99,12 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
     let fd = fileno(socket)?;
     let class = slf.get_type();
-    let native = is_native(&class)?;
-    let own_write = !is_inherited(&class, intern!(class.py(), "doWrite"))? || sends_itself(&class)?;
-    let buffer_size = own_buffer_size(&class)?;
+    let native = overrides::is_native(&class)?;
+    let own_write = overrides::sends_itself(&class)?;
+    let buffer_size = overrides::buffer_size(&class)?;
     let (owned, before) = {
         let mut state = lock(&slf.get().state);
+        let native = native && !state.is(Flag::Overridden);
         state.set(Flag::Native, native);
         state.set(Flag::OwnWrite, own_write);
         state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
@@ -290,49 +291,4 @@ pub fn set_method(transport: &StreamTransport, role: Role, method: Option<Py<PyA
         std::mem::replace(if role == Role::Read { read } else { write }, method)
     };
     drop(before);
-}
-
-/// Whether a class leaves to the native transport what the short way goes past.
-fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let py = class.py();
-    for name in [
-        intern!(py, "doRead"),
-        intern!(py, "doWrite"),
-        intern!(py, "_dataReceived"),
-        intern!(py, "fileno"),
-        intern!(py, "logPrefix"),
-        intern!(py, "stopReading"),
-        intern!(py, "startWriting"),
-        intern!(py, "stopWriting"),
-        intern!(py, "_postLoseConnection"),
-        intern!(py, "_closeSocket"),
-    ] {
-        if !is_inherited(class, name)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Whether a class has something from the native transport.
-fn is_inherited(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<bool> {
-    let native = class.py().get_type::<StreamTransport>();
-    Ok(class.getattr(name)?.is(native.getattr(name)?))
-}
-
-/// Whether a class sends by a `writeSomeData` of its own; see `Stream`.
-fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    match class.getattr_opt(intern!(class.py(), "_sendsItself"))? {
-        Some(itself) => itself.is_truthy(),
-        None => Ok(false),
-    }
-}
-
-/// The buffer's size that a class says, if it does.
-fn own_buffer_size(class: &Bound<'_, PyType>) -> PyResult<Option<usize>> {
-    let name = intern!(class.py(), "bufferSize");
-    if is_inherited(class, name)? {
-        return Ok(None);
-    }
-    class.getattr(name)?.extract().map(Some)
 }

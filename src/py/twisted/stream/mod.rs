@@ -9,6 +9,7 @@ mod attributes;
 mod flags;
 mod lifetime;
 mod methods;
+mod overrides;
 mod properties;
 mod reading;
 mod writing;
@@ -65,6 +66,8 @@ pub(super) enum Flag {
     Native = 1 << 14,
     /// The class has a `doWrite` of its own: nothing is sent but by that.
     OwnWrite = 1 << 15,
+    /// Methods were set on the object in place of native ones.
+    Overridden = 1 << 16,
 }
 
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.

@@ -1,7 +1,7 @@
 //! Reading: what happens for each message that comes.
 
 use std::io::ErrorKind;
-use std::os::fd::RawFd;
+use std::os::fd::{IntoRawFd, RawFd};
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,8 +11,7 @@ use super::attributes;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, reason};
 use crate::core::lock::lock;
 use crate::core::sys::Trigger;
-use crate::py::twisted::Reactor;
-use crate::py::twisted::read_buffer::{READ_SIZE, ReadBuffer};
+use crate::py::twisted::read_buffer::{self, READ_SIZE};
 
 /// A transport whose events take the short way, as it is at one moment.
 pub struct Direct<'a, 'py> {
@@ -20,6 +19,8 @@ pub struct Direct<'a, 'py> {
     protocol: Bound<'py, PyAny>,
     /// What the log's messages begin with.
     pub prefix: Bound<'py, PyAny>,
+    /// Whether the protocol was asked for that just now.
+    pub called: bool,
     fd: RawFd,
     size: usize,
 }
@@ -63,20 +64,20 @@ impl<'a, 'py> Direct<'a, 'py> {
         let Ok(stream) = object.cast::<StreamTransport>() else {
             return Ok(None);
         };
-        let unnamed = {
-            let state = lock(&stream.get().state);
-            if state.logstr.is_some() || !state.is_direct() {
-                return Ok(Direct::at(stream, &state));
-            }
-            state.server.is_some()
-        };
-        if unnamed {
+        let (mut state, mut called) = (lock(&stream.get().state), false);
+        if state.logstr.is_none() && state.server.is_some() && state.is_direct() {
+            drop(state);
             attributes::logstr(stream)?;
+            (state, called) = (lock(&stream.get().state), true);
         }
-        Ok(Direct::at(stream, &lock(&stream.get().state)))
+        Ok(Direct::at(stream, &state, called))
     }
 
-    fn at(stream: &'a Bound<'py, StreamTransport>, state: &State) -> Option<Direct<'a, 'py>> {
+    fn at(
+        stream: &'a Bound<'py, StreamTransport>,
+        state: &State,
+        called: bool,
+    ) -> Option<Direct<'a, 'py>> {
         let py = stream.py();
         if !state.is_direct() {
             return None;
@@ -85,6 +86,7 @@ impl<'a, 'py> Direct<'a, 'py> {
             stream,
             protocol: state.protocol.as_ref()?.bind(py).clone(),
             prefix: state.logstr.as_ref()?.bind(py).clone(),
+            called,
             fd: state.fd,
             size: state.buffer_size,
         })
@@ -94,9 +96,9 @@ impl<'a, 'py> Direct<'a, 'py> {
     ///
     /// # Errors
     /// None, unless Twisted is broken.
-    pub fn receive(&self, reactor: &Reactor) -> PyResult<Received<'py>> {
+    pub fn receive(&self) -> PyResult<Received<'py>> {
         let limit = limit(self.size);
-        match reactor.buffer.receive(self.stream.py(), self.fd, limit) {
+        match read_buffer::receive(self.stream.py(), self.fd, limit) {
             Ok(data) => Ok(match data.as_bytes().len() {
                 0 => Received::End(end(self.stream)?),
                 READ_SIZE => Received::Data(data, Extent::Full),
@@ -136,18 +138,15 @@ fn failed<'py>(slf: &Bound<'py, StreamTransport>, error: &std::io::Error) -> Rea
 /// What the protocol raises.
 pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
-    let (size, core, unix) = {
+    let (size, unix) = {
         let state = lock(&slf.get().state);
-        let core = state.core.as_ref().map(|core| core.bind(py).clone());
-        (state.buffer_size, core, state.is(Flag::Unix))
+        (state.buffer_size, state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;
-    let own = ReadBuffer::default();
-    let buffer = core.as_ref().map_or(&own, |core| &core.get().buffer);
     if unix {
-        return read_unix(slf, buffer, fd, size);
+        return read_unix(slf, fd, size);
     }
-    match buffer.receive(py, fd, limit(size)) {
+    match read_buffer::receive(py, fd, limit(size)) {
         Ok(data) => slf
             .call_method1(intern!(py, "_dataReceived"), (data,))
             .map(Some),
@@ -156,19 +155,17 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
 }
 
 /// Reads once from a UNIX socket, with the descriptors that may come along.
-fn read_unix<'py>(
-    slf: &Bound<'py, StreamTransport>,
-    buffer: &ReadBuffer,
-    fd: RawFd,
-    size: usize,
-) -> Reason<'py> {
+fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> Reason<'py> {
     let py = slf.py();
-    let (data, descriptors) = match buffer.receive_descriptors(py, fd, size) {
+    let (data, descriptors) = match read_buffer::receive_descriptors(py, fd, size) {
         Ok(received) => received,
         Err(error) => return failed(slf, &error),
     };
     if !descriptors.is_empty() {
-        let packed: Vec<u8> = descriptors.into_iter().flat_map(i32::to_ne_bytes).collect();
+        let packed: Vec<u8> = descriptors
+            .into_iter()
+            .flat_map(|descriptor| descriptor.into_raw_fd().to_ne_bytes())
+            .collect();
         let name = intern!(py, "_ancillaryLevelSOLSOCKETTypeSCMRIGHTS");
         slf.call_method1(name, (PyBytes::new(py, &packed),))?;
     }

@@ -1,0 +1,109 @@
+//! Methods of somebody's own in place of native ones: a subclass's, or an object's.
+//!
+//! Where there is one that the short way would go past, it is never taken.
+#![allow(unsafe_code)]
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+
+use super::{Flag, StreamTransport};
+use crate::core::lock::lock;
+
+/// The methods that the short way goes past. (`doRead`, `doWrite` and `logPrefix` are
+/// attributes of the transport, which remembers what was set.)
+const GONE_PAST: [&str; 7] = [
+    "_closeSocket",
+    "_dataReceived",
+    "_postLoseConnection",
+    "fileno",
+    "startWriting",
+    "stopReading",
+    "stopWriting",
+];
+
+/// Whether a class leaves to the native transport what the short way goes past.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let py = class.py();
+    for name in ["doRead", "doWrite", "logPrefix"].iter().chain(&GONE_PAST) {
+        if !is_inherited(class, &PyString::intern(py, name))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a class sends by a `doWrite` or a `writeSomeData` of its own; see `Stream`.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let py = class.py();
+    if !is_inherited(class, intern!(py, "doWrite"))? {
+        return Ok(true);
+    }
+    match class.getattr_opt(intern!(py, "_sendsItself"))? {
+        Some(itself) => itself.is_truthy(),
+        None => Ok(false),
+    }
+}
+
+/// The buffer's size that a class says, if it does.
+///
+/// # Errors
+/// `TypeError` for one that isn't a number.
+pub fn buffer_size(class: &Bound<'_, PyType>) -> PyResult<Option<usize>> {
+    let name = intern!(class.py(), "bufferSize");
+    if is_inherited(class, name)? {
+        return Ok(None);
+    }
+    class.getattr(name)?.extract().map(Some)
+}
+
+/// Whether a class has something from the native transport.
+fn is_inherited(class: &Bound<'_, PyType>, name: &Bound<'_, PyString>) -> PyResult<bool> {
+    let native = class.py().get_type::<StreamTransport>();
+    Ok(class.getattr(name)?.is(native.getattr(name)?))
+}
+
+#[pymethods]
+impl StreamTransport {
+    /// Set an attribute. One that stands before a native method sees to it that it is used.
+    fn __setattr__(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        set_attribute(slf, name, value.as_ptr())?;
+        if name.to_str().is_ok_and(|name| GONE_PAST.contains(&name)) {
+            let mut state = lock(&slf.get().state);
+            state.set(Flag::Overridden, true);
+            state.set(Flag::Native, false);
+        }
+        Ok(())
+    }
+
+    /// Delete an attribute.
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
+        set_attribute(slf, name, std::ptr::null_mut())
+    }
+}
+
+/// Sets an attribute as every object does, or deletes it if `value` is null.
+fn set_attribute(
+    slf: &Bound<'_, StreamTransport>,
+    name: &Bound<'_, PyString>,
+    value: *mut ffi::PyObject,
+) -> PyResult<()> {
+    // SAFETY: the interpreter is attached, the object and the name are alive, and so is
+    // the value unless it is null, which is allowed.
+    let outcome = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value) };
+    if outcome < 0 {
+        return Err(PyErr::fetch(slf.py()));
+    }
+    Ok(())
+}
