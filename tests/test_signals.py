@@ -11,12 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from twisted.internet.protocol import Factory
+from twisted.protocols.wire import Echo
 
 import tornado4
 from scenarios import handlers_restored
+from tornado4.ioloop import IOLoop
 from tornado4.platform.asyncio import EventLoop
+from tornado4.platform.twisted import TornadoReactor
 
 
 @pytest.fixture
@@ -129,6 +134,45 @@ def test_an_exception_of_a_handler_ends_the_run_with_nothing_lost(loop: EventLoo
     loop.call_soon(loop.stop)
     loop.run_forever()
     assert ran == [1]
+
+
+def test_a_handler_that_turns_the_loop_loses_no_wake_up_of_a_thread() -> None:
+    """It runs between looking for events and waiting for them; each has its turn here."""
+    io_loop = IOLoop(make_current=False)
+    reactor: Any = TornadoReactor(io_loop)
+    factory = Factory.forProtocol(Echo)
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+    address = ("127.0.0.1", port.getHost().port)
+    rounds: list[bool] = []
+
+    def play() -> None:
+        with socket.create_connection(address) as peer:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while len(rounds) < 100 and all(rounds):
+                for _ in range(20):
+                    # Soon answered, so that the loop expects more.
+                    peer.send(b"x")
+                    peer.recv(1)
+                os.kill(os.getpid(), signal.SIGUSR1)
+                time.sleep(0.003)
+                told = threading.Event()
+                reactor.callFromThread(told.set)
+                rounds.append(told.wait(5))
+            reactor.callFromThread(reactor.crash)
+
+    def begin() -> None:
+        # Else the interpreter writes to the loop about each signal, which ends a wait.
+        signal.set_wakeup_fd(-1)
+        thread.start()
+
+    thread = threading.Thread(target=play)
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.iterate(0.0002))
+    reactor.callLater(0, begin)
+    reactor.run(installSignalHandlers=False)
+    thread.join()
+    port.stopListening()
+    io_loop.close()
+    assert rounds == [True] * 100
 
 
 def test_the_wake_up_is_restored(loop: EventLoop) -> None:

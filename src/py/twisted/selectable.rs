@@ -211,8 +211,8 @@ impl<'py> Event<'_, 'py> {
         }
     }
 
-    /// The same for a native transport. At most its log prefix has been asked for since
-    /// its watchers were looked up; if not even that, what it watches is known.
+    /// The same for a native transport: nobody has been asked anything since its watchers
+    /// were looked up, so that what it watches is known.
     fn transfer_directly(
         &self,
         selectable: &Selectable,
@@ -222,11 +222,7 @@ impl<'py> Event<'_, 'py> {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
         let mut why = None;
-        let reads = match direct.called {
-            true => self.watches(selectable, Role::Read),
-            false => role == Role::Read,
-        };
-        if self.readiness.is_readable() && reads {
+        if self.readiness.is_readable() && role == Role::Read {
             why = self.read_directly(selectable, direct, reading)?;
             *reading = true;
         }

@@ -160,75 +160,50 @@ pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, P
     }
 }
 
-/// Puts another protocol in place.
+/// What the log's messages about this connection begin with. Unless somebody has said
+/// something else, it is made of the class of the protocol that the connection was made
+/// for.
 ///
 /// # Errors
-/// Those of the first protocol's log prefix.
-pub fn set_protocol(slf: &Bound<'_, StreamTransport>, protocol: Py<PyAny>) -> PyResult<()> {
-    keep_name(slf)?;
-    let before = lock(&slf.get().state).protocol.replace(protocol);
-    drop(before);
-    Ok(())
-}
-
-/// Sees to it that the log string is made of the first protocol, before that goes.
-///
-/// # Errors
-/// Those of the protocol's log prefix.
-pub fn keep_name(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let named = {
-        let state = lock(&slf.get().state);
-        state.logstr.is_some() || state.server.is_none() || state.protocol.is_none()
-    };
-    if !named {
-        logstr(slf)?;
-    }
-    Ok(())
-}
-
-/// What the log's messages about this connection begin with.
-///
-/// # Errors
-/// Those of the protocol's log prefix.
+/// Those of `getnameinfo`, for a peer whose address has a scope.
 pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let (protocol, session, peer) = {
+    let class = {
         let state = lock(&slf.get().state);
         if let Some(logstr) = &state.logstr {
             return Ok(logstr.bind(py).clone());
         }
-        let protocol = state.protocol.as_ref();
-        let protocol = protocol.map(|protocol| protocol.bind(py).clone());
-        (protocol, state.session, state.peer)
+        state
+            .origin
+            .as_ref()
+            .map(|(class, _)| class.bind(py).clone())
     };
-    let (Some(protocol), Some(peer)) = (protocol, peer) else {
-        return Ok(PyString::intern(py, "Uninitialized").into_any());
-    };
-    let prefix = if is_named_by_class(slf, &protocol)? {
-        protocol.call_method0(intern!(py, "logPrefix"))?
-    } else {
-        slf.call_method1(intern!(py, "_getLogPrefix"), (protocol,))?
-    };
-    let host = host(py, &peer)?;
-    let logstr = PyString::new(py, &format!("{prefix},{session},{host}"));
-    lock(&slf.get().state).logstr = Some(logstr.clone().into_any().unbind());
-    Ok(logstr.into_any())
+    match class {
+        Some(class) => name(slf, class.name()?.as_any()),
+        None => Ok(PyString::intern(py, "Uninitialized").into_any()),
+    }
 }
 
-/// Whether a protocol's log prefix is just the name of its class, as far as that can say.
+/// Makes the log string of a connection that was accepted, and keeps it.
 ///
 /// # Errors
-/// None, unless the class is broken.
-pub fn is_named_by_class(
-    slf: &Bound<'_, StreamTransport>,
-    protocol: &Bound<'_, PyAny>,
-) -> PyResult<bool> {
+/// Those of `getnameinfo`, for a peer whose address has a scope.
+pub fn name<'py>(
+    slf: &Bound<'py, StreamTransport>,
+    prefix: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let Some(core) = slf.get().core(py) else {
-        return Ok(false);
+    let (session, peer) = {
+        let state = lock(&slf.get().state);
+        (
+            state.session,
+            state.peer.ok_or_else(|| missing("hostname"))?,
+        )
     };
-    let method = protocol.get_type().getattr_opt(intern!(py, "logPrefix"))?;
-    Ok(method.is_some_and(|method| method.is(&core.get().log_prefix)))
+    let host = host(py, &peer)?;
+    let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
+    lock(&slf.get().state).logstr = Some(logstr.clone().unbind());
+    Ok(logstr)
 }
 
 /// Notes the reactor, and its native core if its methods lead there anyway.

@@ -59,13 +59,25 @@ impl StreamTransport {
             state.set(Flag::Connected, true);
             state.set(Flag::Native, true);
         }
-        if !attributes::is_named_by_class(slf, accepted.protocol)? {
+        if !is_named_by_class(accepted.core.get(), accepted.protocol)? {
             // It may look at what will change, or refuse the connection.
-            attributes::logstr(slf)?;
+            let name = intern!(class.py(), "_getLogPrefix");
+            let prefix = slf.call_method1(name, (accepted.protocol,))?;
+            attributes::name(slf, &prefix)?;
         }
         StreamTransport::watch(slf, Role::Read)?;
         Ok(made)
     }
+}
+
+/// Whether a protocol's log prefix is just the name of its class, as Twisted has it.
+fn is_named_by_class(core: &Reactor, protocol: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = protocol.py();
+    let Some(method) = protocol.getattr_opt(intern!(py, "logPrefix"))? else {
+        return Ok(false);
+    };
+    let function = method.getattr_opt(intern!(py, "__func__"))?;
+    Ok(function.is_some_and(|function| function.is(&core.log_prefix)))
 }
 
 /// Ends the connection once everything is sent, through the TLS layer if there is one.
@@ -138,7 +150,6 @@ pub fn connection_lost(
         let before = lock(&slf.get().state).producer.take();
         drop(before);
     }
-    attributes::keep_name(slf)?;
     if native {
         StreamTransport::unwatch(slf, Role::Read)?;
         writing::stop_writing(slf)?;

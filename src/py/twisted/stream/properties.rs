@@ -47,8 +47,9 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_protocol(slf: &Bound<'_, Self>, protocol: Py<PyAny>) -> PyResult<()> {
-        attributes::set_protocol(slf, protocol)
+    fn set_protocol(&self, protocol: Py<PyAny>) {
+        let before = lock(&self.state).protocol.replace(protocol);
+        drop(before);
     }
 
     #[deleter]

@@ -19,8 +19,6 @@ pub struct Direct<'a, 'py> {
     protocol: Bound<'py, PyAny>,
     /// What the log's messages begin with.
     pub prefix: Bound<'py, PyAny>,
-    /// Whether the protocol was asked for that just now.
-    pub called: bool,
     fd: RawFd,
     size: usize,
 }
@@ -64,20 +62,16 @@ impl<'a, 'py> Direct<'a, 'py> {
         let Ok(stream) = object.cast::<StreamTransport>() else {
             return Ok(None);
         };
-        let (mut state, mut called) = (lock(&stream.get().state), false);
-        if state.logstr.is_none() && state.server.is_some() && state.is_direct() {
+        let mut state = lock(&stream.get().state);
+        if state.logstr.is_none() && state.is_direct() {
             drop(state);
             attributes::logstr(stream)?;
-            (state, called) = (lock(&stream.get().state), true);
+            state = lock(&stream.get().state);
         }
-        Ok(Direct::at(stream, &state, called))
+        Ok(Direct::at(stream, &state))
     }
 
-    fn at(
-        stream: &'a Bound<'py, StreamTransport>,
-        state: &State,
-        called: bool,
-    ) -> Option<Direct<'a, 'py>> {
+    fn at(stream: &'a Bound<'py, StreamTransport>, state: &State) -> Option<Direct<'a, 'py>> {
         let py = stream.py();
         if !state.is_direct() {
             return None;
@@ -86,7 +80,6 @@ impl<'a, 'py> Direct<'a, 'py> {
             stream,
             protocol: state.protocol.as_ref()?.bind(py).clone(),
             prefix: state.logstr.as_ref()?.bind(py).clone(),
-            called,
             fd: state.fd,
             size: state.buffer_size,
         })

@@ -1,0 +1,234 @@
+"""Methods that somebody puts in place, on a transport or its reactor, are the ones used."""
+
+import importlib
+from unittest import mock
+
+import pytest
+from twisted.internet import posixbase
+
+from loops import on_reactors
+from scenarios import run_turns
+from streams import Traced, connected, ending, on_some_ends, reset, run_until, until_lost
+from tornado4.platform.twisted import _reports
+
+DONE = ("lost", "ConnectionDone")
+
+
+def wrapped(owner, name, happened):
+    """Puts a method in place on an object that notes its name and does the same."""
+    stock = getattr(owner, name)
+
+    def noting(*args):
+        happened.append(name)
+        return stock(*args)
+
+    setattr(owner, name, noting)
+
+
+@on_reactors
+@on_some_ends
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_closeSocket",
+        "_dataReceived",
+        "_postLoseConnection",
+        "connectionLost",
+        "doRead",
+        "doWrite",
+        "fileno",
+        "loseConnection",
+        "startWriting",
+        "stopReading",
+        "stopWriting",
+        "write",
+    ],
+)
+def test_a_method_set_on_a_transport(run, end, name, late):
+    def scenario(reactor, trace):
+        called = []
+
+        def wrap(protocol):
+            wrapped(protocol.transport, name, called)
+
+        def respond(protocol):
+            if len(protocol.data) == 2:
+                protocol.transport.write(b"answer")
+                protocol.transport.loseConnection()
+
+        protocol = Traced(trace, data=respond, **({} if late else {"made": wrap}))
+        with connected(reactor, protocol, end) as peer:
+            peer.send(b"a")
+            run_until(reactor, lambda: protocol.data)
+            if late:
+                wrap(protocol)
+            peer.send(b"b")
+            trace.append(ending(reactor, peer))
+            until_lost(reactor, protocol)
+        trace.append((name in called, protocol.data))
+
+    result = run(scenario)
+    assert result[0] == "made"
+    assert sorted(map(repr, result[1:3])) == sorted(map(repr, [DONE, (b"answer", "closed")]))
+    assert result[3] == (True, b"ab")
+
+
+@on_reactors
+def test_a_method_that_is_deleted_again(run):
+    def scenario(reactor, trace):
+        called = []
+        protocol = Traced(trace)
+        with connected(reactor, protocol) as peer:
+            wrapped(protocol.transport, "stopReading", called)
+            protocol.transport.pauseProducing()
+            del protocol.transport.stopReading
+            protocol.transport.resumeProducing()
+            protocol.transport.pauseProducing()
+            with pytest.raises(AttributeError):
+                del protocol.transport.stopReading
+            protocol.transport.resumeProducing()
+            peer.send(b"data")
+            run_until(reactor, lambda: protocol.data)
+        trace.append(called)
+
+    assert run(scenario) == ["made", ["stopReading"]]
+
+
+@on_reactors
+@pytest.mark.parametrize("name", ["addReader", "addWriter", "removeReader", "removeWriter"])
+def test_a_method_set_on_the_reactor(run, name):
+    def scenario(reactor, trace):
+        called = []
+        wrapped(reactor, name, called)
+        try:
+            protocol = Traced(trace)
+            with connected(reactor, protocol) as peer:
+                called.clear()
+                # What follows is about the one connection.
+                if name == "addReader":
+                    protocol.transport.pauseProducing()
+                    protocol.transport.resumeProducing()
+                elif name == "addWriter":
+                    protocol.transport.loseConnection()
+                reset(peer)
+                until_lost(reactor, protocol)
+                trace.append(called[:1])
+        finally:
+            delattr(reactor, name)
+
+    made, (lost, _), called = run(scenario)
+    assert (made, lost, called) == ("made", "lost", [name])
+
+
+@on_reactors
+def test_twisted_s_way_of_disconnecting_replaced_before_there_is_a_reactor(run, monkeypatch):
+    owner = posixbase._DisconnectSelectableMixin
+    stock = owner._disconnectSelectable
+    told = []
+
+    def noting(self, selectable, why, *args):
+        told.append(type(why).__name__)
+        return stock(self, selectable, why, *args)
+
+    def scenario(reactor, trace):
+        told.clear()
+        protocol = Traced(trace)
+        with connected(reactor, protocol) as peer:
+            peer.close()
+            until_lost(reactor, protocol)
+        trace.extend(told)
+
+    monkeypatch.setattr(owner, "_disconnectSelectable", noting)
+    assert run(scenario) == ["made", DONE, "ConnectionDone"]
+
+
+@pytest.mark.parametrize("other", [mock.Mock(), lambda *_: None], ids=["mock", "function"])
+def test_twisted_s_way_of_disconnecting_replaced_before_the_import(other):
+    assert _reports.disconnect_selectable is posixbase.PosixReactorBase._disconnectSelectable
+    with mock.patch.object(posixbase._DisconnectSelectableMixin, "_disconnectSelectable", other):
+        importlib.reload(_reports)
+        replaced = _reports.disconnect_selectable
+    importlib.reload(_reports)
+    assert replaced is None
+    assert _reports.disconnect_selectable is not None
+
+
+@on_reactors
+@pytest.mark.parametrize("when", ["before", "made"])
+def test_a_log_prefix_set_on_the_protocol(run, when):
+    def scenario(reactor, trace):
+        def name(protocol):
+            protocol.logPrefix = lambda: "mine"
+
+        protocol = Traced(trace, made=name) if when == "made" else Traced(trace)
+        if when == "before":
+            name(protocol)
+        with connected(reactor, protocol) as peer:
+            peer.send(b"data")
+            run_until(reactor, lambda: protocol.data)
+            trace.append(protocol.transport.logstr.split(",")[0])
+            protocol.transport.protocol = other = Traced(trace)
+            trace.append(protocol.transport.logstr.split(",")[0])
+            other.makeConnection(protocol.transport)
+            peer.close()
+            until_lost(reactor, other)
+            trace.append(protocol.transport.logstr.split(",")[0])
+
+    # Twisted asks when it accepts.
+    prefix = "mine" if when == "before" else "Traced"
+    assert run(scenario) == ["made", prefix, prefix, "made", DONE, prefix]
+
+
+@on_reactors
+@pytest.mark.parametrize("size", [1, 5])
+@pytest.mark.parametrize("taker", ["doRead", "reader"])
+def test_nobody_else_is_told_to_read_on(run, size, taker):
+    """A read that may have left something is no reason to tell another to read."""
+
+    class Reader:
+        def __init__(self, reactor, protocol, trace):
+            self.reactor, self.protocol, self.trace = reactor, protocol, trace
+
+        def fileno(self):
+            return self.protocol.transport.fileno()
+
+        def logPrefix(self):
+            return "reader"
+
+        def doRead(self):
+            self.trace.append("read")
+            self.reactor.removeReader(self)
+
+        def connectionLost(self, reason):
+            self.trace.append("reader lost")
+
+    def scenario(reactor, trace):
+        def put_in_place(protocol):
+            def read():
+                trace.append("read")
+                protocol.transport.stopReading()
+
+            reader = Reader(reactor, protocol, trace)
+            if taker == "doRead":
+                protocol.transport.doRead = read
+            elif not readers:
+                protocol.transport.stopReading()
+                reactor.addReader(reader)
+                readers.append(reader)
+
+        def made(protocol):
+            protocol.transport.bufferSize = size
+
+        readers = []
+        protocol = Traced(trace, made=made, data=put_in_place)
+        with connected(reactor, protocol) as peer:
+            peer.send(bytes(size))
+            run_until(reactor, lambda: protocol.data)
+            run_turns(reactor)
+            trace.append("more")
+            peer.send(bytes(size))
+            run_until(reactor, lambda: "read" in trace)
+        trace.append(len(protocol.data))
+
+    assert run(scenario) == ["made", "more", "read", size]
