@@ -25,7 +25,8 @@ use crate::core::poller::Poller;
 /// that the interpreter begins with.
 const DETACH_EVERY: Duration = Duration::from_millis(10);
 
-/// How many calls are run before the clock is asked whether that is due.
+/// How many descriptors are served before the clock is asked whether that is due: each
+/// may have up to a megabyte and a half to read.
 const ASK_EVERY: u32 = 16;
 
 /// Turns until `stop` was asked for.
@@ -97,15 +98,17 @@ fn run_turn(
 ) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
-    let mut run = 0_u32;
+    let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
         if now.is_none() && matches!(call, Call::Delayed(..)) {
             now = Some(Deadline::now());
         }
         run_call(event_loop, &call)?;
-        run = run.wrapping_add(1);
-        if run.is_multiple_of(ASK_EVERY) {
-            let_others_run(py, Deadline::now(), detached)?;
+        if matches!(call, Call::Ready(..) | Call::ReadOn(..)) {
+            served = served.wrapping_add(1);
+            if served.is_multiple_of(ASK_EVERY) {
+                let_others_run(py, Deadline::now(), detached)?;
+            }
         }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
