@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from twisted.internet.error import ConnectionDone
+from twisted.python.context import theContextTracker
 
 from loops import on_reactors, ours_reactor, trace_reactor
 from scenarios import run_turns
@@ -404,3 +405,24 @@ def test_connectionlost_of_one_s_own(how, monkeypatch):
 
     name = ConnectionDone.__name__
     assert ours_reactor(scenario) == ["made", ("mine", name), DONE, True]
+
+
+def test_data_that_came_while_the_log_was_broken():
+    """Twisted's reactors log that themselves; what matters is what comes afterwards."""
+
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        with connected(reactor, protocol) as peer:
+            peer.send(b"first")
+            run_until(reactor, lambda: protocol.data)
+            contexts = theContextTracker.currentContext().contexts
+            contexts.append("no context")
+            peer.send(b" second")
+            run_turns(reactor)
+            assert contexts.pop() == "no context"
+            trace.append(protocol.data)
+            run_until(reactor, lambda: protocol.data == b"first second")
+
+    made, *logged, data = ours_reactor(scenario)
+    assert (made, data) == ("made", b"first")
+    assert {name for name, *_ in logged} == {"logged"}

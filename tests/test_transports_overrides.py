@@ -75,6 +75,21 @@ def test_a_method_set_on_a_transport(run, end, name, late):
 
 
 @on_reactors
+def test_a_method_set_on_a_transport_that_gets_another_socket(run):
+    def scenario(reactor, trace):
+        called = []
+        protocol = Traced(trace)
+        with connected(reactor, protocol) as peer:
+            wrapped(protocol.transport, "_closeSocket", called)
+            protocol.transport.socket = protocol.transport.socket
+            peer.close()
+            until_lost(reactor, protocol)
+        trace.append(called)
+
+    assert run(scenario) == ["made", DONE, ["_closeSocket"]]
+
+
+@on_reactors
 def test_a_method_that_is_deleted_again(run):
     def scenario(reactor, trace):
         called = []
