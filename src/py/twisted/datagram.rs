@@ -4,10 +4,11 @@
 //! its own `write` gets whatever isn't a plain datagram to a plain address, and says
 //! what is wrong.
 
+mod plain;
 mod reading;
 mod writing;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -18,6 +19,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use self::plain::Known;
 use super::Reactor;
 use super::stream::fileno;
 use crate::core::lock::{lock, try_lock};
@@ -31,8 +33,12 @@ pub struct DatagramTransport {
 #[derive(Default)]
 struct State {
     socket: Option<Py<PyAny>>,
+    /// See `plain`.
+    known: Known,
     /// Who sent last, and its host as a string: mostly the next one too.
     host: Option<(IpAddr, Py<PyString>)>,
+    /// The tuple that was made of its address: mostly what is written to next.
+    sender: Option<(Py<PyTuple>, SocketAddr)>,
 }
 
 impl DatagramTransport {

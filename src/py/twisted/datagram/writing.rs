@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use pyo3::intern;
@@ -13,6 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use super::DatagramTransport;
+use super::plain::plain;
+use crate::core::lock::lock;
 use crate::core::sys::socket::{self, LocalAddress};
 use crate::py::error;
 
@@ -28,7 +30,13 @@ pub fn write(
     addr: Option<&Bound<'_, PyAny>>,
 ) -> Written {
     let py = slf.py();
-    let is_connected = slf.getattr(intern!(py, "_connectedAddr"))?.is_truthy()?;
+    let (is_connected, family) = match plain(slf) {
+        Some(plain) => (plain.is_connected, Some(plain.family)),
+        None => (
+            slf.getattr(intern!(py, "_connectedAddr"))?.is_truthy()?,
+            None,
+        ),
+    };
     let addr = match (is_connected, addr) {
         (true, None) => return send(slf, datagram),
         (false, Some(addr)) => addr.cast::<PyTuple>(),
@@ -37,24 +45,37 @@ pub fn write(
     let (Ok(addr), Ok(datagram)) = (addr, datagram.cast::<PyBytes>()) else {
         return Ok(None);
     };
-    if addr.len() != 2 {
-        return Ok(None);
-    }
-    let host = addr.get_item(0)?;
-    let ip = host
-        .cast::<PyString>()
-        .ok()
-        .and_then(|host| host.to_str().ok()?.parse::<IpAddr>().ok());
-    let (Some(ip), Ok(port)) = (ip, addr.get_item(1)?.extract::<u16>()) else {
+    let Some(to) = sender(slf, addr).or_else(|| parse(addr)) else {
         return Ok(None);
     };
-    let family: i32 = slf.getattr(intern!(py, "addressFamily"))?.extract()?;
-    if ip.is_ipv6() != (family == libc::AF_INET6) {
+    let family = match family {
+        Some(family) => family,
+        None => slf.getattr(intern!(py, "addressFamily"))?.extract()?,
+    };
+    if to.is_ipv6() != (family == libc::AF_INET6) {
         return Ok(None);
     }
     let fd = slf.get().fd(py)?;
-    let to = SocketAddr::new(ip, port);
     Ok(Some(socket::send_to(fd, datagram.as_bytes(), &to)))
+}
+
+/// The address, if it is the very one that the last datagram came with.
+fn sender(slf: &Bound<'_, DatagramTransport>, addr: &Bound<'_, PyTuple>) -> Option<SocketAddr> {
+    match &lock(&slf.get().state).sender {
+        Some((known, from)) if known.is(addr) => Some(*from),
+        _ => None,
+    }
+}
+
+/// The address that is a tuple of host and port.
+fn parse(addr: &Bound<'_, PyTuple>) -> Option<SocketAddr> {
+    if addr.len() != 2 {
+        return None;
+    }
+    let host = addr.get_item(0).ok()?;
+    let ip = host.cast::<PyString>().ok()?.to_str().ok()?.parse().ok()?;
+    let port = addr.get_item(1).ok()?.extract().ok()?;
+    Some(SocketAddr::new(ip, port))
 }
 
 /// Writes to a UNIX socket.

@@ -1,15 +1,14 @@
 //! Methods of somebody's own in place of native ones: a subclass's, or an object's.
 //!
 //! Where there is one that the short way would go past, it is never taken.
-#![allow(unsafe_code)]
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use super::{Flag, StreamTransport};
 use crate::core::lock::lock;
+use crate::py::twisted::attribute;
 
 /// The methods that the short way goes past. (`doRead`, `doWrite` and `logPrefix` are
 /// attributes of the transport, which remembers what was set.)
@@ -78,7 +77,7 @@ impl StreamTransport {
         name: &Bound<'_, PyString>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        set_attribute(slf, name, value.as_ptr())?;
+        attribute::set(slf.as_any(), name, Some(value))?;
         if name.to_str().is_ok_and(|name| GONE_PAST.contains(&name)) {
             let mut state = lock(&slf.get().state);
             state.set(Flag::Overridden, true);
@@ -89,21 +88,6 @@ impl StreamTransport {
 
     /// Delete an attribute.
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
-        set_attribute(slf, name, std::ptr::null_mut())
+        attribute::set(slf.as_any(), name, None)
     }
-}
-
-/// Sets an attribute as every object does, or deletes it if `value` is null.
-fn set_attribute(
-    slf: &Bound<'_, StreamTransport>,
-    name: &Bound<'_, PyString>,
-    value: *mut ffi::PyObject,
-) -> PyResult<()> {
-    // SAFETY: the interpreter is attached, the object and the name are alive, and so is
-    // the value unless it is null, which is allowed.
-    let outcome = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value) };
-    if outcome < 0 {
-        return Err(PyErr::fetch(slf.py()));
-    }
-    Ok(())
 }
