@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod event_loop;
 mod imports;
+mod references;
 mod timer;
 pub mod tornado;
 mod turn;

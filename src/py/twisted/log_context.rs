@@ -4,19 +4,18 @@
 //! knows so far is copied, the prefix is put into it, and it is pushed on the
 //! thread's context stack. The two dicts for that are kept from one descriptor to
 //! the next, unless somebody holds one of them or has put something into it.
-#![allow(unsafe_code)]
 
 use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::core::lock::{lock, try_lock};
+use crate::py::references::references;
 
 thread_local! {
     /// Kept, since asking for it takes longer than all the rest.
@@ -184,10 +183,4 @@ impl Layer {
         }
         Ok(log_context.len() == expected)
     }
-}
-
-/// How many references there are; immortal objects have very many.
-fn references(object: &Bound<'_, PyDict>) -> isize {
-    // SAFETY: a bound object is alive, and the interpreter is attached.
-    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }

@@ -62,11 +62,17 @@ class Stream(_core.StreamTransport):
         _newtls.startTLS(self, ctx, normal, _Plain)
 
 
-class _Options:
-    """The options of a TCP connection, without making a socket object."""
+class _WithoutSocket:
+    """Options and address of a TCP connection, without making a socket object."""
 
+    _addressType: Any
+    _sockname: Any
     _getOption: Any
     _setOption: Any
+
+    def getHost(self) -> Any:
+        """See `ITCPTransport.getHost`."""
+        return self._addressType("TCP", *self._sockname())
 
     def getTcpNoDelay(self) -> bool:
         """See `ITCPTransport.getTcpNoDelay`."""
@@ -88,7 +94,7 @@ class _Options:
         self._setOption(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
 
 
-class Server(Stream, _Options, tcp.Server):
+class Server(Stream, _WithoutSocket, tcp.Server):
     """A connection that a `Port` has accepted."""
 
     # Rarely asked for, so these aren't made for each connection. (A `__getattr__` would
@@ -125,16 +131,29 @@ class Server(Stream, _Options, tcp.Server):
         # Twisted's constructor sets what follows from the peer's address.
         pass
 
-    def getHost(self) -> Any:
-        """See `ITCPTransport.getHost`."""
-        return self._addressType("TCP", *self._sockname())
+
+class _Connected(tcp.Connection):
+    """What Twisted's `BaseClient` takes from its `Connection`, by name."""
+
+    connectionLost = _core.StreamTransport.connectionLost
 
 
-class Client(Stream, _Options, tcp.Client):
+class Client(Stream, _WithoutSocket, tcp.Client):
     """A connection that a `Connector` makes."""
 
     # It is Twisted's connector that has to be told.
     connectionLost = tcp.Client.connectionLost
+    _commonConnection = _Connected
+
+    def _connectDone(self) -> None:
+        self._takeOver()
+        tcp.Client._connectDone(self)
+
+    def _collectSocketDetails(self) -> None:
+        # After a protocol that couldn't be built neither may be there.
+        self.__dict__.pop("fileno", None)
+        if hasattr(self, "socket"):
+            del self.socket
 
 
 class Connector(tcp.Connector):

@@ -14,6 +14,7 @@ use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
 use crate::py::error;
 use crate::py::imports;
+use crate::py::references::references;
 
 /// What an object says its descriptor is.
 ///
@@ -116,6 +117,36 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     if let Some(owned) = owned.filter(|owned| *owned >= 0 && *owned != fd) {
         sys::close(owned);
     }
+    Ok(())
+}
+
+/// Takes the descriptor out of the socket object, if nobody else has that: what has none
+/// takes the short way. Another object is made when somebody asks for it.
+///
+/// # Errors
+/// None, unless the socket object is broken.
+pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    let py = slf.py();
+    let method = intern!(py, "fileno");
+    let Some(socket) = ({
+        let state = lock(&slf.get().state);
+        let socket = state.socket.as_ref().filter(|_| state.is(Flag::Native));
+        socket.map(|socket| socket.bind(py).clone())
+    }) else {
+        return Ok(());
+    };
+    if !socket.get_type().is(imports::socket_class(py)?) {
+        return Ok(());
+    }
+    // It holds the socket.
+    drop(slf.delattr(method));
+    if references(&socket) != 2 {
+        return slf.setattr(method, socket.getattr(method)?);
+    }
+    let fd = socket.call_method0(intern!(py, "detach"))?.extract()?;
+    let mut state = lock(&slf.get().state);
+    state.fd = fd;
+    state.socket = None;
     Ok(())
 }
 

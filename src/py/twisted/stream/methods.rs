@@ -149,6 +149,11 @@ impl StreamTransport {
         attributes::socket(slf)
     }
 
+    /// Do without the socket object, if nobody else has it.
+    fn _takeOver(slf: &Bound<'_, Self>) -> PyResult<()> {
+        attributes::take_over(slf)
+    }
+
     /// The own end's address as the socket module has it.
     fn _sockname<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         attributes::sockname(slf)

@@ -78,7 +78,7 @@ impl StreamTransport {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         attribute::set(slf.as_any(), name, Some(value))?;
-        if name.to_str().is_ok_and(|name| GONE_PAST.contains(&name)) {
+        if name.to_str().is_ok_and(|name| GONE_PAST.contains(&name)) && !is_of_socket(slf, value)? {
             let mut state = lock(&slf.get().state);
             state.set(Flag::Overridden, true);
             state.set(Flag::Native, false);
@@ -90,4 +90,13 @@ impl StreamTransport {
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
         attribute::set(slf.as_any(), name, None)
     }
+}
+
+/// Whether this is a method of the transport's socket object: Twisted takes its `fileno`.
+fn is_of_socket(slf: &Bound<'_, StreamTransport>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = slf.py();
+    let owner = value.getattr_opt(intern!(py, "__self__"))?;
+    let state = lock(&slf.get().state);
+    let socket = state.socket.as_ref();
+    Ok(owner.is_some_and(|owner| socket.is_some_and(|socket| socket.is(&owner))))
 }

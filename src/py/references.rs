@@ -1,0 +1,11 @@
+//! How many references there are to an object.
+#![allow(unsafe_code)]
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Says it; immortal objects have very many.
+pub fn references<T>(object: &Bound<'_, T>) -> isize {
+    // SAFETY: a bound object is alive, and the interpreter is attached.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
