@@ -12,6 +12,8 @@ from streams import Traced, connected, feed, received, run_until, until_lost, wa
 PATTERN = bytes(range(251)) * 20_000
 DONE = ("lost", "ConnectionDone")
 
+on_tcp = pytest.mark.parametrize("end", ["tcp server", "tcp client"])
+
 
 def sized(size):
     """A hook for `made`: so much is read at once."""
@@ -23,14 +25,15 @@ def sized(size):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("size", [1, 10, 100, 64_000, 65_536, 250_000, 10_000_000])
 @pytest.mark.parametrize("closes", [False, True])
-def test_a_buffer_of_any_size(run, size, closes):
+def test_a_buffer_of_any_size(run, end, size, closes):
     data = PATTERN[: min(size * 30, 3_000_000) + 7]
 
     def scenario(reactor, trace):
         protocol = Traced(trace, made=sized(size))
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(data[:1])
             run_until(reactor, lambda: protocol.data)
             feed(reactor, peer, data[1:], peer.close if closes else None)
@@ -43,8 +46,9 @@ def test_a_buffer_of_any_size(run, size, closes):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("size", [1, 4, 10])
-def test_a_small_buffer_is_kept_to(run, size):
+def test_a_small_buffer_is_kept_to(run, end, size):
     def scenario(reactor, trace):
         pieces = []
 
@@ -54,7 +58,7 @@ def test_a_small_buffer_is_kept_to(run, size):
                 pieces.append(data)
 
         protocol = Sized(trace, made=sized(size))
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(PATTERN[:41])
             run_until(reactor, lambda: len(protocol.data) == 41)
             trace.append(pieces)
@@ -64,8 +68,9 @@ def test_a_small_buffer_is_kept_to(run, size):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("sizes", [[4, 65_536, 1], [1, 300_000, 2], [5, 196_449], [3, 196_450]])
-def test_a_buffer_whose_size_changes_within_the_data(run, sizes):
+def test_a_buffer_whose_size_changes_within_the_data(run, end, sizes):
     def scenario(reactor, trace):
         left = list(sizes)
 
@@ -74,7 +79,7 @@ def test_a_buffer_whose_size_changes_within_the_data(run, sizes):
                 protocol.transport.bufferSize = left.pop(0)
 
         protocol = Traced(trace, made=next_size, data=next_size)
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(PATTERN[:5000])
             peer.shutdown(socket.SHUT_WR)
             until_lost(reactor, protocol)
@@ -84,12 +89,13 @@ def test_a_buffer_whose_size_changes_within_the_data(run, sizes):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("size", [196_449, 1_571_592, 1_571_593, 2_000_000])
-def test_as_much_as_is_read_for_one_event_and_more(run, size):
+def test_as_much_as_is_read_for_one_event_and_more(run, end, size):
     # It is in the kernel as a whole before the first read.
     def scenario(reactor, trace):
         protocol = Traced(trace)
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             warm(reactor, protocol, peer, PATTERN)
             protocol.transport.pauseProducing()
             feed(reactor, peer, PATTERN[:size])
@@ -102,16 +108,17 @@ def test_as_much_as_is_read_for_one_event_and_more(run, size):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("size", [None, 1, 3])
 @pytest.mark.parametrize("parts", [(1,), (3,), (1, 1), (5, 2, 9)])
 @pytest.mark.parametrize("last", [0, 6])
 @pytest.mark.parametrize("closes", [False, True])
-def test_urgent_data_in_the_midst(run, size, parts, last, closes):
+def test_urgent_data_in_the_midst(run, end, size, parts, last, closes):
     def scenario(reactor, trace):
         protocol = Traced(trace, made=sized(size) if size else None)
         if not size:
             del protocol.hooks["made"]
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             for count in parts:
                 peer.send(PATTERN[:count])
                 peer.send(b"!", socket.MSG_OOB)
@@ -132,7 +139,8 @@ def test_urgent_data_in_the_midst(run, size, parts, last, closes):
 
 
 @on_reactors
-def test_urgent_data_while_data_is_received(run):
+@on_tcp
+def test_urgent_data_while_data_is_received(run, end):
     def scenario(reactor, trace):
         def more(protocol):
             if words:
@@ -142,7 +150,7 @@ def test_urgent_data_while_data_is_received(run):
 
         words = [b"two ", b"three ", b"four ", b"five ", b"six ", b"seven "]
         protocol = Traced(trace, data=more)
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(b"one ")
             run_until(reactor, lambda: protocol.data.endswith(b"seven "))
             trace.append(protocol.data)
@@ -151,7 +159,8 @@ def test_urgent_data_while_data_is_received(run):
 
 
 @on_reactors
-def test_urgent_data_in_large_data(run):
+@on_tcp
+def test_urgent_data_in_large_data(run, end):
     size = 1_000_000
 
     def scenario(reactor, trace):
@@ -160,7 +169,7 @@ def test_urgent_data_in_large_data(run):
             feed(reactor, peer, PATTERN[:size])
 
         protocol = Traced(trace)
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             feed(reactor, peer, PATTERN[:size], urgent)
             run_until(reactor, lambda: len(protocol.data) >= 2 * size)
             trace.append(protocol.data == PATTERN[:size] * 2)
@@ -169,8 +178,9 @@ def test_urgent_data_in_large_data(run):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("when", ["before", "within"])
-def test_urgent_data_that_the_application_reads(run, when):
+def test_urgent_data_that_the_application_reads(run, end, when):
     # A read stops where it was, though nothing says so any more.
     def scenario(reactor, trace):
         def read(protocol):
@@ -178,7 +188,7 @@ def test_urgent_data_that_the_application_reads(run, when):
             protocol.hooks.clear()
 
         protocol = Traced(trace, data=read)
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(b"before ")
             peer.send(b"!", socket.MSG_OOB)
             peer.send(b"after")
@@ -190,9 +200,10 @@ def test_urgent_data_that_the_application_reads(run, when):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("size", [10, 65_536])
 @pytest.mark.parametrize("resumed", ["at once", "later", "by another", "twice", "by hand"])
-def test_paused_within_the_data(run, size, resumed):
+def test_paused_within_the_data(run, end, size, resumed):
     def scenario(reactor, trace):
         def pause(protocol):
             transport = protocol.transport
@@ -215,7 +226,7 @@ def test_paused_within_the_data(run, size, resumed):
 
         other = Traced(trace, data=resume)
         protocol = Traced(trace, made=sized(size), data=pause)
-        with connected(reactor, other) as other_peer, connected(reactor, protocol) as peer:
+        with connected(reactor, other) as other_peer, connected(reactor, protocol, end) as peer:
             count = 200 if size == 10 else 3_000_000
             feed(reactor, peer, PATTERN[:count], lambda: peer.shutdown(socket.SHUT_WR))
             until_lost(reactor, protocol)
@@ -225,12 +236,13 @@ def test_paused_within_the_data(run, size, resumed):
 
 
 @on_reactors
-def test_paused_for_ever_says_nothing(run):
+@on_tcp
+def test_paused_for_ever_says_nothing(run, end):
     def scenario(reactor, trace):
         protocol = Traced(
             trace, made=sized(10), data=lambda protocol: protocol.transport.pauseProducing()
         )
-        with connected(reactor, protocol) as peer:
+        with connected(reactor, protocol, end) as peer:
             peer.send(PATTERN[:100])
             peer.shutdown(socket.SHUT_WR)
             run_turns(reactor, 20)
@@ -329,9 +341,10 @@ def test_what_was_read_stays_as_it_is(size):
 
 
 @on_reactors
+@on_tcp
 @pytest.mark.parametrize("way", ["socket", "getHandle", "detached option", "dup"])
 @pytest.mark.parametrize("size", [10, 65_536])
-def test_the_socket_object_asked_for_within_the_data(run, way, size):
+def test_the_socket_object_asked_for_within_the_data(run, end, way, size):
     def scenario(reactor, trace):
         def ask(protocol):
             if way == "socket":
@@ -345,7 +358,7 @@ def test_the_socket_object_asked_for_within_the_data(run, way, size):
             del protocol.hooks["data"]
 
         protocol = Traced(trace, made=sized(size), data=ask)
-        with contextlib.ExitStack() as stack, connected(reactor, protocol) as peer:
+        with contextlib.ExitStack() as stack, connected(reactor, protocol, end) as peer:
             count = 95 if size == 10 else 2_500_000
             feed(reactor, peer, PATTERN[:count])
             run_until(reactor, lambda: len(protocol.data) >= count)

@@ -1,14 +1,27 @@
 """Methods that somebody puts in place, on a transport or its reactor, are the ones used."""
 
+import contextlib
 import importlib
+import socket
+import weakref
 from unittest import mock
 
 import pytest
 from twisted.internet import posixbase
 
-from loops import on_reactors
+from loops import on_reactors, ours_reactor
 from scenarios import run_turns
-from streams import Traced, connected, ending, on_some_ends, reset, run_until, until_lost
+from streams import (
+    Handing,
+    Traced,
+    connected,
+    ending,
+    on_some_ends,
+    received,
+    reset,
+    run_until,
+    until_lost,
+)
 from tornado4.platform.twisted import _reports
 
 DONE = ("lost", "ConnectionDone")
@@ -247,3 +260,81 @@ def test_nobody_else_is_told_to_read_on(run, size, taker):
         trace.append(len(protocol.data))
 
     assert run(scenario) == ["made", "more", "read", size]
+
+
+@on_reactors
+@pytest.mark.parametrize("when", ["connecting", "connected"])
+def test_a_client_whose_socket_somebody_has(run, when):
+    """It may do without the object that it connected with, unless that is held."""
+
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        held = []
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            number = listener.getsockname()[1]
+            connector = reactor.connectTCP("127.0.0.1", number, Handing(protocol))
+            if when == "connecting":
+                run_until(reactor, lambda: hasattr(connector.transport, "socket"))
+                held.append(connector.transport.socket)
+            run_until(reactor, lambda: protocol.transport)
+            if when == "connected":
+                held.append(protocol.transport.getHandle())
+            peer = stack.enter_context(listener.accept()[0])
+            peer.setblocking(False)
+            trace.append(held[0] is protocol.transport.socket)
+            trace.append(held[0].fileno() == protocol.transport.fileno() >= 0)
+            trace.append(held[0].getpeername() == ("127.0.0.1", number))
+            trace.append(held[0].gettimeout())
+            peer.send(b"data")
+            run_until(reactor, lambda: protocol.data)
+            trace.append(held[0].send(b"past the transport"))
+            trace.append(received(reactor, peer, 18))
+            protocol.transport.loseConnection()
+            until_lost(reactor, protocol)
+            trace.append((held[0].fileno(), protocol.transport.fileno()))
+            trace.append(hasattr(protocol.transport, "socket"))
+
+    assert run(scenario) == [
+        *("made", True, True, True, 0.0, 18, b"past the transport"),
+        *(DONE, (-1, -1), False),
+    ]
+
+
+@on_reactors
+def test_a_client_s_address_and_options(run):
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        with connected(reactor, protocol, "tcp client") as peer:
+            transport = protocol.transport
+            host, other = transport.getHost(), transport.getPeer()
+            trace.append((host.type, host.host, host.port == peer.getpeername()[1]))
+            trace.append((other.type, other.host, other.port == peer.getsockname()[1]))
+            for on in [True, False]:
+                transport.setTcpNoDelay(on)
+                transport.setTcpKeepAlive(on)
+                trace.append((transport.getTcpNoDelay(), transport.getTcpKeepAlive()))
+            peer.send(b"data")
+            run_until(reactor, lambda: protocol.data)
+            transport.abortConnection()
+            until_lost(reactor, protocol)
+            trace.append((transport.fileno(), transport.connected, hasattr(transport, "protocol")))
+
+    run(scenario)
+
+
+def test_a_client_does_without_a_socket_object():
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            connector = reactor.connectTCP(*listener.getsockname(), Handing(protocol))
+            run_until(reactor, lambda: hasattr(connector.transport, "socket"))
+            held = weakref.ref(connector.transport.socket)
+            run_until(reactor, lambda: protocol.transport)
+            trace.append(held())
+            number = protocol.transport.fileno()
+            trace.append(protocol.transport.socket.fileno() == number >= 0)
+            protocol.transport.abortConnection()
+            until_lost(reactor, protocol)
+
+    assert ours_reactor(scenario) == ["made", None, True, ("lost", "ConnectionAborted")]
