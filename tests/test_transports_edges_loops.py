@@ -3,6 +3,8 @@
 import contextlib
 import os
 import socket
+import threading
+import time
 
 import pytest
 from OpenSSL import SSL
@@ -311,3 +313,42 @@ def test_tls_is_started_with_the_handshake_in_the_kernel(run, size, closes):
             trace.append(protocol.data == PATTERN[:50_000])
 
     assert run(scenario) == ["made", *([DONE] if closes else []), True]
+
+
+def test_a_stream_has_its_share_of_a_turn_and_no_more():
+    """Two full reads, however much comes, and whoever else says that there is more."""
+    reads = []
+
+    class Slow(Traced):
+        def dataReceived(self, data):
+            reads[-1] += 1
+            until = time.perf_counter() + 0.0003
+            while time.perf_counter() < until:
+                pass
+
+    def scenario(reactor, trace):
+        def tick():
+            reads.append(0)
+            if sum(reads) < 300:
+                reactor.callLater(0, tick)
+
+        def blast():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer.sendall(bytes(1_000_000))
+
+        protocol = Slow([])
+        with connected(reactor, protocol) as peer:
+            peer.setblocking(True)
+            thread = threading.Thread(target=blast)
+            tick()
+            thread.start()
+            run_until(reactor, lambda: sum(reads) >= 300)
+            protocol.transport.abortConnection()
+            until_lost(reactor, protocol)
+            thread.join()
+
+    ours_reactor(scenario)
+    # Where a turn ends isn't seen exactly.
+    assert max(reads) <= 4
+    assert sum(count > 2 for count in reads) <= 5

@@ -17,7 +17,7 @@ use std::os::fd::RawFd;
 
 use mio::Token;
 
-use super::interest::Interest;
+use super::interest::{Interest, Readiness};
 use super::sys::{Backend, Trigger, Watch};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -107,6 +107,8 @@ struct Slot<T> {
     /// What the watchers agree upon.
     trigger: Trigger,
     watchers: Watchers<T>,
+    /// See `leave`.
+    left: Option<Readiness>,
 }
 
 impl<T> Default for Slot<T> {
@@ -116,6 +118,7 @@ impl<T> Default for Slot<T> {
             interest: None,
             trigger: Trigger::Level,
             watchers: Watchers::default(),
+            left: None,
         }
     }
 }
@@ -199,11 +202,14 @@ impl<T: Clone> Registrations<T> {
             }
             agreed = trigger;
         }
+        let left = self.slot_mut(fd).filter(|slot| slot.version == version);
+        let left = left.and_then(|slot| slot.left);
         let slot = Slot {
             version,
             interest: wanted.interest(),
             trigger: agreed,
             watchers: wanted,
+            left,
         };
         let mut displaced = self.record(fd, slot);
         for role in [Role::Read, Role::Write, Role::Error] {
@@ -255,6 +261,43 @@ impl<T: Clone> Registrations<T> {
         let (current, interest, trigger) = self.state(fd);
         current == version
             && interest.is_some_and(|interest| effective(trigger, interest) == Trigger::Edge)
+    }
+
+    /// Notes that input is left for later by one who is told of it only once, and what is
+    /// known of it. Whether that has to be seen to: `false` if it has been already, or if
+    /// the input is reported anyway.
+    pub fn leave(&mut self, token: Token, readiness: Readiness) -> bool {
+        if !self.is_edge(token) {
+            return false;
+        }
+        let left = self.slot_mut(parts(token).0).map(|slot| &mut slot.left);
+        left.is_some_and(|left| {
+            let before = left.replace(left.unwrap_or_default() | readiness);
+            before.is_none()
+        })
+    }
+
+    /// Whether what an event says is now known of input that was left for later. Then
+    /// nobody else needs to know.
+    pub fn join(&mut self, token: Token, readiness: Readiness) -> bool {
+        let is_edge = self.is_edge(token);
+        let left = self
+            .slot_mut(parts(token).0)
+            .and_then(|slot| slot.left.as_mut());
+        match left.filter(|_| is_edge) {
+            Some(left) => {
+                *left |= readiness;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What is known of input that was left for later, which is now.
+    pub fn take_left(&mut self, token: Token) -> Option<Readiness> {
+        let (fd, version) = parts(token);
+        let slot = self.slot_mut(fd).filter(|slot| slot.version == version);
+        slot.and_then(|slot| slot.left.take())
     }
 
     /// Has the descriptor behind a token reported as long as it is ready, beginning with

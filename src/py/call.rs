@@ -34,7 +34,7 @@ pub enum Call {
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
     /// Twisted: a native transport may have more to read.
-    ReadOn(Token, Readiness),
+    ReadOn(Token),
 }
 
 impl Call {
@@ -53,7 +53,7 @@ impl Call {
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
             Call::Send => Ok(()),
             Call::Ready(token, readiness) => watcher::dispatch(event_loop, *token, *readiness),
-            Call::ReadOn(token, readiness) => Selectable::read_on(event_loop, *token, *readiness),
+            Call::ReadOn(token) => Selectable::read_on(event_loop, *token),
         }
     }
 

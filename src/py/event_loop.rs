@@ -273,9 +273,12 @@ impl EventLoop {
         }
     }
 
-    /// Looks up something in the registrations, which are locked meanwhile.
-    pub fn with_registrations<R>(&self, look: impl FnOnce(&Registrations<Arc<Watcher>>) -> R) -> R {
-        look(&lock(&self.registrations))
+    /// Looks up or notes something in the registrations, which are locked meanwhile.
+    pub fn with_registrations<R>(
+        &self,
+        look: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
+    ) -> R {
+        look(&mut lock(&self.registrations))
     }
 
     /// Lets go of everything that is held, the poll last. Values are dropped

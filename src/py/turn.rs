@@ -26,7 +26,7 @@ use crate::core::poller::Poller;
 const DETACH_EVERY: Duration = Duration::from_millis(10);
 
 /// How many descriptors are served before the clock is asked whether that is due: each
-/// may have up to a megabyte and a half to read.
+/// may have hundreds of kilobytes to read.
 const ASK_EVERY: u32 = 16;
 
 /// Turns until `stop` was asked for.
@@ -176,8 +176,10 @@ fn wait(
 ) -> PyResult<Option<Deadline>> {
     let events = &mut waiting.events;
     let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
-    let now = Deadline::now();
-    let_others_run(py, now, &mut waiting.detached)?;
+    let mut now = Deadline::now();
+    if let_others_run(py, now, &mut waiting.detached)? {
+        now = Deadline::now();
+    }
     let next = this.next_deadline();
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
@@ -247,14 +249,15 @@ fn block(
 /// Lets other threads run if the loop was busy for long without a wait, since native
 /// calls alone never would. A thread that wants to run is sure to be let in once it has
 /// waited undisturbed for the interpreter's switch interval; were the loop to let go
-/// sooner, that wait would begin anew.
-fn let_others_run(py: Python<'_>, now: Deadline, detached: &mut Deadline) -> PyResult<()> {
+/// sooner, that wait would begin anew. Returns whether it was so.
+fn let_others_run(py: Python<'_>, now: Deadline, detached: &mut Deadline) -> PyResult<bool> {
     let busy_for = now.since(*detached);
-    if busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2 {
+    let due = busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2;
+    if due {
         *detached = now;
         py.detach(|| ());
     }
-    Ok(())
+    Ok(due)
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the

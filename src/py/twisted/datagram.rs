@@ -4,7 +4,6 @@
 //! its own `write` gets whatever isn't a plain datagram to a plain address, and says
 //! what is wrong.
 
-mod plain;
 mod reading;
 mod writing;
 
@@ -19,7 +18,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use self::plain::Known;
 use super::Reactor;
 use super::stream::fileno;
 use crate::core::lock::{lock, try_lock};
@@ -33,8 +31,6 @@ pub struct DatagramTransport {
 #[derive(Default)]
 struct State {
     socket: Option<Py<PyAny>>,
-    /// See `plain`.
-    known: Known,
     /// Who sent last, and its host as a string: mostly the next one too.
     host: Option<(IpAddr, Py<PyString>)>,
     /// The tuple that was made of its address: mostly what is written to next.

@@ -1,7 +1,6 @@
 //! The Twisted face: delayed calls, calls from threads, descriptors.
 
 mod accept;
-mod attribute;
 mod datagram;
 mod delayed_call;
 mod descriptors;

@@ -156,7 +156,7 @@ impl Reactor {
                 .unbind(),
             interrupts: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
-            log_prefix: reports.getattr("Protocol")?.getattr("logPrefix")?.unbind(),
+            log_prefix: reports.getattr("log_prefix")?.unbind(),
         })
     }
 

@@ -22,10 +22,10 @@ use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::watcher::{self, Watcher};
 
-/// How often a native transport is read from for one event, as long as each time as
-/// much came as could: a stream goes faster that isn't left in its midst, while the
-/// others wait no longer than for a megabyte and a half.
-const READS: usize = 8;
+/// How often a native transport is read from in one turn, as long as each time as much
+/// came as could: a stream goes faster that isn't left in its midst, while the others wait
+/// no longer than for 400 kilobytes.
+const READS: usize = 2;
 
 /// A descriptor object and the reactor that it was added to.
 pub struct Selectable {
@@ -84,12 +84,11 @@ impl Selectable {
     ///
     /// # Errors
     /// As `dispatch`.
-    pub fn read_on(
-        event_loop: &Bound<'_, EventLoop>,
-        token: Token,
-        readiness: Readiness,
-    ) -> PyResult<()> {
+    pub fn read_on(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
         let this = event_loop.get();
+        let Some(readiness) = this.with_registrations(|all| all.take_left(token)) else {
+            return Ok(());
+        };
         let Some(watchers) = watcher::resolve(this, token) else {
             return Ok(());
         };
@@ -272,9 +271,9 @@ impl<'py> Event<'_, 'py> {
     /// anyway.
     fn go_on(&self) {
         let event_loop = self.event_loop.get();
-        let token = self.token;
-        if event_loop.with_registrations(|registrations| registrations.is_edge(token)) {
-            event_loop.schedule(Call::ReadOn(token, self.readiness.without_writable()));
+        let readiness = self.readiness.without_writable();
+        if event_loop.with_registrations(|all| all.leave(self.token, readiness)) {
+            event_loop.schedule(Call::ReadOn(self.token));
         }
     }
 

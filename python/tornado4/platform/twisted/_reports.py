@@ -6,8 +6,10 @@ Each report logs as Twisted's own reactors do, whatever the exception is.
 from __future__ import annotations
 
 from traceback import format_stack
+from types import FunctionType, ModuleType
 from typing import Any
 
+from twisted.internet import posixbase, protocol
 from twisted.internet.base import DelayedCall as TwistedDelayedCall
 from twisted.internet.error import (
     AlreadyCalled,
@@ -18,7 +20,6 @@ from twisted.internet.error import (
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import _NO_FILEDESC, PosixReactorBase
-from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python import log
 from twisted.python.context import theContextTracker
@@ -36,13 +37,13 @@ __all__ = [
     "ConnectionLost",
     "Failure",
     "ILogContext",
-    "Protocol",
     "TwistedDelayedCall",
     "creation_stack",
     "datagram",
     "delayed_call",
     "delayed_call_repr",
     "disconnect_selectable",
+    "log_prefix",
     "main_loop_terminated",
     "selectable",
     "theContextTracker",
@@ -50,14 +51,14 @@ __all__ = [
 ]
 
 
-def _of_twisted(function: Any) -> Any:
-    """Return a function of `posixbase`, None if somebody has put another in its place."""
-    code = getattr(function, "__code__", None)
-    neighbour = PosixReactorBase._removeAll.__code__
-    return function if code and code.co_filename == neighbour.co_filename else None
+def _of_twisted(function: Any, module: ModuleType) -> Any:
+    """Return a function of a module, None if somebody has put another in its place."""
+    own = isinstance(function, FunctionType) and function.__module__ == module.__name__
+    return function if own and not hasattr(function, "__wrapped__") else None
 
 
-disconnect_selectable = _of_twisted(PosixReactorBase._disconnectSelectable)
+disconnect_selectable = _of_twisted(PosixReactorBase._disconnectSelectable, posixbase)
+log_prefix = _of_twisted(protocol.Protocol.logPrefix, protocol)
 
 # Under the name that Twisted's own reactors log with.
 _log = Logger("twisted.internet.base")

@@ -48,7 +48,8 @@ class Stream(_core.StreamTransport):
         cls._sendsItself = getattr(cls, "writeSomeData", None) not in _SENDS_NATIVELY
 
     def _doWrite(self) -> Any:
-        if self._sendsItself and (data := self.dataBuffer):
+        sends_itself = self._sendsItself or "writeSomeData" in self.__dict__
+        if sends_itself and (data := self.dataBuffer):
             sent = self.writeSomeData(data)
             if isinstance(sent, Exception) or sent < 0:
                 return sent

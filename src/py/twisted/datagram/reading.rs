@@ -11,7 +11,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
-use super::plain::plain;
 use crate::core::lock::lock;
 use crate::core::sys::socket::Peer;
 use crate::py::error;
@@ -135,9 +134,6 @@ pub fn read_connected(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyR
 
 /// Whether there may be more after so many bytes in one turn.
 fn may_read(slf: &Bound<'_, DatagramTransport>, read: usize) -> PyResult<bool> {
-    if let Some(plain) = plain(slf) {
-        return Ok(read < plain.throughput);
-    }
     let limit = slf.getattr(intern!(slf.py(), "maxThroughput"))?;
     match limit.extract::<i64>() {
         Ok(limit) => Ok(i64::try_from(read).unwrap_or(i64::MAX) < limit),
@@ -152,12 +148,13 @@ fn protocol<'py>(slf: &Bound<'py, DatagramTransport>) -> PyResult<Bound<'py, PyA
 /// Reads one datagram. What isn't a sensible size is Python's to judge.
 fn receive<'py>(slf: &Bound<'py, DatagramTransport>) -> Result<Datagram<'py>, Trouble> {
     let py = slf.py();
-    if let Some(plain) = plain(slf) {
-        return receive_some(slf, plain.size);
-    }
     let size = slf.getattr(intern!(py, "maxPacketSize"))?;
     match size.extract::<usize>() {
-        Ok(size) if size <= READ_SIZE => receive_some(slf, size),
+        Ok(size) if size <= READ_SIZE => {
+            let fd = slf.get().fd(py)?;
+            let (data, from) = read_buffer::receive_from(py, fd, size).map_err(Trouble::System)?;
+            Ok((data.into_any(), sender(slf.get(), py, from)?))
+        }
         _ => {
             let socket = slf.get().socket(py)?.into_bound(py);
             let received = socket.call_method1(intern!(py, "recvfrom"), (size,))?;
@@ -170,16 +167,6 @@ fn receive<'py>(slf: &Bound<'py, DatagramTransport>) -> Result<Datagram<'py>, Tr
             Ok((data, pair.into_any()))
         }
     }
-}
-
-fn receive_some<'py>(
-    slf: &Bound<'py, DatagramTransport>,
-    size: usize,
-) -> Result<Datagram<'py>, Trouble> {
-    let py = slf.py();
-    let fd = slf.get().fd(py)?;
-    let (data, from) = read_buffer::receive_from(py, fd, size).map_err(Trouble::System)?;
-    Ok((data.into_any(), sender(slf.get(), py, from)?))
 }
 
 /// A sender as Twisted has it: a tuple of host and port, or what the socket module

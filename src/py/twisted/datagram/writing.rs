@@ -13,7 +13,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use super::DatagramTransport;
-use super::plain::plain;
 use crate::core::lock::lock;
 use crate::core::sys::socket::{self, LocalAddress};
 use crate::py::error;
@@ -30,13 +29,7 @@ pub fn write(
     addr: Option<&Bound<'_, PyAny>>,
 ) -> Written {
     let py = slf.py();
-    let (is_connected, family) = match plain(slf) {
-        Some(plain) => (plain.is_connected, Some(plain.family)),
-        None => (
-            slf.getattr(intern!(py, "_connectedAddr"))?.is_truthy()?,
-            None,
-        ),
-    };
+    let is_connected = slf.getattr(intern!(py, "_connectedAddr"))?.is_truthy()?;
     let addr = match (is_connected, addr) {
         (true, None) => return send(slf, datagram),
         (false, Some(addr)) => addr.cast::<PyTuple>(),
@@ -48,10 +41,7 @@ pub fn write(
     let Some(to) = sender(slf, addr).or_else(|| parse(addr)) else {
         return Ok(None);
     };
-    let family = match family {
-        Some(family) => family,
-        None => slf.getattr(intern!(py, "addressFamily"))?.extract()?,
-    };
+    let family: i32 = slf.getattr(intern!(py, "addressFamily"))?.extract()?;
     if to.is_ipv6() != (family == libc::AF_INET6) {
         return Ok(None);
     }

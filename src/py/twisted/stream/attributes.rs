@@ -107,6 +107,7 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
         let mut state = lock(&slf.get().state);
         let native = native && !state.is(Flag::Overridden);
         state.set(Flag::Native, native);
+        let own_write = own_write || state.is(Flag::OwnWrite);
         state.set(Flag::OwnWrite, own_write);
         state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
         let owned = state.socket.is_none().then_some(state.fd);

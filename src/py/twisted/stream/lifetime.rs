@@ -63,6 +63,7 @@ impl StreamTransport {
             // It may look at what will change, or refuse the connection.
             let name = intern!(class.py(), "_getLogPrefix");
             let prefix = slf.call_method1(name, (accepted.protocol,))?;
+            let prefix = prefix.call_method1(intern!(class.py(), "__format__"), ("",))?;
             attributes::name(slf, &prefix)?;
         }
         StreamTransport::watch(slf, Role::Read)?;

@@ -1,14 +1,17 @@
 //! Methods of somebody's own in place of native ones: a subclass's, or an object's.
 //!
 //! Where there is one that the short way would go past, it is never taken.
+#![allow(unsafe_code)]
 
+use std::ptr;
+
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use super::{Flag, StreamTransport};
 use crate::core::lock::lock;
-use crate::py::twisted::attribute;
 
 /// The methods that the short way goes past. (`doRead`, `doWrite` and `logPrefix` are
 /// attributes of the transport, which remembers what was set.)
@@ -74,22 +77,43 @@ impl StreamTransport {
     /// Set an attribute. One that stands before a native method sees to it that it is used.
     fn __setattr__(
         slf: &Bound<'_, Self>,
-        name: &Bound<'_, PyString>,
+        name: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        attribute::set(slf.as_any(), name, Some(value))?;
-        if name.to_str().is_ok_and(|name| GONE_PAST.contains(&name)) && !is_of_socket(slf, value)? {
+        set(slf, name, Some(value))?;
+        let Some(name) = name.cast::<PyString>()?.to_str().ok() else {
+            return Ok(());
+        };
+        if GONE_PAST.contains(&name) && !is_of_socket(slf, value)? {
             let mut state = lock(&slf.get().state);
             state.set(Flag::Overridden, true);
             state.set(Flag::Native, false);
+        } else if name == "writeSomeData" {
+            lock(&slf.get().state).set(Flag::OwnWrite, true);
         }
         Ok(())
     }
 
-    /// Delete an attribute.
-    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
-        attribute::set(slf.as_any(), name, None)
+    /// Delete an attribute; the other half of `__setattr__`.
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
+        set(slf, name, None)
     }
+}
+
+/// Sets an attribute as every object does, or deletes it if there is no value.
+fn set(
+    slf: &Bound<'_, StreamTransport>,
+    name: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let value = value.map_or(ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: the interpreter is attached, the object and the name are alive, and so is
+    // the value unless it is null, which is allowed; a name that is none is refused.
+    let outcome = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value) };
+    if outcome < 0 {
+        return Err(PyErr::fetch(slf.py()));
+    }
+    Ok(())
 }
 
 /// Whether this is a method of the transport's socket object: Twisted takes its `fileno`.

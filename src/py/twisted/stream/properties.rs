@@ -129,6 +129,12 @@ impl StreamTransport {
         drop(before);
     }
 
+    #[deleter]
+    fn delete_logPrefix(&self) -> PyResult<()> {
+        let before = lock(&self.state).log_prefix.take();
+        before.map(drop).ok_or_else(|| missing("logPrefix"))
+    }
+
     fn _logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.getattr(pyo3::intern!(slf.py(), "logstr"))
     }
