@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from twisted.internet import posixbase
+from twisted.internet.protocol import Protocol
 
 from loops import on_reactors, ours_reactor
 from scenarios import run_turns
@@ -125,13 +126,17 @@ def test_a_method_that_is_deleted_again(run):
 
 @on_reactors
 @pytest.mark.parametrize("name", ["addReader", "addWriter", "removeReader", "removeWriter"])
-def test_a_method_set_on_the_reactor(run, name):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_method_set_on_the_reactor(run, name, late):
     def scenario(reactor, trace):
         called = []
-        wrapped(reactor, name, called)
+        if not late:
+            wrapped(reactor, name, called)
         try:
             protocol = Traced(trace)
             with connected(reactor, protocol) as peer:
+                if late:
+                    wrapped(reactor, name, called)
                 called.clear()
                 # What follows is about the one connection.
                 if name == "addReader":
@@ -172,14 +177,80 @@ def test_twisted_s_way_of_disconnecting_replaced_before_there_is_a_reactor(run, 
 
 
 @pytest.mark.parametrize("other", [mock.Mock(), lambda *_: None], ids=["mock", "function"])
-def test_twisted_s_way_of_disconnecting_replaced_before_the_import(other):
-    assert _reports.disconnect_selectable is posixbase.PosixReactorBase._disconnectSelectable
-    with mock.patch.object(posixbase._DisconnectSelectableMixin, "_disconnectSelectable", other):
+@pytest.mark.parametrize(
+    ("owner", "name", "ours"),
+    [
+        (posixbase._DisconnectSelectableMixin, "_disconnectSelectable", "disconnect_selectable"),
+        (Protocol, "logPrefix", "log_prefix"),
+    ],
+)
+def test_a_method_of_twisted_s_replaced_before_the_import(owner, name, ours, other):
+    assert getattr(_reports, ours) is getattr(owner, name)
+    with mock.patch.object(owner, name, other):
         importlib.reload(_reports)
-        replaced = _reports.disconnect_selectable
+        replaced = getattr(_reports, ours)
     importlib.reload(_reports)
     assert replaced is None
-    assert _reports.disconnect_selectable is not None
+    assert getattr(_reports, ours) is getattr(owner, name)
+
+
+@on_reactors
+@on_some_ends
+@pytest.mark.parametrize("late", [False, True])
+def test_write_some_data_set_on_a_transport(run, end, late):
+    def scenario(reactor, trace):
+        def shout(protocol):
+            stock = protocol.transport.writeSomeData
+            protocol.transport.writeSomeData = lambda data: stock(bytes(data).upper())
+
+        protocol = Traced(trace, **({} if late else {"made": shout}))
+        with connected(reactor, protocol, end) as peer:
+            if late:
+                protocol.transport.write(b"hello")
+                trace.append(received(reactor, peer, 5))
+                shout(protocol)
+            protocol.transport.write(b"hello")
+            trace.append(received(reactor, peer, 5))
+            protocol.transport.loseConnection()
+            until_lost(reactor, protocol)
+
+    assert run(scenario) == ["made", *([b"hello"] if late else []), b"HELLO", DONE]
+
+
+@on_reactors
+def test_a_log_prefix_put_in_place_for_a_while(run):
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        with connected(reactor, protocol):
+            transport = protocol.transport
+            before = transport.logPrefix()
+            with mock.patch.object(transport, "logPrefix", return_value="mine"):
+                trace.append(transport.logPrefix())
+            trace.append(transport.logPrefix() == before)
+            with pytest.raises(AttributeError):
+                del transport.logPrefix
+            with pytest.raises(TypeError, match="attribute name must be string"):
+                transport.__setattr__(1, 2)
+
+    run(scenario)
+
+
+@on_reactors
+def test_a_log_prefix_that_cannot_be_shown(run):
+    class Hidden:
+        def __str__(self):
+            raise ValueError("mine")
+
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        protocol.logPrefix = Hidden
+        port = reactor.listenTCP(0, Handing(protocol), interface="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", port.getHost().port)) as peer:
+            peer.setblocking(False)
+            trace.append(ending(reactor, peer))
+        port.stopListening()
+
+    assert run(scenario) == [("logged", "ValueError", "mine"), (b"", "closed")]
 
 
 @on_reactors

@@ -314,3 +314,42 @@ fn an_edge_is_given_up_on_demand_and_by_a_reused_descriptor() {
     table.report_always(&notes, token);
     assert!(!table.is_edge(token));
 }
+
+#[test]
+fn input_is_left_once_and_for_the_same_registration_only() {
+    let (notes, mut table) = (Notes::default(), Table::default());
+    let who = Rc::from("who");
+    let watch = |table: &mut Table, role, trigger| {
+        table
+            .watch(&notes, 5, &who, &[role], &[], trigger)
+            .expect("watch");
+        notes.token(5)
+    };
+    let (readable, hangup) = (Readiness::READABLE, Readiness::HANGUP);
+    let token = watch(&mut table, Role::Read, Trigger::Edge);
+    assert_eq!(table.take_left(token), None);
+    assert!(!table.join(token, hangup));
+    assert!(table.leave(token, readable));
+    assert!(!table.leave(token, readable));
+    assert!(table.join(token, hangup));
+    assert_eq!(table.take_left(token), Some(readable | hangup));
+    assert!(!table.join(token, hangup));
+
+    // Somebody who is told as long as there is input has to know of it.
+    assert!(table.leave(token, readable));
+    assert_eq!(watch(&mut table, Role::Write, Trigger::Level), token);
+    assert!(!table.join(token, readable));
+    assert!(!table.leave(token, hangup));
+    assert_eq!(table.take_left(token), Some(readable));
+
+    let token = {
+        table.unwatch(&notes, 5, &[Role::Read, Role::Write]);
+        watch(&mut table, Role::Read, Trigger::Edge)
+    };
+    assert!(table.leave(token, readable));
+    table.unwatch(&notes, 5, &[Role::Read]);
+    let renewed = watch(&mut table, Role::Read, Trigger::Edge);
+    assert_eq!(table.take_left(token), None);
+    assert_eq!(table.take_left(renewed), None);
+    assert!(!table.join(renewed, readable));
+}

@@ -45,6 +45,8 @@ pub struct Reactor {
     native_clock: Py<PyAny>,
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
+    /// See `is_gone_past`.
+    own_fd_set: AtomicBool,
     /// How connections are ended.
     pub(super) disconnecting: Disconnecting,
     /// `Protocol.logPrefix`.
@@ -71,6 +73,12 @@ impl Reactor {
     /// logged: a Ctrl-C that the reactor doesn't handle itself.
     pub fn ends_the_loop(&self, py: Python<'_>, error: &PyErr) -> bool {
         self.interrupts.load(Ordering::Relaxed) && error.is_instance_of::<PyKeyboardInterrupt>(py)
+    }
+
+    /// Whether native transports may use this core in place of the reactor's methods for
+    /// descriptors: nobody has put others on the reactor.
+    pub fn is_gone_past(&self) -> bool {
+        !self.own_fd_set.load(Ordering::Relaxed)
     }
 
     /// The time by the reactor's clock, which a test may have replaced.
@@ -155,9 +163,15 @@ impl Reactor {
                 .getattr("seconds")?
                 .unbind(),
             interrupts: AtomicBool::new(false),
+            own_fd_set: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
             log_prefix: reports.getattr("log_prefix")?.unbind(),
         })
+    }
+
+    /// Say whether the reactor has methods for descriptors of somebody's own.
+    fn setOwnFDSet(&self, own: bool) {
+        self.own_fd_set.store(own, Ordering::Relaxed);
     }
 
     /// The time in seconds since the epoch. Follows IReactorTime.

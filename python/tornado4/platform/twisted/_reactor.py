@@ -98,10 +98,23 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         self._host.at_close(self._stopThreads)
 
     @property
+    def _hasOwnFDSet(self) -> bool:
+        return self._ownFDSet or not self.__dict__.keys().isdisjoint(_FD_SET)
+
+    @property
     def _transportCore(self) -> _core.Reactor | None:
         """What native transports may use in place of `_FD_SET`."""
-        own = self._ownFDSet or not self.__dict__.keys().isdisjoint(_FD_SET)
-        return None if own else self._core
+        return None if self._hasOwnFDSet else self._core
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _FD_SET:
+            self._core.setOwnFDSet(self._hasOwnFDSet)
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in _FD_SET:
+            self._core.setOwnFDSet(self._hasOwnFDSet)
 
     # IReactorTime
 

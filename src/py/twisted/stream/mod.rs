@@ -166,12 +166,17 @@ impl StreamTransport {
         lock(&self.state)
             .core
             .as_ref()
+            .filter(|core| core.get().is_gone_past())
             .map(|core| core.clone_ref(py))
     }
 
     /// Whether its reactor's methods for descriptors are the native ones.
     pub fn has_core(&self) -> bool {
-        lock(&self.state).core.is_some()
+        let state = lock(&self.state);
+        state
+            .core
+            .as_ref()
+            .is_some_and(|core| core.get().is_gone_past())
     }
 
     /// The descriptor, -1 if there is none. A socket object that somebody else
