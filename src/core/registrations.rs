@@ -280,17 +280,11 @@ impl<T: Clone> Registrations<T> {
     /// Whether what an event says is now known of input that was left for later. Then
     /// nobody else needs to know.
     pub fn join(&mut self, token: Token, readiness: Readiness) -> bool {
-        let is_edge = self.is_edge(token);
-        let left = self
-            .slot_mut(parts(token).0)
-            .and_then(|slot| slot.left.as_mut());
-        match left.filter(|_| is_edge) {
-            Some(left) => {
-                *left |= readiness;
-                true
-            }
-            None => false,
+        let is_left = |slot: &mut Slot<T>| slot.left.is_some();
+        if !self.slot_mut(parts(token).0).is_some_and(is_left) || !self.is_edge(token) {
+            return false;
         }
+        !self.leave(token, readiness)
     }
 
     /// What is known of input that was left for later, which is now.
