@@ -155,6 +155,27 @@ def test_a_method_set_on_the_reactor(run, name, late):
 
 
 @on_reactors
+@pytest.mark.parametrize("late", [False, True])
+def test_a_write_asks_the_reactor_s_own_method(run, late):
+    def scenario(reactor, trace):
+        called = []
+        if not late:
+            wrapped(reactor, "addWriter", called)
+        try:
+            protocol = Traced(trace)
+            with connected(reactor, protocol) as peer:
+                if late:
+                    wrapped(reactor, "addWriter", called)
+                protocol.transport.write(b"data")
+                trace.append(called[:1])
+                trace.append(received(reactor, peer, 4))
+        finally:
+            delattr(reactor, "addWriter")
+
+    assert run(scenario) == ["made", ["addWriter"], b"data"]
+
+
+@on_reactors
 def test_twisted_s_way_of_disconnecting_replaced_before_there_is_a_reactor(run, monkeypatch):
     owner = posixbase._DisconnectSelectableMixin
     stock = owner._disconnectSelectable

@@ -21,17 +21,16 @@ const A_WHILE: Duration = Duration::from_millis(100);
 pub fn count(arguments: &Arguments) -> Result<Counted, String> {
     let mut meter = Meter::of(arguments);
     let mut streams = VecDeque::with_capacity(arguments.connections);
-    for _ in 0..arguments.connections {
-        streams.push_back(connect(arguments.to)?);
-    }
     while meter.goes_on()? {
+        while streams.len() < arguments.connections {
+            streams.push_back(connect(arguments.to)?);
+        }
         let Some(mut oldest) = streams.pop_front() else {
             break;
         };
         if is_closed(&mut oldest)? || is_closed_soon(&mut oldest, &mut meter)? {
             drop(oldest);
             meter.add(1);
-            streams.push_back(connect(arguments.to)?);
         } else {
             streams.push_front(oldest);
         }

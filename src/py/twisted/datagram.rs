@@ -7,7 +7,7 @@
 mod reading;
 mod writing;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
@@ -16,7 +16,7 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 
 use super::Reactor;
 use super::stream::fileno;
@@ -31,9 +31,8 @@ pub struct DatagramTransport {
 #[derive(Default)]
 struct State {
     socket: Option<Py<PyAny>>,
-    /// Who sent last, and its host as a string: mostly the next one too.
-    host: Option<(IpAddr, Py<PyString>)>,
-    /// The tuple that was made of its address: mostly what is written to next.
+    /// Who sent last, and the tuple that was made of its address: mostly the next one's
+    /// host too, and what is written to next.
     sender: Option<(Py<PyTuple>, SocketAddr)>,
 }
 

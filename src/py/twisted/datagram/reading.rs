@@ -189,22 +189,14 @@ fn internet<'py>(
     py: Python<'py>,
     from: &SocketAddr,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let known = match &lock(&this.state).host {
-        Some((ip, host)) if *ip == from.ip() => Some(host.bind(py).clone()),
+    let scoped = matches!(from, SocketAddr::V6(v6) if v6.scope_id() != 0);
+    let known = match &lock(&this.state).sender {
+        Some((pair, last)) if last.ip() == from.ip() && !scoped => Some(pair.bind(py).clone()),
         _ => None,
     };
-    let scoped = matches!(from, SocketAddr::V6(v6) if v6.scope_id() != 0);
     let host = match known {
-        Some(host) if !scoped => host,
-        _ => {
-            let host = host(py, from)?;
-            if !scoped {
-                let entry = (from.ip(), host.clone().unbind());
-                let before = lock(&this.state).host.replace(entry);
-                drop(before);
-            }
-            host
-        }
+        Some(pair) => pair.get_item(0)?,
+        None => host(py, from)?.into_any(),
     };
     let pair = (host, from.port()).into_pyobject(py)?;
     if !scoped {

@@ -119,6 +119,12 @@ impl State {
             && self.methods.iter().all(Option::is_none)
     }
 
+    /// The reactor's native core, while its methods for descriptors are the native ones.
+    fn core(&self) -> Option<&Py<Reactor>> {
+        let core = self.core.as_ref();
+        core.filter(|core| core.get().is_gone_past())
+    }
+
     /// Whether nothing is sent but by `doWrite`.
     fn sends_by_method(&self) -> bool {
         let [_, own] = &self.methods;
@@ -163,20 +169,12 @@ impl StreamTransport {
 
     /// The core of the reactor, if its methods for descriptors are the native ones.
     fn core(&self, py: Python<'_>) -> Option<Py<Reactor>> {
-        lock(&self.state)
-            .core
-            .as_ref()
-            .filter(|core| core.get().is_gone_past())
-            .map(|core| core.clone_ref(py))
+        lock(&self.state).core().map(|core| core.clone_ref(py))
     }
 
     /// Whether its reactor's methods for descriptors are the native ones.
     pub fn has_core(&self) -> bool {
-        let state = lock(&self.state);
-        state
-            .core
-            .as_ref()
-            .is_some_and(|core| core.get().is_gone_past())
+        lock(&self.state).core().is_some()
     }
 
     /// The descriptor, -1 if there is none. A socket object that somebody else

@@ -153,7 +153,7 @@ fn written<'a>(
         return Ok(());
     }
     if !state.is(Flag::Writing)
-        && let Some(core) = &state.core
+        && let Some(core) = state.core()
     {
         let core = core.bind(py).clone();
         // A producer is paused by what was written, sent or not.
