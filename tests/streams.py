@@ -23,6 +23,10 @@ on_ends = pytest.mark.parametrize(
 on_some_ends = pytest.mark.parametrize("end", ["tcp server", "tcp client", "unix server"])
 
 
+# Any piece of it tells where it is from.
+PATTERN = bytes(range(251)) * 20_000
+
+
 class Traced(Protocol):
     """Writes down what happens to it; `hooks` are called with it then.
 
@@ -74,6 +78,15 @@ class Handing(ClientFactory):
 
     def buildProtocol(self, addr):
         return self.protocols.pop(0) if self.protocols else None
+
+
+def sized(size):
+    """A hook for `made`: so much is read at once."""
+
+    def set_size(protocol):
+        protocol.transport.bufferSize = size
+
+    return set_size
 
 
 def run_until(reactor, done):

@@ -7,21 +7,21 @@ import pytest
 
 from loops import on_reactors, ours_reactor
 from scenarios import run_turns
-from streams import Traced, connected, feed, received, run_until, until_lost, warm
+from streams import (
+    PATTERN,
+    Traced,
+    connected,
+    feed,
+    received,
+    run_until,
+    sized,
+    until_lost,
+    warm,
+)
 
-PATTERN = bytes(range(251)) * 20_000
 DONE = ("lost", "ConnectionDone")
 
 on_tcp = pytest.mark.parametrize("end", ["tcp server", "tcp client"])
-
-
-def sized(size):
-    """A hook for `made`: so much is read at once."""
-
-    def set_size(protocol):
-        protocol.transport.bufferSize = size
-
-    return set_size
 
 
 @on_reactors

@@ -11,6 +11,7 @@ from twisted.python.context import theContextTracker
 from loops import on_reactors, ours_reactor, trace_reactor
 from scenarios import run_turns
 from streams import (
+    PATTERN,
     Handing,
     Traced,
     TracedHalves,
@@ -20,24 +21,17 @@ from streams import (
     feed,
     reset,
     run_until,
+    sized,
     until_lost,
 )
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor, _tcp
 
-PATTERN = bytes(range(251)) * 20_000
 DONE = ("lost", "ConnectionDone")
 LOST = ("lost", "ConnectionLost")
 SIZES = pytest.mark.parametrize(
     ("size", "count"), [(65_536, 10), (3, 10), (1, 3), (65_536, len(PATTERN))]
 )
-
-
-def sized(size):
-    def set_size(protocol):
-        protocol.transport.bufferSize = size
-
-    return set_size
 
 
 @on_reactors

@@ -7,17 +7,15 @@ import pytest
 
 from foreign_hosts import factory, host, reactor  # noqa: F401
 from loops import LIMIT
-from streams import Handing, Traced, TracedHalves
+from streams import (
+    PATTERN,
+    Handing,
+    Traced,
+    TracedHalves,
+    sized,
+)
 
-PATTERN = bytes(range(251)) * 20_000
 DONE = ("lost", "ConnectionDone")
-
-
-def sized(size):
-    def set_size(protocol):
-        protocol.transport.bufferSize = size
-
-    return set_size
 
 
 def hosted(reactor, host, protocol, scenario):  # noqa: F811

@@ -12,19 +12,21 @@ from OpenSSL import SSL
 from certificates import server_context
 from loops import LIMIT, on_reactors, ours_reactor
 from scenarios import run_reactor
-from streams import Handing, Traced, connected, feed, run_until, until_lost, warm
+from streams import (
+    PATTERN,
+    Handing,
+    Traced,
+    connected,
+    feed,
+    run_until,
+    sized,
+    until_lost,
+    warm,
+)
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor
 
-PATTERN = bytes(range(251)) * 20_000
 DONE = ("lost", "ConnectionDone")
-
-
-def sized(size):
-    def set_size(protocol):
-        protocol.transport.bufferSize = size
-
-    return set_size
 
 
 @on_reactors
@@ -153,31 +155,32 @@ def test_ctrl_c_within_the_data(size, closes, where):
     assert len(interrupts) >= 4
 
 
+def watch_beside(reactor, face, fd, seen):
+    """Watches for input by another face; returns what ends that."""
+    io_loop = reactor._io_loop
+    if face == "asyncio":
+        io_loop.asyncio_loop.add_reader(fd, seen)
+        return lambda: io_loop.asyncio_loop.remove_reader(fd)
+    io_loop.add_handler(fd, seen, io_loop.READ)
+    return lambda: io_loop.remove_handler(fd)
+
+
 @pytest.mark.parametrize("face", ["asyncio", "tornado"])
 @pytest.mark.parametrize("size", [3, 65_536])
 def test_another_watches_the_same_descriptor_for_a_while(face, size):
     # It takes the transport's place; the transport is watched again when it asks for it.
     def scenario(reactor, trace):
-        io_loop = reactor._io_loop
-        loop = io_loop.asyncio_loop
-
         def watch(protocol):
             protocol.hooks.clear()
             fd = protocol.transport.fileno()
 
             def seen(*_):
                 trace.append("seen")
-                if face == "asyncio":
-                    loop.remove_reader(fd)
-                else:
-                    io_loop.remove_handler(fd)
+                end()
                 protocol.transport.resumeProducing()
 
             protocol.transport.pauseProducing()
-            if face == "asyncio":
-                loop.add_reader(fd, seen)
-            else:
-                io_loop.add_handler(fd, seen, io_loop.READ)
+            end = watch_beside(reactor, face, fd, seen)
             if size > 10:
                 peer.send(PATTERN[10:20])
                 peer.shutdown(socket.SHUT_WR)
@@ -198,25 +201,16 @@ def test_another_watches_the_same_descriptor_for_a_while(face, size):
 @pytest.mark.parametrize("face", ["asyncio", "tornado"])
 def test_another_watches_a_duplicate_for_a_while(face):
     def scenario(reactor, trace):
-        io_loop = reactor._io_loop
-        loop = io_loop.asyncio_loop
-
         def watch(protocol):
             protocol.hooks.clear()
             fd = os.dup(protocol.transport.fileno())
 
             def seen(*_):
                 trace.append("seen")
-                if face == "asyncio":
-                    loop.remove_reader(fd)
-                else:
-                    io_loop.remove_handler(fd)
+                end()
                 os.close(fd)
 
-            if face == "asyncio":
-                loop.add_reader(fd, seen)
-            else:
-                io_loop.add_handler(fd, seen, io_loop.READ)
+            end = watch_beside(reactor, face, fd, seen)
 
         protocol = Traced(trace, made=sized(3), data=watch)
         with connected(reactor, protocol) as peer:
