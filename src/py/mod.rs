@@ -9,6 +9,7 @@ mod call;
 mod context;
 mod error;
 mod event_loop;
+mod finalization;
 mod imports;
 mod references;
 mod timer;

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use super::call::Call;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
+use super::finalization::hang_rather_than_unwind;
 use super::imports;
 use super::twisted::stream;
 use super::watcher;
@@ -35,6 +36,7 @@ const ASK_EVERY: u32 = 16;
 /// Whatever ends the loop: `KeyboardInterrupt`, `SystemExit`, an exception
 /// raised by a signal handler, `OSError` from the poll itself.
 pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = std::mem::take(&mut *lock(&this.waiting));
@@ -53,6 +55,7 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 /// # Errors
 /// As `run`.
 pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<()> {
+    hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = std::mem::take(&mut *lock(&this.waiting));

@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::core::lock::{lock, try_lock};
+use crate::py::finalization::hang_rather_than_unwind;
 
 /// Where a coroutine got to.
 enum Step<'py> {
@@ -45,6 +46,7 @@ pub struct Coroutine {
 impl Coroutine {
     /// The next step of the coroutine, past any result of a Deferred.
     fn step<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
+        hang_rather_than_unwind();
         let inner = self.inner.bind(value.py());
         let step = match self.stop_waiting(value.py()) {
             None => send(inner, value)?,
@@ -154,6 +156,7 @@ impl Coroutine {
     /// Raise an exception where the coroutine waits, and run until the next yield.
     #[pyo3(signature = (*args))]
     fn throw<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        hang_rather_than_unwind();
         let py = args.py();
         self.leave(py)?;
         let inner = self.inner.bind(py);
@@ -162,6 +165,7 @@ impl Coroutine {
 
     /// Raise GeneratorExit where the coroutine waits.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        hang_rather_than_unwind();
         self.leave(py)?;
         self.inner.call_method0(py, intern!(py, "close"))?;
         Ok(())

@@ -18,6 +18,7 @@ use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::call::Call;
+use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::{error, turn};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
@@ -95,6 +96,7 @@ impl EventLoop {
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Handle>> {
+        hang_rather_than_unwind();
         check(slf, &callback, "call_soon_threadsafe", false)?;
         queue(slf, callback, args, context)
     }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
 use super::Coroutine;
+use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::imports;
 
 /// What stands for a loop's create_task: TaskMaker(create_task, deferred, wait).
@@ -37,6 +38,7 @@ impl TaskMaker {
         coro: Bound<'py, PyAny>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        hang_rather_than_unwind();
         let coro = self.wrap(coro)?;
         let create_task = self.create_task.bind(coro.py());
         create_task.call((coro,), kwargs)

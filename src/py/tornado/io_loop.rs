@@ -18,6 +18,7 @@ use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
 use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
+use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::watcher::Watcher;
 use crate::py::{context, error, imports};
 
@@ -117,6 +118,7 @@ impl IOLoop {
         kwargs: Option<Py<PyDict>>,
         context: Py<PyAny>,
     ) -> PyResult<()> {
+        hang_rather_than_unwind();
         check_callable(slf.py(), &callback)?;
         let event_loop = slf.get().event_loop()?.get();
         if !event_loop.is_closed() && !slf.get().drops_calls() {

@@ -20,6 +20,7 @@ use crate::core::registrations::Role;
 use crate::py::call::Call;
 use crate::py::error;
 use crate::py::event_loop::EventLoop;
+use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::timer::Timer;
 
 /// The wall clock, in seconds since the epoch.
@@ -243,6 +244,7 @@ impl Reactor {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<()> {
+        hang_rather_than_unwind();
         if !f.is_callable() {
             let message = format!("{f} is not callable");
             return Err(PyAssertionError::new_err(message));
