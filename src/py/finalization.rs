@@ -38,8 +38,7 @@ mod glibc {
         before: *mut Buffer,
     }
 
-    type Push =
-        unsafe extern "C" fn(*mut Buffer, unsafe extern "C" fn(*mut c_void), *mut c_void);
+    type Push = unsafe extern "C" fn(*mut Buffer, unsafe extern "C" fn(*mut c_void), *mut c_void);
     type IsFinalizing = unsafe extern "C" fn() -> c_int;
 
     /// A thread's registration, which lives as long as the thread.
