@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod fifo;
+pub mod handover;
 pub mod inbox;
 pub mod interest;
 pub mod lock;

@@ -16,6 +16,7 @@ use super::twisted::StreamTransport;
 use super::watcher::Watcher;
 use crate::core::clock::Deadline;
 use crate::core::fifo::Fifo;
+use crate::core::handover::Handover;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::patience::{Lingering, Looking};
@@ -54,6 +55,7 @@ pub struct EventLoop {
 }
 
 /// What a turn needs while it waits, kept from turn to turn.
+#[derive(Default)]
 pub struct Waiting {
     /// What the poll reported.
     pub events: Vec<Event>,
@@ -61,25 +63,14 @@ pub struct Waiting {
     pub calls: Vec<Call>,
     /// Timers that are due.
     pub due: Vec<Timer>,
-    /// When other threads last had a chance to run.
-    pub detached: Deadline,
+    /// When to let other threads run.
+    pub handover: Handover,
+    /// Whether the last poll had descriptors to serve.
+    pub serves: bool,
     /// Whether looking before waiting is worth it.
     pub looking: Looking,
     /// Whether lingering before waiting is.
     pub lingering: Lingering,
-}
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Waiting {
-            events: Vec::new(),
-            calls: Vec::new(),
-            due: Vec::new(),
-            detached: Deadline::now(),
-            looking: Looking::default(),
-            lingering: Lingering::default(),
-        }
-    }
 }
 
 impl EventLoop {

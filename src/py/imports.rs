@@ -3,8 +3,6 @@
 //! Only the standard library stands here: what belongs to Tornado or Twisted
 //! is handed in by the Python side, so that importing `_core` imports neither.
 
-use std::time::Duration;
-
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString};
@@ -88,11 +86,4 @@ pub fn is_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static REAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     object.is_instance(cached(object.py(), &REAL, "numbers", "Real")?)
-}
-
-/// How long a thread waits before it asks the running one to let it in.
-pub fn switch_interval(py: Python<'_>) -> PyResult<Duration> {
-    static INTERVAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let seconds = cached(py, &INTERVAL, "sys", "getswitchinterval")?.call0()?;
-    Ok(Duration::try_from_secs_f64(seconds.extract()?).unwrap_or(Duration::MAX / 4))
 }

@@ -13,21 +13,17 @@ use super::call::Call;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::finalization::hang_rather_than_unwind;
-use super::imports;
 use super::twisted::stream;
 use super::watcher;
 use crate::core::clock::Deadline;
+use crate::core::handover::{self, Handover};
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::patience::LINGER;
 use crate::core::poller::Poller;
 
-/// The soonest that a busy loop lets other threads run: twice the switch interval
-/// that the interpreter begins with.
-const DETACH_EVERY: Duration = Duration::from_millis(10);
-
-/// How many descriptors are served before the clock is asked whether that is due: each
-/// may have hundreds of kilobytes to read.
+/// How many descriptors are served before the clock is asked whether to let other threads
+/// run: each may have hundreds of kilobytes to read.
 const ASK_EVERY: u32 = 16;
 
 /// Turns until `stop` was asked for.
@@ -81,7 +77,7 @@ fn turn_with(
     py.check_signals()?;
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
-    let outcome = run_turn(event_loop, &outer, &mut waiting.detached);
+    let outcome = run_turn(event_loop, &outer, &mut waiting.handover);
     send(event_loop, 1);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
@@ -97,7 +93,7 @@ fn turn_with(
 fn run_turn(
     event_loop: &Bound<'_, EventLoop>,
     outer: &OuterTurn,
-    detached: &mut Deadline,
+    handover: &mut Handover,
 ) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
@@ -110,7 +106,7 @@ fn run_turn(
         if matches!(call, Call::Ready(..) | Call::ReadOn(..)) {
             served = served.wrapping_add(1);
             if served.is_multiple_of(ASK_EVERY) {
-                let_others_run(py, Deadline::now(), detached)?;
+                let_others_run(py, Deadline::now(), handover, true);
             }
         }
     }
@@ -180,7 +176,7 @@ fn wait(
     let events = &mut waiting.events;
     let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
     let mut now = Deadline::now();
-    if let_others_run(py, now, &mut waiting.detached)? {
+    if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
         now = Deadline::now();
     }
     let next = this.next_deadline();
@@ -190,7 +186,8 @@ fn wait(
     let may_wait = limit != Some(Duration::ZERO);
     if busy || !may_wait || waiting.looking.is_due() {
         poll(Some(Duration::ZERO))?;
-        waiting.looking.note(busy || !events.is_empty());
+        waiting.serves = !events.is_empty();
+        waiting.looking.note(busy || waiting.serves);
         if busy || !may_wait || !events.is_empty() {
             return Ok(next);
         }
@@ -200,7 +197,8 @@ fn wait(
     }
     let outcome = block(this, py, poller, limit, waiting);
     this.calls.end_wait();
-    waiting.detached = Deadline::now();
+    waiting.handover.waited(Deadline::now());
+    waiting.serves = !waiting.events.is_empty();
     outcome
 }
 
@@ -249,18 +247,21 @@ fn block(
     Ok(next)
 }
 
-/// Lets other threads run if the loop was busy for long without a wait, since native
-/// calls alone never would. A thread that wants to run is sure to be let in once it has
-/// waited undisturbed for the interpreter's switch interval; were the loop to let go
-/// sooner, that wait would begin anew. Returns whether it was so.
-fn let_others_run(py: Python<'_>, now: Deadline, detached: &mut Deadline) -> PyResult<bool> {
-    let busy_for = now.since(*detached);
-    let due = busy_for >= DETACH_EVERY && busy_for >= imports::switch_interval(py)? * 2;
-    if due {
-        *detached = now;
-        py.detach(|| ());
+/// Lets another thread run if it is its turn, since native calls alone never would.
+/// Returns whether the interpreter was let go of.
+fn let_others_run(py: Python<'_>, now: Deadline, handover: &mut Handover, serves: bool) -> bool {
+    if !handover.is_due(now, serves) {
+        return false;
     }
-    Ok(due)
+    py.detach(|| {
+        let released = Deadline::now();
+        if handover.released(released, released.since(now), serves) {
+            std::thread::sleep(handover::STAY_AWAY);
+        }
+    });
+    let back = Deadline::now();
+    handover.regained(back, back.since(now));
+    true
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the
