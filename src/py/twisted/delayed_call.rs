@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -17,7 +16,13 @@ use crate::core::timers::Key;
 use crate::py::error;
 use crate::py::timer::Timer;
 
+mod attributes;
+
 /// A call scheduled by callLater(). Follows IDelayedCall.
+///
+/// To Python it is an instance of Twisted's own DelayedCall: `isinstance` holds, and what
+/// is set on it is kept. It isn't a subclass, whose instances would take longer to make
+/// than the whole of callLater() may cost.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct DelayedCall {
     reactor: Py<Reactor>,
@@ -38,6 +43,8 @@ struct State {
     creator: Option<Py<PyAny>>,
     /// What it was; kept when it is cancelled in debug mode.
     repr: Option<Py<PyString>>,
+    /// Attributes that somebody has set.
+    notes: Option<Py<PyDict>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,15 +57,37 @@ enum Stage {
     Due,
     Called,
     Cancelled,
+    /// A copy, which is never called.
+    Copy,
 }
 
 struct Work {
     function: Py<PyAny>,
-    args: Py<PyTuple>,
-    kw: Option<Py<PyDict>>,
+    /// A tuple, unless somebody has put another sequence in its place.
+    args: Py<PyAny>,
+    /// A dict, unless somebody has put another mapping in its place.
+    kw: Option<Py<PyAny>>,
 }
 
 impl Work {
+    /// # Errors
+    /// Those of the function, and of arguments that somebody has replaced.
+    fn call(&self, py: Python<'_>) -> PyResult<()> {
+        let args = match self.args.bind(py).cast::<PyTuple>() {
+            Ok(args) => args.clone(),
+            Err(_) => py.get_type::<PyTuple>().call1((&self.args,))?.cast_into()?,
+        };
+        let kw = match self.kw.as_ref().map(|kw| kw.bind(py)) {
+            None => None,
+            Some(kw) => Some(match kw.cast::<PyDict>() {
+                Ok(kw) => kw.clone(),
+                Err(_) => py.get_type::<PyDict>().call1((kw,))?.cast_into()?,
+            }),
+        };
+        self.function.call(py, args, kw.as_ref())?;
+        Ok(())
+    }
+
     fn clone_ref(&self, py: Python<'_>) -> Work {
         Work {
             function: self.function.clone_ref(py),
@@ -79,7 +108,11 @@ impl DelayedCall {
         creator: Option<Py<PyAny>>,
     ) -> PyResult<Py<DelayedCall>> {
         let py = reactor.py();
-        let work = Work { function, args, kw };
+        let work = Work {
+            function,
+            args: args.into_any(),
+            kw: kw.map(Py::into_any),
+        };
         let call = DelayedCall {
             reactor: reactor.clone().unbind(),
             state: Mutex::new(State {
@@ -90,6 +123,7 @@ impl DelayedCall {
                 turn: 0,
                 creator,
                 repr: None,
+                notes: None,
             }),
         };
         let call = Py::new(py, call)?;
@@ -140,12 +174,11 @@ impl DelayedCall {
             state.stage = Stage::Called;
             state.work.as_ref().map(|work| work.clone_ref(py))
         };
-        let Some(Work { function, args, kw }) = work else {
+        let Some(work) = work else {
             return Ok(());
         };
-        let kw = kw.as_ref().map(|kw| kw.bind(py));
-        match function.call(py, args.bind(py), kw) {
-            Ok(_) => Ok(()),
+        match work.call(py) {
+            Ok(()) => Ok(()),
             Err(error) if this.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let what = (error.into_value(py), this.creator(py));
@@ -180,18 +213,12 @@ impl DelayedCall {
         let event_loop = slf.get().reactor.get().event_loop();
         match stage {
             Stage::Scheduled(key) if event_loop.reschedule_timer(key, deadline) => {}
-            Stage::Called | Stage::Cancelled => {}
+            Stage::Called | Stage::Cancelled | Stage::Copy => {}
             Stage::Due if sooner => {}
             // In the ready queue: what is queued there no longer counts.
             _ => DelayedCall::insert(slf, deadline),
         }
         Ok(())
-    }
-
-    fn work(&self, py: Python<'_>) -> PyResult<Work> {
-        let state = lock(&self.state);
-        let work = state.work.as_ref().map(|work| work.clone_ref(py));
-        work.ok_or_else(|| PyAttributeError::new_err("the call was cancelled"))
     }
 }
 
@@ -280,22 +307,6 @@ impl DelayedCall {
         u8::from(lock(&self.state).stage == Stage::Cancelled)
     }
 
-    #[getter]
-    fn func(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(self.work(py)?.function)
-    }
-
-    #[getter]
-    fn args(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
-        Ok(self.work(py)?.args)
-    }
-
-    #[getter]
-    fn kw(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        let kw = self.work(py)?.kw;
-        Ok(kw.unwrap_or_else(|| PyDict::new(py).unbind()))
-    }
-
     /// The stack at creation, a list of lines; None unless in debug mode.
     #[getter]
     fn creator(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -346,11 +357,15 @@ impl DelayedCall {
             visit.call(args)?;
             visit.call(kw)?;
         }
-        visit.call(&state.creator)
+        visit.call(&state.creator)?;
+        visit.call(&state.notes)
     }
 
     fn __clear__(&self) {
-        let work = lock(&self.state).work.take();
-        drop(work);
+        let (work, notes) = {
+            let mut state = lock(&self.state);
+            (state.work.take(), state.notes.take())
+        };
+        drop((work, notes));
     }
 }

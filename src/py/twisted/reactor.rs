@@ -128,6 +128,11 @@ impl Reactor {
         }
     }
 
+    /// `twisted.internet.base.DelayedCall`.
+    pub fn delayed_call_class(&self, py: Python<'_>) -> Py<PyAny> {
+        self.delayed_call.clone_ref(py)
+    }
+
     /// Whether delayed calls keep where they were made.
     ///
     /// # Errors

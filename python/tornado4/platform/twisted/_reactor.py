@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet._signals import _MultiSignalHandling
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.base import ReactorBase
+from twisted.internet.base import DelayedCall, ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
@@ -22,6 +22,10 @@ from tornado4.platform.twisted._hosts import host_of
 from tornado4.platform.twisted._transports import Transports
 
 classImplements(_core.DelayedCall, IDelayedCall)
+for _name, _value in vars(DelayedCall).items():
+    # What Twisted's class has beside the interface.
+    if not hasattr(_core.DelayedCall, _name):
+        setattr(_core.DelayedCall, _name, _value)
 
 # Methods that the instance takes from its native core directly, unless a
 # subclass has its own.
