@@ -123,11 +123,12 @@ def test_what_a_stop_leaves_undone_is_done_in_the_next_round(host):
     ran = []
     with watchdog(lambda: reactor.callFromThread(reactor.crash)):
         for number in range(3):
-            reactor.callLater(0.02, ran.append, number)
+            left = reactor.callLater(3600, ran.append, number)
             reactor.callLater(0.01, reactor.stop)
             run_reactor(reactor)
             assert number not in ran
-            reactor.callLater(0.05, reactor.stop)
+            reactor.callWhenRunning(left.reset, 0)
+            reactor.callLater(0.01, reactor.stop)
             run_reactor(reactor)
             assert ran[-1] == number
     discard(reactor)
