@@ -5,6 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # With the oldest Twisted and Tornado that the project works with.
 OLDEST := $(VENV)-oldest
+# With what the package itself requires and nothing else: what a user has.
+BARE := $(VENV)-bare
+# The wheel, built once and installed into each of them.
+WHEEL := $(VENV)/wheel
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
 	-not -name '*.so' -not -path '*/__pycache__/*')
@@ -13,31 +17,51 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f 
 
 .PHONY: help
 help: ## Show what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-$(BIN)/python:
+# Debian's Python makes one without pip, and says so, as long as python3-venv isn't there.
+$(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/built: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet '.[test]'
+# Not quiet: it takes a minute or two, and shows what it does.
+$(WHEEL)/built: $(BIN)/pip $(SOURCES)
+	rm -rf $(WHEEL)
+	$(BIN)/python -m pip wheel --verbose --no-deps --wheel-dir $(WHEEL) .
 	touch $@
 
-$(OLDEST)/built: $(SOURCES)
-	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
-	$(OLDEST)/bin/python -m pip install --quiet '.[test]' twisted==23.10.0 tornado==6.4
+# The versions are the same, so pip has to be told to replace what is there.
+$(VENV)/installed: $(WHEEL)/built
+	$(BIN)/python -m pip install $(WHEEL)/*.whl
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
+	touch $@
+
+$(VENV)/built: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[test]"
+	touch $@
+
+$(OLDEST)/built: $(WHEEL)/built
+	test -e $(OLDEST) || $(BIN)/python -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
+	$(OLDEST)/bin/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[test]" \
+		twisted==23.10.0 tornado==6.4
+	touch $@
+
+# Made anew each time, so that nothing else ever gets in.
+$(BARE)/built: $(WHEEL)/built
+	rm -rf $(BARE)
+	$(BIN)/python -m venv $(BARE)
+	$(BARE)/bin/python -m pip install --quiet $(WHEEL)/*.whl
 	touch $@
 
 $(VENV)/built-bench: $(VENV)/built
-	$(BIN)/python -m pip install --quiet '.[bench]'
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[bench]"
 	touch $@
 
 .PHONY: build
 build: $(VENV)/built ## Build and install into the virtual environment .venv
 
 .PHONY: demo
-demo: build ## Run Twisted, Tornado and asyncio in one process, and check every pair
+demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and check every pair
 	$(BIN)/python -m tornado4.demo
 	$(BIN)/python -m tornado4.demo --check
 
@@ -45,20 +69,27 @@ demo: build ## Run Twisted, Tornado and asyncio in one process, and check every 
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
 
 .PHONY: test-all
-test-all: lint test-rust build test-oldest ## Run the lints and all tests
-	$(BIN)/python -m pytest
+test-all: lint test-rust build $(BARE)/built test-oldest ## Run the lints and all tests
+	$(PYTEST)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run the project's own tests with the oldest Twisted and Tornado
 	$(OLDEST)/bin/python -m pytest --ignore-glob='tests/test_suite_*.py'
+
+# These tests start other programs, and the bare environment's interpreter with them.
+PYTEST := TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python $(BIN)/python -m pytest
+
+.PHONY: test-bare
+test-bare: build $(BARE)/built ## Run what a clean install must be able to do, in one
+	$(PYTEST) -k bare tests/test_bare.py tests/test_demo.py tests/test_plugin.py
 
 .PHONY: test-rust
 test-rust: ## Run the unit tests of the core, without an interpreter
 	cargo test --locked --no-default-features --lib
 
 .PHONY: test-python
-test-python: build ## Run the Python tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+test-python: build $(BARE)/built ## Run the Python tests but the slow ones
+	$(PYTEST) -m 'not slow'
 
 .PHONY: lint
 lint: build ## Check formatting, lints and types
@@ -84,4 +115,4 @@ bench: $(VENV)/built-bench ## Measure the core, and the faces and transports bes
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) $(OLDEST) target
+	rm -rf $(VENV) $(OLDEST) $(BARE) target

@@ -10,6 +10,8 @@ import urllib.request
 
 import pytest
 
+from programs import everywhere
+
 CHECKS = [
     "Tornado AsyncHTTPClient -> Twisted web",
     "Tornado IOStream -> Twisted lines",
@@ -35,8 +37,8 @@ CHECKS = [
 LOOP = r"tornado4\.\S+"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
+def run(*arguments: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    command = [python, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -52,8 +54,9 @@ def run_checks(code: str) -> subprocess.CompletedProcess[str]:
     return run("-c", "\n".join(lines))
 
 
-def test_check_passes_for_every_pair() -> None:
-    done = run("-m", "tornado4.demo", "--check")
+@everywhere
+def test_check_passes_for_every_pair(python: str) -> None:
+    done = run("-m", "tornado4.demo", "--check", python=python)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     for name in CHECKS:
@@ -70,8 +73,9 @@ def test_the_names_above_are_all_checks() -> None:
     assert done.stdout.splitlines() == CHECKS
 
 
-def test_plain_demo_shows_who_talks_to_whom() -> None:
-    done = run("-m", "tornado4.demo")
+@everywhere
+def test_plain_demo_shows_who_talks_to_whom(python: str) -> None:
+    done = run("-m", "tornado4.demo", python=python)
     assert done.returncode == 0, done.stdout + done.stderr
     for name in CHECKS[:9]:
         row = re.search(rf"^{re.escape(name)} +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
@@ -85,8 +89,9 @@ def test_plain_demo_shows_who_talks_to_whom() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_serve_answers_until_interrupted() -> None:
-    command = [sys.executable, "-u", "-m", "tornado4.demo", "--serve"]
+@everywhere
+def test_serve_answers_until_interrupted(python: str) -> None:
+    command = [python, "-u", "-m", "tornado4.demo", "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         try:

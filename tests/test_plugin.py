@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from programs import with_path
+from programs import everywhere, with_path
 
 SOURCE = Path(__file__).parent.parent / "python"
 PLUGIN = SOURCE / "twisted" / "plugins" / "tornado4_reactor.py"
@@ -33,9 +33,9 @@ installed = pytest.mark.skipif(
 )
 
 REACTOR = "tornado4.platform.twisted.TornadoReactor"
-TRIAL = [sys.executable, "-m", "twisted.trial"]
-TWIST = [sys.executable, "-m", "twisted"]
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+TRIAL = ["-m", "twisted.trial"]
+TWIST = ["-m", "twisted"]
+TWISTD = ["-c", "from twisted.scripts.twistd import run; run()"]
 SITE = ["web", "--listen=tcp:0:interface=127.0.0.1", "--path=."]
 
 
@@ -130,13 +130,15 @@ def test_a_cache_that_cannot_be_written_is_only_logged(plugins: Path) -> None:
 
 
 @installed
-def test_it_is_listed_as_a_reactor_that_works_here() -> None:
-    available = run(*TRIAL, "--help-reactors").partition("not available")[0]
+@everywhere
+def test_it_is_listed_as_a_reactor_that_works_here(python: str) -> None:
+    available = run(python, *TRIAL, "--help-reactors").partition("not available")[0]
     assert re.search(r"^ +tornado4\t", available, re.MULTILINE)
 
 
 @installed
-def test_trial(tmp_path: Path) -> None:
+@everywhere
+def test_trial(python: str, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent(f"""
         import asyncio
@@ -154,9 +156,9 @@ def test_trial(tmp_path: Path) -> None:
                 self.assertEqual(name, {REACTOR!r})
     """)
     )
-    out = run(*TRIAL, "--reactor=tornado4", "test_mine", cwd=tmp_path)
+    out = run(python, *TRIAL, "--reactor=tornado4", "test_mine", cwd=tmp_path)
     assert "PASSED (successes=2)" in out
-    out = run(*TRIAL, "--reactor=tornado4", "twisted.test.test_log", cwd=tmp_path)
+    out = run(python, *TRIAL, "--reactor=tornado4", "twisted.test.test_log", cwd=tmp_path)
     assert "PASSED" in out
 
 
@@ -182,6 +184,7 @@ def page_of(log: Path) -> str:
 
 
 @installed
+@everywhere
 @pytest.mark.parametrize(
     "command",
     [
@@ -190,9 +193,9 @@ def page_of(log: Path) -> str:
     ],
     ids=["twist", "twistd"],
 )
-def test_a_site_that_is_served_and_stopped(command: list[str], tmp_path: Path) -> None:
+def test_a_site_that_is_served_and_stopped(python: str, command: list[str], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with tool(command, log) as process:
+    with tool([python, *command], log) as process:
         assert page_of(log) == "the page"
         process.send_signal(signal.SIGTERM)
         # As with Twisted's own reactors: shut down first, then killed by the signal.
@@ -204,11 +207,12 @@ def test_a_site_that_is_served_and_stopped(command: list[str], tmp_path: Path) -
 
 
 @installed
-def test_a_daemon_of_twistd(tmp_path: Path) -> None:
+@everywhere
+def test_a_daemon_of_twistd(python: str, tmp_path: Path) -> None:
     # It is in a child of the process that made the reactor.
     log, pid_file = tmp_path / "daemon.log", tmp_path / "daemon.pid"
     files = [f"--logfile={log}", f"--pidfile={pid_file}"]
-    with tool([*TWISTD, *files, "--reactor=tornado4", *SITE], tmp_path / "out") as process:
+    with tool([python, *TWISTD, *files, "--reactor=tornado4", *SITE], tmp_path / "out") as process:
         assert process.wait(LIMIT) == 0
     daemon = int(pid_file.read_text())
     try:

@@ -11,11 +11,18 @@ import socket
 from functools import cached_property
 from typing import Any
 
-from twisted.internet import _newtls, address, tcp, unix
+from twisted.internet import address, tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.python import log
 
 from tornado4 import _core
+
+_newtls: Any
+try:
+    from twisted.internet import _newtls
+except ImportError:
+    # Without pyOpenSSL Twisted's connections, too, have no `startTLS`.
+    _newtls = None
 
 
 class _Plain:
@@ -58,9 +65,11 @@ class Stream(_core.StreamTransport):
                 return None
         return super()._doWrite()
 
-    def startTLS(self, ctx: Any, normal: bool = True) -> None:
-        """See `ITLSTransport.startTLS`."""
-        _newtls.startTLS(self, ctx, normal, _Plain)
+    if _newtls is not None:
+
+        def startTLS(self, ctx: Any, normal: bool = True) -> None:
+            """See `ITLSTransport.startTLS`."""
+            _newtls.startTLS(self, ctx, normal, _Plain)
 
 
 class _WithoutSocket:
