@@ -81,7 +81,8 @@ PYTEST := TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python $(BIN)/python -m py
 
 .PHONY: test-bare
 test-bare: build $(BARE)/built ## Run what a clean install must be able to do, in one
-	$(PYTEST) -k bare tests/test_bare.py tests/test_demo.py tests/test_plugin.py
+	$(PYTEST) -k bare tests/test_bare.py tests/test_demo.py tests/test_plugin.py \
+		tests/test_readme.py
 
 .PHONY: test-rust
 test-rust: ## Run the unit tests of the core, without an interpreter
