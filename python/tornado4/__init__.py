@@ -6,7 +6,8 @@ the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
 
 Every other module of the installed Tornado has a name here too: `tornado4.web` is
 `tornado.web`, imported when it is first asked for. Type checkers don't see those
-names.
+names. `version` and `version_info` are those of the installed Tornado, for code that
+asks which one it has; ``__version__`` is that of this package.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tornado4 import _alias
 
 if TYPE_CHECKING:
+    from tornado import version as version
+    from tornado import version_info as version_info
+
     from tornado4.platform.asyncio import EventLoop
 
 __all__ = ["__version__", "new_event_loop", "run"]
@@ -29,7 +33,7 @@ _alias.install()
 
 if not TYPE_CHECKING:
     # Hidden, so that a type checker still finds a misspelt name.
-    __getattr__ = _alias.submodule
+    __getattr__ = _alias.attribute
 
 
 def new_event_loop() -> EventLoop:

@@ -27,10 +27,11 @@ else:
     # Loading importlib.abc would double the time that `import tornado4` takes.
     Loader = object
 
-__all__ = ["install", "submodule", "uninstall"]
+__all__ = ["attribute", "install", "uninstall"]
 
 _HERE = "tornado4"
 _THERE = "tornado"
+_VERSIONS = {"version", "version_info"}
 
 
 def install() -> None:
@@ -52,19 +53,22 @@ def uninstall() -> None:
             del sys.modules[name]
 
 
-def submodule(name: str) -> ModuleType:
-    """Import and return the module `name` of this package: its ``__getattr__``.
+def attribute(name: str) -> Any:
+    """Return what this package takes from Tornado: its ``__getattr__``.
 
+    That is Tornado's `version` and `version_info`, or the module `name`, imported.
     Raises `AttributeError` if there is none, or if the name is a private one.
     """
-    full = f"{_HERE}.{name}"
+    wanted = _THERE if name in _VERSIONS else f"{_HERE}.{name}"
     # Private names are what tools probe for: nothing is imported for those.
     if not name.startswith("_"):
         try:
-            return importlib.import_module(full)
+            module = importlib.import_module(wanted)
         except ModuleNotFoundError as error:
-            if error.name != full:
+            if error.name != wanted:
                 raise
+        else:
+            return getattr(module, name) if name in _VERSIONS else module
     raise AttributeError(f"module {_HERE!r} has no attribute {name!r}")
 
 

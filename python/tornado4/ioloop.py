@@ -1,6 +1,8 @@
 """The Tornado face: `IOLoop`, a real Tornado IOLoop on the Rust core.
 
-The names that Tornado's own ``ioloop`` module has beside it are here too.
+The names that Tornado's own ``ioloop`` module has beside it are here too. Tornado 4.5's
+``set_blocking_signal_threshold``, ``set_blocking_log_threshold`` and ``log_stack`` aren't,
+as in Tornado since 5.0: asyncio's debug mode reports callbacks that are slow.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from tornado import gen
 from tornado.ioloop import PeriodicCallback
 from tornado.log import app_log
 from tornado.platform.asyncio import AsyncIOLoop, BaseAsyncIOLoop
-from tornado.util import Configurable
+from tornado.util import Configurable, TimeoutError
 
 from tornado4 import _core
 from tornado4.platform.asyncio import EventLoop
 
-__all__ = ["IOLoop", "PeriodicCallback"]
+__all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
 
 class IOLoop(_core.IOLoop, AsyncIOLoop):

@@ -2,6 +2,10 @@
 
 Everything that isn't the loop itself (streams, TLS, subprocesses, pipes,
 datagrams, executors, ``sock_*``) is inherited from asyncio.
+
+What `tornado.platform.asyncio` provides has a name here too, and is Tornado's own:
+`AsyncIOMainLoop`, `AsyncIOLoop`, `to_asyncio_future` and so on. Tornado is imported when
+one of these is first asked for. Type checkers don't see these names.
 """
 
 from __future__ import annotations
@@ -15,13 +19,33 @@ import threading
 from asyncio import base_events, events, format_helpers
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core
 from tornado4.platform._runner import run
 from tornado4.platform._selector import SelectorView
 
 __all__ = ["EventLoop", "run"]
+
+_TORNADOS = {
+    "AddThreadSelectorEventLoop",
+    "AnyThreadEventLoopPolicy",
+    "AsyncIOLoop",
+    "AsyncIOMainLoop",
+    "BaseAsyncIOLoop",
+    "SelectorThread",
+    "to_asyncio_future",
+    "to_tornado_future",
+}
+
+if not TYPE_CHECKING:
+    # Hidden, so that a type checker still finds a misspelt name.
+
+    def __getattr__(name: str) -> Any:
+        if name in _TORNADOS:
+            return getattr(importlib.import_module("tornado.platform.asyncio"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (
