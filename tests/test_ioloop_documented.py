@@ -206,3 +206,36 @@ def test_handle_callback_exception_is_told_of_everything_that_fails(kind):
     io_loop.start()
     io_loop.close()
     assert reported == [LookupError]
+
+
+SCHEDULING = {
+    "add_callback": lambda io_loop, callback: io_loop.add_callback(callback),
+    "add_callback_from_signal": lambda io_loop, callback: io_loop.add_callback_from_signal(
+        callback
+    ),
+    "spawn_callback": lambda io_loop, callback: io_loop.spawn_callback(callback),
+    "call_later": lambda io_loop, callback: io_loop.call_later(0, callback),
+    "call_at": lambda io_loop, callback: io_loop.call_at(io_loop.time(), callback),
+    "add_timeout": lambda io_loop, callback: io_loop.add_timeout(io_loop.time(), callback),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULING.values(), ids=SCHEDULING)
+def test_a_coroutine_in_the_place_of_its_function(schedule):
+    def scenario(io_loop, trace):
+        async def work(number):
+            trace.append(number)
+
+        coroutine = work(1)
+        with pytest.raises(TypeError) as caught:
+            schedule(io_loop, coroutine)
+        coroutine.close()
+        named = f"the first argument must be callable, got {coroutine!r}: "
+        trace.append(str(caught.value).removeprefix(named))
+        with pytest.raises(TypeError, match=r"^the first argument must be callable, got None$"):
+            schedule(io_loop, None)
+        io_loop.add_callback(work, 2)
+        io_turns(io_loop, 3)
+
+    said = "pass the function itself, and its arguments after it"
+    assert ours_io_loop(scenario) == [said, 2]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import sys
 
@@ -121,6 +122,8 @@ def test_a_closed_io_loop():
         {"servers": [("dns.example", 53)]},
         {"servers": [("", 53)]},
         {"servers": [("fe80::1%1", 53)]},
+        {"servers": [("127.0.0.1", 0)]},
+        {"servers": [("127.0.0.1", 65536)]},
         {"timeout": ()},
         {"timeout": (1, 0)},
         {"timeout": (-1,)},
@@ -131,6 +134,33 @@ def test_a_closed_io_loop():
 def test_options_that_cannot_be_used(options):
     async def main():
         with pytest.raises(ValueError, match=r"name ?server|time-out"):
+            TwistedResolver(**options)
+
+    tornado4.run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"servers": ["192.0.2.1"]}, "(IP address, port) pairs, not '192.0.2.1'"),
+        ({"servers": "192.0.2.1"}, "(IP address, port) pairs, not '192.0.2.1'"),
+        ({"servers": b"192.0.2.1"}, "(IP address, port) pairs, not b'192.0.2.1'"),
+        ({"servers": ("192.0.2.1", 53)}, "(IP address, port) pairs, not '192.0.2.1'"),
+        ({"servers": [("192.0.2.1", "53")]}, "pairs, not ('192.0.2.1', '53')"),
+        ({"servers": [(b"192.0.2.1", 53)]}, "pairs, not (b'192.0.2.1', 53)"),
+        ({"servers": [("::1", 53, 0, 0)]}, "pairs, not ('::1', 53, 0, 0)"),
+        ({"servers": [("127.0.0.1", 53), None]}, "pairs, not None"),
+        ({"servers": 53}, "pairs, not 53"),
+        ({"timeout": 5}, "a sequence of seconds such as (1, 3), not 5"),
+        ({"timeout": None}, "a sequence of seconds such as (1, 3), not None"),
+        ({"timeout": "5"}, "a sequence of seconds such as (1, 3), not '5'"),
+        ({"timeout": (1, "3")}, "numbers of seconds: (1, '3')"),
+    ],
+    ids=str,
+)
+def test_options_of_another_type(options, said):
+    async def main():
+        with pytest.raises(TypeError, match=f"{re.escape(said)}$"):
             TwistedResolver(**options)
 
     tornado4.run(main())

@@ -53,6 +53,17 @@ def test_a_family_that_does_not_fit_the_literal(host, family):
 # Names
 
 
+@pytest.mark.parametrize("host", [None, 3, b"localhost", ["localhost"]], ids=str)
+def test_a_host_that_is_no_string(host):
+    async def use(resolver):
+        future = resolver.resolve(host, 80)
+        with pytest.raises(TypeError) as caught:
+            await future
+        return str(caught.value)
+
+    assert without_server(use) == f"a host's name is a string, not {host!r}"
+
+
 def test_a_host_that_cannot_be_resolved_is_an_os_error(server):
     async def use(resolver):
         with pytest.raises(IOError, match=r"nowhere\.test") as caught:

@@ -136,10 +136,18 @@ impl IOLoop {
 
 /// Tornado finds out when it binds the arguments, which is at once.
 fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
-    if callback.bind(py).is_callable() {
+    let callback = callback.bind(py);
+    if callback.is_callable() {
         return Ok(());
     }
-    Err(PyTypeError::new_err("the first argument must be callable"))
+    let mut message = format!(
+        "the first argument must be callable, got {}",
+        callback.repr()?
+    );
+    if imports::is_coroutine(callback)? {
+        message.push_str(": pass the function itself, and its arguments after it");
+    }
+    Err(PyTypeError::new_err(message))
 }
 
 #[pymethods]

@@ -49,7 +49,7 @@ class Client(_Resolver):  # type: ignore[misc]
         super().__init__(
             # Given both, the library asks the servers of both.
             resolv=resolvconf if servers is None else None,
-            servers=None if servers is None else [_server(*server) for server in servers],
+            servers=None if servers is None else _servers(servers),
             timeout=tuple(timeout),
             reactor=reactor,
         )
@@ -227,6 +227,23 @@ def _whole(message: dns.Message) -> dns.Message:
     # A server that calls it too long even so would be asked again and again.
     message.trunc = 0
     return message
+
+
+def _servers(servers: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the addresses that somebody has passed; see `_server`.
+
+    Raises `TypeError` for what are no pairs, `ValueError` for a port that is none.
+    """
+    # A text is iterable too, and would be taken to pieces.
+    text = isinstance(servers, (str, bytes))
+    given: list[Any] = list(servers) if isinstance(servers, Iterable) and not text else [servers]
+    for server in given:
+        pair = server if isinstance(server, (tuple, list)) else ()
+        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], int):
+            raise TypeError(f"name servers are (IP address, port) pairs, not {server!r}")
+        if not 0 < pair[1] < 65536:
+            raise ValueError(f"not the port of a name server: {pair[1]!r}")
+    return [_server(host, port) for host, port in given]
 
 
 def _server(host: str, port: int) -> tuple[str, int]:

@@ -63,16 +63,15 @@ class TwistedResolver(Resolver):
         changed. All servers are asked in order, each for ``timeout[0]`` seconds,
         then all for ``timeout[1]`` and so on.
 
-        Raises `TypeError` for what is no IOLoop, `RuntimeError` for one that is
-        closed, `ValueError` for servers or time-outs that can't be used.
+        Raises `TypeError` for what is no IOLoop, are no pairs or is no sequence,
+        `RuntimeError` for an IOLoop that is closed, `ValueError` for servers or
+        time-outs that can't be used.
         """
         # Imported by whoever makes one, and not by everybody who imports the reactor.
         from tornado4.platform.twisted._dns_client import Client
         from tornado4.platform.twisted._names import Names
 
-        timeout = tuple(timeout)
-        if not timeout or not all(seconds > 0 for seconds in timeout):
-            raise ValueError(f"not a sequence of positive time-outs: {timeout!r}")
+        timeout = _timeouts(timeout)
         loop, self.io_loop = loops_of(IOLoop.current() if io_loop is None else io_loop)
         if self.io_loop is None:
             raise TypeError(f"not an IOLoop: {io_loop!r}")
@@ -112,6 +111,8 @@ class TwistedResolver(Resolver):
           sense; or the resolver is closed;
         * ``EAI_FAMILY``: ``family`` is not one of ``AF_UNSPEC``, ``AF_INET`` and
           ``AF_INET6``.
+
+        It is a `TypeError` if ``host`` is no string.
         """
         future: asyncio.Future[list[tuple[int, Any]]]
         future = self.io_loop.asyncio_loop.create_future()
@@ -148,10 +149,26 @@ class TwistedResolver(Resolver):
         ]
 
 
+# Arguments
+
+
+def _timeouts(timeout: Iterable[float]) -> tuple[float, ...]:
+    if isinstance(timeout, (str, bytes)) or not isinstance(timeout, Iterable):
+        raise TypeError(f"time-outs are a sequence of seconds such as (1, 3), not {timeout!r}")
+    timeouts = tuple(timeout)
+    if not all(isinstance(seconds, (int, float)) for seconds in timeouts):
+        raise TypeError(f"time-outs are numbers of seconds: {timeouts!r}")
+    if not timeouts or not all(seconds > 0 for seconds in timeouts):
+        raise ValueError(f"not a sequence of positive time-outs: {timeouts!r}")
+    return timeouts
+
+
 # Names
 
 
 def _encoded(host: str) -> bytes:
+    if not isinstance(host, str):
+        raise TypeError(f"a host's name is a string, not {host!r}")
     try:
         return host.encode("idna").removesuffix(b".")
     except UnicodeError as error:
