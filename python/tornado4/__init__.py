@@ -54,6 +54,8 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     closed at the end. When a reactor was installed by
     `tornado4.platform.twisted.install`, its loop is the one that runs: the
     reactor starts with it, and is shut down at the end.
+
+    Raises `RuntimeError` if a loop runs in this thread; the coroutine is closed then.
     """
     from tornado4.platform.asyncio import run
 

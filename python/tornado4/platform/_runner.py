@@ -41,6 +41,12 @@ def run_on(
     debug: bool | None = None,
 ) -> _T:
     """Run a coroutine as `asyncio.run` does, on a loop of this factory."""
+    if asyncio._get_running_loop() is not None:
+        # Before a Runner is there: its end would hide this error behind others.
+        if asyncio.iscoroutine(main):
+            # Python would say, too, that it was never awaited.
+            main.close()
+        raise RuntimeError("tornado4.run() cannot be called from a running event loop")
     if sys.version_info >= (3, 11):
         with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
             return runner.run(main)
@@ -53,8 +59,6 @@ def _run_without_runner(
     debug: bool | None,
 ) -> _T:
     # Python 3.10 has no Runner, and its asyncio.run takes no loop.
-    if asyncio._get_running_loop() is not None:
-        raise RuntimeError("tornado4.run() cannot be called from a running event loop")
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}")
     loop = loop_factory()
