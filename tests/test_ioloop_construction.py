@@ -113,7 +113,7 @@ def test_made_current_it_is_found(ours):
     io_loop = ours()
     try:
         assert tornado.ioloop.IOLoop.current() is io_loop
-        assert asyncio.get_event_loop_policy().get_event_loop() is io_loop.asyncio_loop
+        assert asyncio.get_event_loop() is io_loop.asyncio_loop
     finally:
         asyncio.set_event_loop(None)
         io_loop.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import sys
 import threading
@@ -174,7 +175,7 @@ class ReactorEventLoop(EventLoop):
         self, sig: int, callback: Any, *args: Any
     ) -> None:
         """Add a signal handler; see `asyncio.loop.add_signal_handler`."""
-        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+        if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
         self._check_signal(sig)  # type: ignore[attr-defined]
         self._check_closed()
