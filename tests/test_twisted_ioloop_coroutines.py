@@ -121,3 +121,15 @@ def test_signal_handlers_beside_spawn_process(io_loop, reactor):
     io_loop.run_sync(main, timeout=LIMIT)
     assert seen == [b"child\n", True] * 2
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_a_coroutine_is_no_signal_handler(io_loop):
+    async def work():
+        pass
+
+    coroutine = work()
+    for bad in work, coroutine:
+        with pytest.raises(TypeError, match=r"^coroutines cannot be used with add_signal_handler"):
+            io_loop.asyncio_loop.add_signal_handler(signal.SIGUSR1, bad)
+    coroutine.close()
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
