@@ -36,13 +36,13 @@ $(VENV)/installed: $(WHEEL)/built
 	touch $@
 
 $(VENV)/built: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[test]"
+	$(BIN)/python -m pip install "$$(echo $(WHEEL)/*.whl)[test]"
 	touch $@
 
 $(OLDEST)/built: $(WHEEL)/built
 	test -e $(OLDEST) || $(BIN)/python -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
-	$(OLDEST)/bin/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[test]" \
+	$(OLDEST)/bin/python -m pip install "$$(echo $(WHEEL)/*.whl)[test]" \
 		twisted==23.10.0 tornado==6.4
 	touch $@
 
