@@ -57,7 +57,7 @@ def canonical(name: str) -> str:
 def test_every_module_can_be_imported(python: str) -> None:
     code = """
 import importlib, pkgutil, tornado4, warnings
-warnings.simplefilter("error")
+warnings.filterwarnings("error", module="tornado4")
 for found in pkgutil.walk_packages(tornado4.__path__, "tornado4."):
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
