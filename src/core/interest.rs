@@ -2,13 +2,14 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
-/// The directions in which a descriptor is watched. Errors and hang-ups are
-/// always reported, so an empty interest still has a meaning.
+/// The directions in which a descriptor is watched. Errors and hang-ups are reported
+/// beside them, unasked. An empty interest keeps a descriptor's place in the poll, where
+/// changing it tells whether it still is the one that was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest(u8);
 
 impl Interest {
-    /// Errors and hang-ups only.
+    /// Nothing.
     pub const NONE: Interest = Interest(0);
     /// Input can be read.
     pub const READABLE: Interest = Interest(1);
@@ -74,6 +75,12 @@ impl Readiness {
     #[must_use]
     pub fn without_writable(self) -> Readiness {
         Readiness(self.0 & !Self::WRITABLE.0)
+    }
+
+    /// Whether there was a hang-up.
+    #[must_use]
+    pub fn is_hung_up(self) -> bool {
+        self.0 & Self::HANGUP.0 != 0
     }
 
     /// Whether there was an error or a hang-up.

@@ -30,7 +30,8 @@ pub enum Role {
     Read,
     /// Output.
     Write,
-    /// Errors and hang-ups, whatever else is watched.
+    /// Errors and hang-ups, beside the directions that are watched. Alone, it keeps the
+    /// watcher and is told nothing.
     Error,
 }
 
@@ -41,7 +42,7 @@ pub struct Watchers<T> {
     pub read: Option<T>,
     /// Waits for output.
     pub write: Option<T>,
-    /// Waits for errors and hang-ups.
+    /// Learns of errors and hang-ups; see `Role::Error`.
     pub error: Option<T>,
 }
 

@@ -86,20 +86,32 @@ fn errors_are_those_of_the_system() {
 }
 
 #[test]
-fn a_hang_up_is_reported_without_any_interest() {
+fn a_hang_up_that_nobody_asks_about_is_no_spin() {
     let poller = Poller::new().expect("a poller");
     let (socket, peer) = pair();
     let silent = Watch {
         interest: Interest::NONE,
         ..watch(&socket, 1, Trigger::Level)
     };
-    poller.backend().add(silent).expect("add");
+    let backend = poller.backend();
+    backend.add(silent).expect("add");
     assert!(poll(&poller).is_empty());
     drop(peer);
-    let events = poll(&poller);
-    assert_eq!(events.len(), 1);
-    assert!(events.iter().all(|event| event.readiness.is_disconnected()));
-    assert!(events.iter().all(|event| !event.readiness.is_readable()));
+    let once = poll(&poller);
+    assert!(once.iter().all(|event| !event.readiness.is_readable()));
+    assert!(poll(&poller).is_empty(), "told once, if at all");
+
+    let level = watch(&socket, 1, Trigger::Level);
+    backend.modify(level, Interest::NONE).expect("modify");
+    for _ in 0..2 {
+        let events = poll(&poller);
+        assert_eq!(events.len(), 1);
+        assert!(events.iter().all(|event| event.readiness.is_hung_up()));
+        assert!(events.iter().all(|event| event.readiness.is_readable()));
+    }
+    backend.modify(silent, Interest::READABLE).expect("modify");
+    poll(&poller);
+    assert!(poll(&poller).is_empty(), "and no more after that");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! number, so that a descriptor closed while a duplicate lives keeps firing
 //! and can't be removed any more; `EPOLLERR` and `EPOLLHUP` are always
 //! reported; regular files and directories are refused with `EPERM`.
+//! With an empty interest a level would report a hang-up without end to nobody who could
+//! see to it, so that is an edge: it is told once, if at all.
 //! `EPOLLRDHUP` isn't asked for with a level: without it mio's `is_read_closed`
 //! means `EPOLLHUP` and nothing else. With an edge it is, and `EPOLLPRI` too: without
 //! them, a read from a stream that isn't full has left nothing.
@@ -40,7 +42,9 @@ fn events(interest: Interest, trigger: Trigger) -> u32 {
     if interest.is_writable() {
         events |= libc::EPOLLOUT;
     }
-    if trigger == Trigger::Edge {
+    if interest == Interest::NONE {
+        events |= libc::EPOLLET;
+    } else if trigger == Trigger::Edge {
         events |= libc::EPOLLET | libc::EPOLLRDHUP | libc::EPOLLPRI;
     }
     events.cast_unsigned()

@@ -9,7 +9,8 @@
 //! A backend's duties:
 //! * report errors as the operating system gives them, `EEXIST` and `ENOENT`
 //!   included: the registrations rely on them;
-//! * watch errors and hang-ups even with an empty interest, where it can.
+//! * report errors and hang-ups of a descriptor that is watched in any direction. With an
+//!   empty interest they may be reported, but not again and again.
 
 use std::io;
 use std::os::fd::RawFd;

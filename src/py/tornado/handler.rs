@@ -33,8 +33,8 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// The places that a mask of events stands for, and the others. Errors
-    /// are always watched.
+    /// The places that a mask of events stands for, and the others. The one for
+    /// errors is always taken: it keeps a handler that watches no direction.
     pub fn roles(events: u32) -> (Vec<Role>, Vec<Role>) {
         let mut roles = vec![Role::Error];
         let mut others = Vec::new();
@@ -53,10 +53,14 @@ impl Handler {
         self.file.is(object)
     }
 
-    /// Calls the handler once with everything that its descriptor is ready
-    /// for. A disconnection makes every watched direction ready; it is shown
-    /// as an error only when there is nothing left to read, because Tornado's
-    /// streams close on an error.
+    /// Calls the handler once with everything that its descriptor is ready for. An
+    /// error or a hang-up makes every watched direction ready, and a handler that watches
+    /// none isn't called, as in Tornado 6: whoever reads or writes learns the rest.
+    ///
+    /// Tornado's streams close on `ERROR`, whatever they have left to read. So it is shown
+    /// only to one that reads, when the peer has hung up and no input is left: then the
+    /// read ends the stream anyway. An error alone may be no end at all (an ICMP message,
+    /// a time stamp of the network card).
     ///
     /// # Errors
     /// `KeyboardInterrupt` and `SystemExit`.
@@ -78,7 +82,7 @@ impl Handler {
         if watches(Role::Write) && (readiness.is_writable() || disconnected) {
             events |= WRITE;
         }
-        if disconnected && !readiness.is_readable() {
+        if events & READ != 0 && readiness.is_hung_up() && !readiness.is_readable() {
             events |= ERROR;
         }
         if events == 0 {

@@ -175,7 +175,9 @@ impl IOLoop {
     ///
     /// fd is a descriptor or an object with fileno() and close(), and is given
     /// back as it is; events is a bitwise or of READ, WRITE and ERROR, and one
-    /// call carries all that fd is ready for. Level-triggered. Raises
+    /// call carries all that fd is ready for. Level-triggered. An error or a
+    /// hang-up makes fd ready for whatever of READ and WRITE is asked for;
+    /// ERROR comes with READ alone, at a hang-up with no input left. Raises
     /// ValueError if fd has a handler, OSError if fd can't be watched,
     /// RuntimeError when the loop is closed. Follows the documentation of
     /// Tornado 4.5.
