@@ -75,7 +75,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
     def __init__(self, selector: object = None) -> None:
         # The Tornado face stands above this one, so it is named and not
         # imported; it must be there before Tornado asks for this loop's IOLoop.
-        importlib.import_module("tornado4.ioloop")
+        importlib.import_module("tornado4._io_loop")
         self._at_start: list[Callable[[], object]] = []
         self._at_close: list[Callable[[], object]] = []
         self._at_shutdown: list[Callable[[], Awaitable[object]]] = []

@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from tornado4 import _core
-from tornado4.ioloop import asyncio_loop_of_thread
+from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._futures import DeferredFuture, DeferredWait, without_this_frame
 

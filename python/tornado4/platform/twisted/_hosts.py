@@ -11,7 +11,7 @@ import tornado.ioloop
 from twisted.internet._signals import SignalHandling
 
 from tornado4 import _core
-from tornado4.ioloop import IOLoop
+from tornado4._io_loop import IOLoop
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds

@@ -7,14 +7,17 @@ import sys
 from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 
+from tornado4._io_loop import ask_for_ours
 from tornado4.platform._runner import prefer
+from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._reactor import TornadoReactor
 
 
 def install(io_loop: object = None, *, restartable: bool = False) -> TornadoReactor:
     """Install a `TornadoReactor` as Twisted's global reactor and return it.
 
-    ``io_loop`` and ``restartable`` are as for `TornadoReactor`. Raises
+    ``io_loop`` and ``restartable`` are as for `TornadoReactor`. On a loop of ours, it is
+    also ours that Tornado makes from then on for a thread that has none. Raises
     Twisted's `ReactorAlreadyInstalledError` if there is a global reactor.
     Follows the documentation of Tornado 4.5.
     """
@@ -22,6 +25,8 @@ def install(io_loop: object = None, *, restartable: bool = False) -> TornadoReac
     reactor = TornadoReactor(io_loop, restartable=restartable)
     installReactor(reactor)
     prefer(reactor._asyncioEventloop)
+    if isinstance(reactor._asyncioEventloop, EventLoop):
+        ask_for_ours()
     return reactor
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import tornado.ioloop
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 
-from tornado4.ioloop import IOLoop
+from tornado4._io_loop import IOLoop
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._reactor_loop import ReactorEventLoop
 

@@ -15,7 +15,7 @@ from tornado.netutil import Resolver
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tornado4.ioloop import IOLoop
+from tornado4._io_loop import IOLoop
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._hosts import loops_of
 from tornado4.platform.twisted._reactor import TornadoReactor

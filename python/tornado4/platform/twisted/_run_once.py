@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.main import installReactor
 from twisted.python import threadable
 
-from tornado4.ioloop import IOLoop, asyncio_loop_of_thread
+from tornado4._io_loop import IOLoop
 from tornado4.platform._runner import run_on
+from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.twisted._install import check_not_installed
 from tornado4.platform.twisted._reactor import TornadoReactor
 

@@ -1,0 +1,364 @@
+"""`IOLoop`, a real Tornado IOLoop on the Rust core; and which IOLoop is current.
+
+This is what the other faces import: only a program that imports `tornado4.ioloop`
+itself has asked for our loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import tornado.ioloop
+from tornado import gen
+from tornado.log import app_log
+from tornado.platform.asyncio import AsyncIOLoop, BaseAsyncIOLoop
+from tornado.util import Configurable
+
+from tornado4 import _core
+from tornado4.platform._thread import asyncio_loop_of_thread
+from tornado4.platform.asyncio import EventLoop
+
+__all__ = ["IOLoop", "ask_for_ours"]
+
+
+class IOLoop(_core.IOLoop, AsyncIOLoop):
+    """An I/O event loop, as Tornado 4.5 documents it, for Tornado 6.
+
+    Made directly, as a subclass, or through
+    ``tornado.ioloop.IOLoop.configure("tornado4.ioloop.IOLoop")``.
+    `tornado.ioloop.IOLoop.current` returns one whenever the running asyncio
+    loop is a `tornado4.platform.asyncio.EventLoop`.
+
+    ``make_current`` is as in Tornado 4.5: by default the loop becomes the
+    thread's current one if there is none, True makes it the current one, False
+    doesn't. ``asyncio_loop`` is the `EventLoop` to run on, a new one by default.
+    """
+
+    __module__ = "tornado4.ioloop"
+
+    _instance: Any = None
+    _instance_lock = threading.RLock()
+    _thread = threading.local()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Tornado's factory makes its instances with object.__new__, which
+        # refuses a native base; the rest of it is as there.
+        impl: type[Configurable] = cls
+        if cls is IOLoop:
+            impl = cls.configured_class()
+            kwargs = {**(cls._save_configuration()[1] or {}), **kwargs}
+        if not issubclass(impl, _core.IOLoop):
+            return impl(*args, **kwargs)
+        self = _core.IOLoop.__new__(impl)
+        self.initialize(*args, **kwargs)  # type: ignore[attr-defined]
+        return self
+
+    @classmethod
+    def configurable_base(cls) -> type[Configurable]:
+        """Return the base of the classes that can be configured: this one."""
+        return IOLoop
+
+    @classmethod
+    def configurable_default(cls) -> type[Configurable]:
+        """Return the class that is used when none is configured: this one."""
+        return IOLoop
+
+    def initialize(  # type: ignore[override]
+        self,
+        make_current: bool | None = None,
+        asyncio_loop: EventLoop | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Set the loop up; a subclass extends this and not ``__init__``.
+
+        Raises `TypeError` for an ``asyncio_loop`` that isn't an `EventLoop`,
+        `RuntimeError` for one that is closed or has an IOLoop.
+        """
+        if asyncio_loop is not None and not isinstance(asyncio_loop, EventLoop):
+            raise TypeError(f"not a tornado4 event loop: {asyncio_loop!r}")
+        if asyncio_loop is not None:
+            asyncio_loop._check_closed()
+        if make_current is None:
+            make_current = IOLoop.current(instance=False) is None
+        self.is_current = False
+        loop = asyncio_loop if asyncio_loop is not None else EventLoop()
+        try:
+            BaseAsyncIOLoop.initialize(self, loop, make_current=make_current, **kwargs)
+        except Exception:
+            if loop is not asyncio_loop:
+                loop.close()
+            raise
+        self._bind(loop, type(self).time is not tornado.ioloop.IOLoop.time)
+
+    # Running
+
+    def start(self) -> None:
+        """Run until `stop` is called. If it was called before, return at once.
+
+        The loop is the thread's current one while it runs.
+        """
+        self.asyncio_loop.run_forever()
+
+    def stop(self) -> None:
+        """Stop the loop after the turn that is under way.
+
+        If it doesn't run, the next `start` returns at once.
+        """
+        self.asyncio_loop.stop()
+
+    def close(self, all_fds: bool = False) -> None:
+        """Close the loop and free what it holds.
+
+        With ``all_fds`` every descriptor that has a handler is closed too.
+        Raises `RuntimeError` if the loop hasn't stopped; idempotent.
+        """
+        if self.asyncio_loop.is_running():
+            raise RuntimeError("Cannot close a running IOLoop: stop it first")
+        self.closing = True
+        self._let_go(all_fds)
+        # Before the loop is closed: Tornado drops closed ones on its own.
+        tornado.ioloop.IOLoop._ioloop_for_asyncio.pop(self.asyncio_loop, None)
+        self.asyncio_loop.close()
+
+    def _let_go(self, all_fds: bool) -> None:
+        """Remove the handlers, close what they were for if asked, be current no more."""
+        files = self._remove_handlers()
+        if all_fds:
+            for file in files:
+                self.close_fd(file)
+        if self.is_current:
+            self._clear_current_hook()
+
+    # The current loop, and the one instance
+
+    def make_current(self) -> None:
+        """Make this the thread's current IOLoop, and its asyncio loop too."""
+        self._make_current()
+
+    def _make_current(self) -> None:
+        if not self.is_current:
+            self.old_asyncio = asyncio_loop_of_thread()
+            self.is_current = True
+        IOLoop._thread.current = self
+        asyncio.set_event_loop(self.asyncio_loop)
+
+    def _clear_current_hook(self) -> None:
+        if self.is_current:
+            self.is_current = False
+            if getattr(IOLoop._thread, "current", None) is self:
+                del IOLoop._thread.current
+            asyncio.set_event_loop(self.old_asyncio)
+            self.old_asyncio = None  # type: ignore[assignment]
+
+    @staticmethod
+    def clear_current() -> None:
+        """Make no IOLoop the thread's current one."""
+        current = IOLoop.current(instance=False)
+        if current is not None:
+            current._clear_current_hook()
+
+    @staticmethod
+    def current(instance: bool = True) -> Any:
+        """Return the thread's current IOLoop, which may be one of Tornado's own.
+
+        The one that runs, or else that of the asyncio loop which was set for the thread,
+        or else the one that was made current. If there is none: that of
+        `IOLoop.instance`, or None unless ``instance`` is true.
+        """
+        current = IOLoop._found(instance)
+        return IOLoop.instance() if current is None and instance else current
+
+    @staticmethod
+    def _found(instance: bool) -> Any:
+        """Return the current IOLoop; with ``instance``, an asyncio loop is given one."""
+        loop = asyncio_loop()
+        if loop is not None:
+            found = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(loop)
+            if found is None and instance:
+                found = _current_of_tornado()
+            if found is not None:
+                return found
+        current = getattr(IOLoop._thread, "current", None)
+        if current is None or current.asyncio_loop.is_closed():
+            return None
+        return current
+
+    @staticmethod
+    def instance() -> Any:
+        """Return the process's global IOLoop, made when first asked for.
+
+        Any thread may ask; use it to reach the main loop from another thread. If the
+        main thread is the first to ask, it is the one that is current there.
+        """
+        with IOLoop._instance_lock:
+            instance = IOLoop._instance
+            if instance is None or instance.asyncio_loop.is_closed():
+                instance = IOLoop._instance = _current_of_main_thread() or _made()
+            return instance
+
+    @staticmethod
+    def initialized() -> bool:
+        """Tell whether there is a global instance."""
+        return IOLoop._instance is not None
+
+    def install(self) -> None:
+        """Make this the global instance, and the thread's current IOLoop."""
+        with IOLoop._instance_lock:
+            IOLoop._instance = self
+        self._make_current()
+
+    @staticmethod
+    def clear_instance() -> None:
+        """Forget the global instance."""
+        with IOLoop._instance_lock:
+            IOLoop._instance = None
+
+    # Reports
+
+    def handle_callback_exception(self, callback: Callable[..., object] | None) -> None:
+        """Report an exception of a callback; `sys.exc_info` has it.
+
+        A subclass may override this. By default it is logged.
+        """
+        app_log.error("Exception in callback %r", callback, exc_info=True)
+
+    def _run_callback(self, callback: Callable[[], Any]) -> None:
+        # What Tornado itself calls through, such as `add_future`.
+        try:
+            result = callback()
+            if result is not None:
+                self._callback_returned(result)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            self.handle_callback_exception(callback)
+
+    # Called by the native side
+
+    def _callback_returned(self, result: object) -> None:
+        try:
+            future = gen.convert_yielded(result)  # type: ignore[arg-type]
+        except gen.BadYieldError:
+            # Anything may be passed to add_callback, whatever it returns.
+            return
+        self.add_future(future, self._discard_future_result)
+
+    def _callback_failed(
+        self,
+        call: tuple[Callable[..., object], tuple[Any, ...], dict[str, Any] | None],
+        exception: BaseException,
+    ) -> None:
+        if isinstance(exception, asyncio.CancelledError):
+            return
+        callback, args, kwargs = call
+        try:
+            raise exception
+        except BaseException:
+            self.handle_callback_exception(functools.partial(callback, *args, **(kwargs or {})))
+
+    def _handler_failed(
+        self, handler: Callable[..., object], file: object, exception: BaseException
+    ) -> None:
+        if isinstance(exception, OSError) and exception.errno == errno.EPIPE:
+            # The client has gone; Tornado 4.5 says nothing either.
+            return
+        try:
+            raise exception
+        except BaseException:
+            call = functools.partial(handler, file) if callable(handler) else handler
+            self.handle_callback_exception(call)
+
+
+def _made(make_current: bool | None = None) -> Any:
+    """Make an IOLoop: of the class that Tornado is configured with, if that is ours."""
+    factory = tornado.ioloop.IOLoop if _is_configured() else IOLoop
+    return factory(make_current=make_current)
+
+
+def _current_of_main_thread() -> Any:
+    main = threading.current_thread() is threading.main_thread()
+    return IOLoop._found(True) if main else None
+
+
+def asyncio_loop() -> Any:
+    """Return the asyncio loop that runs in this thread, or that was set and is open."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        loop = asyncio_loop_of_thread()
+    return None if loop is None or loop.is_closed() else loop
+
+
+# Tornado's map from asyncio loops to IOLoops, and its current one
+
+
+class _IOLoops(dict[asyncio.AbstractEventLoop, tornado.ioloop.IOLoop]):
+    """Tornado's map from asyncio loops to IOLoops.
+
+    For one of our asyncio loops an IOLoop is made when Tornado first asks.
+    """
+
+    def __missing__(self, loop: asyncio.AbstractEventLoop) -> tornado.ioloop.IOLoop:
+        if isinstance(loop, EventLoop) and not loop.is_closed():
+            made: tornado.ioloop.IOLoop = IOLoop(make_current=False, asyncio_loop=loop)
+            return made
+        raise KeyError(loop)
+
+
+tornado.ioloop.IOLoop._ioloop_for_asyncio = _IOLoops(tornado.ioloop.IOLoop._ioloop_for_asyncio)
+
+
+# Whether the program has asked for our loop by name.
+_asked = False
+
+_current_of_tornado = tornado.ioloop.IOLoop.current
+
+
+def ask_for_ours() -> None:
+    """Have Tornado use our loops from now on, where it needs one and there is none.
+
+    Called for whoever names our loop: imports `tornado4.ioloop`, which
+    ``IOLoop.configure("tornado4.ioloop.IOLoop")`` does too, or installs our reactor.
+    """
+    global _asked
+    _asked = True
+
+
+def _is_configured() -> bool:
+    """Tell whether Tornado is configured with a class of ours."""
+    configured = tornado.ioloop.IOLoop._save_configuration()[0]
+    return configured is not None and issubclass(configured, _core.IOLoop)
+
+
+@functools.wraps(_current_of_tornado)
+def _current(instance: bool = True) -> Any:
+    # The one that runs, first: this is asked for all the time.
+    running = asyncio._get_running_loop()
+    if running is not None:
+        found = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(running)
+        return _current_of_tornado(instance) if found is None else found
+    if not (_asked or _is_configured()) or asyncio_loop() is not None:
+        return _current_of_tornado(instance)
+    # Here asyncio would make a stock loop, and Tornado an IOLoop for it.
+    current = IOLoop._found(instance)
+    if current is None and instance:
+        current = _made_for_thread()
+    if current is not None and instance:
+        current._make_current()
+    return current
+
+
+def _made_for_thread() -> Any:
+    # Tornado 4.5 had one loop for all threads, today's has one for each.
+    if threading.current_thread() is threading.main_thread():
+        instance = IOLoop.instance()
+        if not instance.asyncio_loop.is_running():
+            return instance
+    return _made(make_current=True)
+
+
+tornado.ioloop.IOLoop.current = staticmethod(_current)  # type: ignore[method-assign]
