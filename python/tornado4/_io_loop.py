@@ -20,6 +20,7 @@ from tornado.platform.asyncio import AsyncIOLoop, BaseAsyncIOLoop
 from tornado.util import Configurable
 
 from tornado4 import _core
+from tornado4.platform import _forgotten
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
@@ -145,11 +146,13 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
             self.old_asyncio = asyncio_loop_of_thread()
             self.is_current = True
         IOLoop._thread.current = self
+        self.asyncio_loop._is_set = True  # type: ignore[attr-defined]
         asyncio.set_event_loop(self.asyncio_loop)
 
     def _clear_current_hook(self) -> None:
         if self.is_current:
             self.is_current = False
+            self.asyncio_loop._is_set = False  # type: ignore[attr-defined]
             if getattr(IOLoop._thread, "current", None) is self:
                 del IOLoop._thread.current
             asyncio.set_event_loop(self.old_asyncio)
@@ -340,7 +343,11 @@ def _current(instance: bool = True) -> Any:
     running = asyncio._get_running_loop()
     if running is not None:
         found = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(running)
-        return _current_of_tornado(instance) if found is None else found
+        if found is None:
+            if not isinstance(running, EventLoop):
+                _forgotten.runs(running)
+            found = _current_of_tornado(instance)
+        return found
     if not (_asked or _is_configured()) or asyncio_loop() is not None:
         return _current_of_tornado(instance)
     # Here asyncio would make a stock loop, and Tornado an IOLoop for it.

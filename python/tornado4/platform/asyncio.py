@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core
+from tornado4.platform import _forgotten
 from tornado4.platform._runner import run
 from tornado4.platform._selector import SelectorView
 
@@ -85,6 +86,11 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._wakes = False
         self._iterates = False
         self._iterate_limit: float | None = None
+        # What `_forgotten` asks about: the thread that made it, whether it has been that
+        # thread's current loop since, and has run.
+        self._made_in = threading.get_ident()
+        self._is_set = False
+        self._has_run = False
         self._set_own_clock(type(self).time is not EventLoop.time)
         try:
             super().__init__(SelectorView(self))  # type: ignore[arg-type]
@@ -92,6 +98,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             # Without descriptors left. There is no loop to be closed by anyone.
             self._release()
             raise
+        _forgotten.made(self)
 
     # Running
 
@@ -105,6 +112,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # loop that runs when they refuse to run it again.
         self._check_closed()
         self._check_running()  # type: ignore[attr-defined]
+        self._has_run = True
+        _forgotten.runs(self)
         if not self._iterates:
             self._queue_starts()
         with self._signals_wake():

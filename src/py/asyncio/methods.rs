@@ -258,6 +258,13 @@ impl EventLoop {
         Ok(self.poller()?.as_raw_fd())
     }
 
+    /// Whether anything is scheduled, or more descriptors are watched than these.
+    fn _has_work(&self, internal_fds: usize) -> bool {
+        !self.calls.is_empty()
+            || self.next_deadline().is_some()
+            || self.with_registrations(|all| all.iter().nth(internal_fds).is_some())
+    }
+
     /// Tell whether time() is a subclass's own clock.
     fn _set_own_clock(&self, own_clock: bool) {
         self.own_clock.store(own_clock, Ordering::Relaxed);

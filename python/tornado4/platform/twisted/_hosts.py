@@ -12,6 +12,7 @@ from twisted.internet._signals import SignalHandling
 
 from tornado4 import _core
 from tornado4._io_loop import IOLoop
+from tornado4.platform import _forgotten
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds
@@ -89,6 +90,7 @@ class ForeignLoop:
         self._starting = self.asyncio_loop.call_soon(self._started)
 
     def _started(self) -> None:
+        _forgotten.runs(self.asyncio_loop)
         start, self._start = self._start, None
         if start is not None:
             start()

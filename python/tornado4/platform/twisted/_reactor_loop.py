@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from tornado4.platform import _forgotten
 from tornado4.platform._guest import Guest
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds
@@ -119,6 +120,7 @@ class ReactorEventLoop(EventLoop):
 
     def _begin(self) -> None:
         """The reactor has started."""
+        _forgotten.runs(self)
         self._queue_starts()
         for sig in self._signal_handlers:
             # The reactor has its own for some signals.
@@ -150,6 +152,7 @@ class ReactorEventLoop(EventLoop):
         """Be the running asyncio loop, whichever was it before."""
         loop, thread, hooks = events._get_running_loop(), self._thread_id, sys.get_asyncgen_hooks()
         self._thread_id = threading.get_ident()
+        self._has_run = True
         sys.set_asyncgen_hooks(
             firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
             finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
