@@ -109,6 +109,48 @@ def test_configure(ours, configuration, by_name):
         io_loop.close()
 
 
+@pytest.mark.parametrize("directly", [True, False])
+@pytest.mark.parametrize("make_current", [True, False, None])
+def test_for_a_foreign_asyncio_loop_it_is_tornados_own(ours, configuration, directly, make_current):
+    tornado.ioloop.IOLoop.configure(ours)
+    make = ours if directly else tornado.ioloop.IOLoop
+    arguments = {} if make_current is None else {"make_current": make_current}
+    asyncio.set_event_loop(None)
+    loop = asyncio.SelectorEventLoop()
+    io_loop = make(asyncio_loop=loop, **arguments)
+    try:
+        assert type(io_loop) is AsyncIOLoop
+        assert io_loop.asyncio_loop is loop
+        assert io_loop.run_sync(current) is io_loop
+        is_current = make_current is not False
+        assert (tornado.ioloop.IOLoop.current(instance=False) is io_loop) == is_current
+        with pytest.raises(RuntimeError, match="already associated"):
+            make(asyncio_loop=loop, make_current=False)
+        second = make(asyncio_loop=asyncio.SelectorEventLoop())
+        try:
+            # There is one already, or else it becomes the current one.
+            found = tornado.ioloop.IOLoop.current(instance=False)
+            assert found is (io_loop if is_current else second)
+        finally:
+            second.close()
+    finally:
+        io_loop.close()
+        asyncio.set_event_loop(None)
+
+
+def test_what_is_no_asyncio_loop_is_refused(ours):
+    class Subclass(ours):
+        pass
+
+    loop = asyncio.SelectorEventLoop()
+    known = set(tornado.ioloop.IOLoop._ioloop_for_asyncio)
+    for make, wrong in [(ours, object()), (ours, ours), (Subclass, loop)]:
+        with pytest.raises(TypeError, match="not a tornado4 event loop"):
+            make(asyncio_loop=wrong, make_current=False)
+    assert set(tornado.ioloop.IOLoop._ioloop_for_asyncio) <= known
+    loop.close()
+
+
 def test_made_current_it_is_found(ours):
     io_loop = ours()
     try:

@@ -37,7 +37,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
     ``make_current`` is as in Tornado 4.5: by default the loop becomes the
     thread's current one if there is none, True makes it the current one, False
-    doesn't. ``asyncio_loop`` is the `EventLoop` to run on, a new one by default.
+    doesn't. ``asyncio_loop`` is the `EventLoop` to run on, a new one by default. For any
+    other asyncio loop it is Tornado's own IOLoop that is made; a subclass can't be.
     """
 
     __module__ = "tornado4.ioloop"
@@ -53,6 +54,11 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if cls is IOLoop:
             impl = cls.configured_class()
             kwargs = {**(cls._save_configuration()[1] or {}), **kwargs}
+            loop = kwargs.get("asyncio_loop")
+            if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, EventLoop):
+                if kwargs.get("make_current") is None:
+                    kwargs["make_current"] = IOLoop.current(instance=False) is None
+                return AsyncIOLoop(*args, **kwargs)
         if not issubclass(impl, _core.IOLoop):
             return impl(*args, **kwargs)
         self = _core.IOLoop.__new__(impl)
