@@ -5,6 +5,7 @@ Each test runs processes of its own, since a name once imported stays asked for.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 
 import pytest
@@ -258,6 +259,28 @@ def test_a_closed_loop_that_was_set_is_none() -> None:
         """
     )
     assert out == ["tornado4.ioloop slept"] * 2
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="policies are on their way out there")
+def test_the_loop_of_a_policy_of_somebodys_own_is_the_current_one() -> None:
+    out = run(
+        """
+        import asyncio
+        import tornado.ioloop, tornado4.ioloop
+
+        class Policy(asyncio.AbstractEventLoopPolicy):
+            loop = asyncio.new_event_loop()
+
+            def get_event_loop(self):
+                return self.loop
+
+        asyncio.set_event_loop_policy(Policy())
+        current = tornado4.ioloop.IOLoop.current()
+        print(current.asyncio_loop is Policy.loop, current is tornado.ioloop.IOLoop.current())
+        current.close()
+        """
+    )
+    assert out == ["True True"]
 
 
 def test_the_class_that_tornado_is_configured_with_is_made() -> None:
