@@ -8,25 +8,31 @@ are repeated until they add up.
 import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import random
 import socket
+import ssl
 import struct
+import tempfile
 import termios
 import zlib
 
 import pytest
+from OpenSSL import crypto
 from tornado.iostream import IOStream, PipeIOStream, StreamClosedError
 
+from certificates import certificate
 from loops import LIMIT, on_io_loops
 
 SEEDS = range(40)
 MOST = 200_000
 SIZED = ("bytes", "into", "partial", "partial_into")
 HOWS = ("shutdown", "close", "reset")
+ENDS = {"pipe": ["close"], "unix": HOWS[:2], "tcp": HOWS, "tls": HOWS[1:]}
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
-on_kinds = pytest.mark.parametrize("kind", ["pipe", "unix", "tcp"])
+on_kinds = pytest.mark.parametrize("kind", ["pipe", "unix", "tcp", "tls"])
 on_sockets = pytest.mark.parametrize("kind", ["unix", "tcp"])
 
 
@@ -43,12 +49,30 @@ def sockets(kind, rng):
         return client, server.accept()[0]
 
 
-def streams(kind, rng):
+@functools.cache
+def contexts():
+    """What both sides of a TLS connection are made with."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        key = certificate().privateKey.dump(crypto.FILETYPE_PEM)
+        file.write(key + certificate().dumpPEM())
+        file.flush()
+        server.load_cert_chain(file.name)
+    client = ssl.create_default_context(cadata=certificate().dumpPEM().decode())
+    client.check_hostname = False
+    return server, client
+
+
+async def streams(kind, rng):
     """A stream that writes and one that reads."""
     if kind == "pipe":
         r, w = os.pipe()
         return PipeIOStream(w), PipeIOStream(r)
-    return tuple(map(IOStream, sockets(kind, rng)))
+    writer, reader = map(IOStream, sockets(kind, rng))
+    if kind == "tls":
+        server, client = contexts()
+        return await asyncio.gather(writer.start_tls(True, server), reader.start_tls(False, client))
+    return writer, reader
 
 
 def content(rng):
@@ -181,11 +205,11 @@ def end(stream, how):
 def test_one_sends_and_ends_while_the_other_reads(run, kind):
     def scenario(io_loop, trace, seed):
         rng = random.Random(seed)
-        how = rng.choice({"pipe": ["close"], "unix": HOWS[:2], "tcp": HOWS}[kind])
+        how = rng.choice(ENDS[kind])
         data = content(rng)
 
         async def main():
-            writer, stream = streams(kind, rng)
+            writer, stream = await streams(kind, rng)
             # Each has its own, since it is up to the system who goes first.
             reader = Reader(stream, random.Random(seed), trace)
 
@@ -218,7 +242,7 @@ def test_both_send_and_read_and_one_ends(run, kind):
         sent = [content(rng), content(rng)]
 
         async def main():
-            ends = streams(kind, rng)
+            ends = await streams(kind, rng)
             traces = [], []
             readers = [
                 Reader(stream, random.Random(rng.random()), traces[number])
@@ -285,14 +309,14 @@ def test_one_ends_without_having_read(run, kind):
     assert "ConnectionResetError" in reasons
 
 
-@on_kinds
+@pytest.mark.parametrize("kind", ["pipe", "unix", "tcp"])
 @on_io_loops
 def test_a_write_that_the_other_end_never_reads_fails(run, kind):
     def scenario(io_loop, trace, seed):
         rng = random.Random(seed)
 
         async def main():
-            writer, other = streams(kind, rng)
+            writer, other = await streams(kind, rng)
             with contextlib.closing(writer):
                 writing = writer.write(bytes(10_000_000))
                 await pause(rng)
