@@ -108,6 +108,15 @@ def test_it_is_said_while_the_other_one_runs_and_once(other: str) -> None:
 
 
 SILENT = {
+    "a guest that runs": """
+from twisted.internet import reactor
+from tornado4.platform.twisted import TwistedIOLoop
+io_loop = TwistedIOLoop()
+io_loop.add_callback(print, "done")
+reactor.callWhenRunning(lambda: print(*_forgotten._watching))
+io_loop.call_later(0.01, reactor.stop)
+reactor.run()
+""",
     "nothing ran": WORK["timer"],
     "closed": f"{WORK['timer']}; current().close(); asyncio.run(asyncio.sleep(0))",
     "it ran later": f"{WORK['callback']}; tornado4.run(asyncio.sleep(0))\n"

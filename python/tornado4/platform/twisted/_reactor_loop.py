@@ -120,6 +120,7 @@ class ReactorEventLoop(EventLoop):
 
     def _begin(self) -> None:
         """The reactor has started."""
+        self._has_run = True
         _forgotten.runs(self)
         self._queue_starts()
         for sig in self._signal_handlers:
