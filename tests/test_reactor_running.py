@@ -71,36 +71,6 @@ def test_a_main_loop_of_somebodys_own(reactor: Any) -> None:
     assert turns < 20, "it waits for what timeout() says"
 
 
-def test_an_exception_of_a_signal_handler_is_logged_and_the_reactor_goes_on(
-    reactor: Any, errors: list[Any]
-) -> None:
-    def handler(number: int, frame: object) -> None:
-        reactor.callLater(0, reactor.stop)
-        raise LookupError("in a handler")
-
-    before = signal.signal(signal.SIGUSR1, handler)
-    shutdown: list[bool] = []
-    reactor.addSystemEventTrigger("before", "shutdown", shutdown.append, True)
-    thread = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGUSR1])
-    reactor.callWhenRunning(thread.start)
-    reactor.run(installSignalHandlers=False)
-    signal.signal(signal.SIGUSR1, before)
-    assert [type(error) for error in errors] == [LookupError]
-    assert shutdown == [True]
-
-
-def test_ctrl_c_ends_reactor_run_without_signal_handlers(reactor: Any) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    thread = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
-    reactor.callWhenRunning(thread.start)
-    with pytest.raises(KeyboardInterrupt):
-        reactor.run(installSignalHandlers=False)
-    signal.signal(signal.SIGINT, before)
-    assert not reactor.running
-    reactor.callWhenRunning(reactor.stop)
-    reactor.run(installSignalHandlers=False)
-
-
 @pytest.mark.parametrize("kind", ["callLater", "callFromThread"])
 @pytest.mark.parametrize("start", ["io_loop", "reactor"])
 def test_ctrl_c_in_a_call(reactor: Any, errors: list[Any], kind: str, start: str) -> None:

@@ -43,8 +43,8 @@ impl Call {
     /// # Errors
     /// Those exceptions that must end the loop.
     pub fn run(&self, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-        let py = event_loop.py();
-        match self {
+        let (this, py) = (event_loop.get(), event_loop.py());
+        let outcome = match self {
             Call::Handle(handle) => Handle::run(handle.bind(py)),
             Call::Foreign(handle) => run_foreign(handle.bind(py)),
             Call::Callback(callback) => callback.run(py),
@@ -52,9 +52,20 @@ impl Call {
             Call::Thread(call) => call.run(py),
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
             Call::Send => Ok(()),
-            Call::Ready(token, readiness) => watcher::dispatch(event_loop, *token, *readiness),
+            Call::Ready(token, readiness) => {
+                return watcher::dispatch(event_loop, *token, *readiness);
+            }
             Call::ReadOn(token) => Selectable::read_on(event_loop, *token),
-        }
+        };
+        outcome.map_err(|error| this.ended_by(error, self.is_twisteds()))
+    }
+
+    /// Whether it is a call of Twisted's.
+    fn is_twisteds(&self) -> bool {
+        matches!(
+            self,
+            Call::Thread(_) | Call::Delayed(..) | Call::ReadOn(_) | Call::Send
+        )
     }
 
     /// What a report of a slow call names.

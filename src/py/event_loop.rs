@@ -48,6 +48,8 @@ pub struct EventLoop {
     pub(super) debug: AtomicBool,
     /// Whether a Twisted reactor works on this loop.
     pub(super) has_reactor: AtomicBool,
+    /// Whether what ended the last run is for Twisted's main loop to log; see `ended_by`.
+    pub(super) unexpected: AtomicBool,
     /// Whether `time()` isn't the monotonic clock but a subclass's own.
     pub(super) own_clock: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
@@ -93,6 +95,7 @@ impl EventLoop {
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
             has_reactor: AtomicBool::new(false),
+            unexpected: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
             thread: AtomicU64::new(0),
         })
@@ -114,6 +117,13 @@ impl EventLoop {
     /// Whether asyncio's debug mode is on.
     pub fn is_debug(&self) -> bool {
         self.debug.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether an error that ends the run is one that Twisted's main loop logs
+    /// before it goes on: of a signal handler, or out of Twisted's own calls.
+    pub fn ended_by(&self, error: PyErr, unexpected: bool) -> PyErr {
+        self.unexpected.store(unexpected, Ordering::Relaxed);
+        error
     }
 
     /// # Errors

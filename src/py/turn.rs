@@ -74,7 +74,7 @@ fn turn_with(
     if waited?.is_some() {
         this.queue_due_timers(Deadline::now(), &mut waiting.due);
     }
-    py.check_signals()?;
+    check_signals(this, py)?;
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer, &mut waiting.handover);
@@ -174,7 +174,10 @@ fn wait(
     waiting: &mut Waiting,
 ) -> PyResult<Option<Deadline>> {
     let events = &mut waiting.events;
-    let mut poll = |timeout| poller.poll(timeout, events).map_err(error::os_error);
+    let mut poll = |timeout| {
+        let outcome = poller.poll(timeout, events).map_err(error::os_error);
+        outcome.map_err(|error| this.ended_by(error, false))
+    };
     let mut now = Deadline::now();
     if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
         now = Deadline::now();
@@ -222,14 +225,16 @@ fn block(
     let mut now = start;
     let mut over = false;
     if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
-        over = py.detach(|| poller.linger(LINGER, events).map_err(error::os_error))?;
+        over = py
+            .detach(|| poller.linger(LINGER, events).map_err(error::os_error))
+            .map_err(|error| this.ended_by(error, false))?;
         waiting.lingering.note(over);
         if !over {
             // A signal that came meanwhile ends the wait only if the interpreter writes
             // to this loop about it. Its handler may do as every callback, such as stop
             // the loop or turn it.
             this.calls.end_wait();
-            py.check_signals()?;
+            check_signals(this, py)?;
             over = this.stopping.load(Ordering::Relaxed) || !this.calls.begin_wait();
             next = this.next_deadline();
         }
@@ -240,11 +245,18 @@ fn block(
             poller
                 .poll(timeout(next, now), events)
                 .map_err(error::os_error)
-        })?;
+        })
+        .map_err(|error| this.ended_by(error, false))?;
         now = Deadline::now();
     }
     waiting.lingering.waited(now.since(start));
     Ok(next)
+}
+
+/// Runs the handlers of signals that have come.
+fn check_signals(this: &EventLoop, py: Python<'_>) -> PyResult<()> {
+    let outcome = py.check_signals();
+    outcome.map_err(|error| this.ended_by(error, true))
 }
 
 /// Lets another thread run if it is its turn, since native calls alone never would.

@@ -145,13 +145,15 @@ pub fn dispatch(
         return Ok(());
     };
     if let Some(handler) = watchers.iter().find_map(|watcher| watcher.handler()) {
-        handler.dispatch(event_loop.py(), &watchers, readiness)?;
+        let outcome = handler.dispatch(event_loop.py(), &watchers, readiness);
+        outcome.map_err(|error| event_loop.get().ended_by(error, false))?;
     }
     if watchers
         .iter()
         .any(|watcher| watcher.selectable().is_some())
     {
-        Selectable::dispatch(event_loop, token, readiness, watchers)?;
+        let outcome = Selectable::dispatch(event_loop, token, readiness, watchers);
+        outcome.map_err(|error| event_loop.get().ended_by(error, true))?;
     }
     Ok(())
 }

@@ -232,6 +232,12 @@ impl EventLoop {
         turn::run(slf)
     }
 
+    /// Tell, once, whether what _run() raised is for Twisted's main loop to log, before it
+    /// goes on: it came from a signal handler, or out of Twisted's own calls.
+    fn _take_unexpected(&self) -> bool {
+        self.unexpected.swap(false, Ordering::Relaxed)
+    }
+
     /// One turn, waiting at most `limit` seconds; None: until something
     /// happens. May be called while a turn is under way.
     #[pyo3(signature = (limit = None))]

@@ -35,9 +35,21 @@ class OwnLoop:
         else:
             self.asyncio_loop._at_start.append(start)
 
+    def check_can_run(self) -> None:
+        """Raise `RuntimeError` if the loop can't be run: it runs, or another does here."""
+        check_can_run(self.asyncio_loop)
+
     def run(self) -> None:
         """Run the loop until it is stopped."""
+        self.asyncio_loop._take_unexpected()  # of an earlier run
         self.io_loop.start()
+
+    def may_go_on(self, error: BaseException) -> bool:
+        """Tell whether `run`, which raised the error, is to be tried again.
+
+        So it is after what a signal handler raised, or Twisted's own code.
+        """
+        return self.asyncio_loop._take_unexpected()
 
     def stop(self) -> None:
         """Stop the loop if it runs."""
@@ -79,6 +91,7 @@ class ForeignLoop:
         self._starting: asyncio.Handle | None = None
         self._iterates = False
         self._runs = False
+        self._ran = False
         self._shut_down: Callable[[], Awaitable[object]] | None = None
         self._sentinel: Any = None
         self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
@@ -95,13 +108,31 @@ class ForeignLoop:
         if start is not None:
             start()
 
+    def check_can_run(self) -> None:
+        """Raise `RuntimeError` if the loop can't be run: it runs, or another does here."""
+        check_can_run(self.asyncio_loop)
+
     def run(self) -> None:
         """Run the loop until it is stopped."""
+        self._ran = False
+        runs = self.asyncio_loop.call_soon(self._does_run)
         self._runs = True
         try:
             self.asyncio_loop.run_forever()
         finally:
             self._runs = False
+            runs.cancel()
+
+    def _does_run(self) -> None:
+        self._ran = True
+
+    def may_go_on(self, error: BaseException) -> bool:
+        """Tell whether `run`, which raised the error, is to be tried again.
+
+        So it is after what a signal handler raised, as far as one can tell: the loop
+        did run, and nothing asked for the process's end.
+        """
+        return self._ran and isinstance(error, Exception)
 
     def stop(self) -> None:
         """Stop the loop if it was `run`; somebody else's goes on."""
@@ -177,6 +208,18 @@ async def _sentinel(shut_down: Callable[[], Awaitable[object]]) -> Any:
         yield
     finally:
         await shut_down()
+
+
+def check_can_run(loop: Any) -> None:
+    """Raise the `RuntimeError` that an asyncio loop's `run_forever` would raise at once."""
+    # asyncio's own, which a program that allows nested runs has replaced.
+    check = getattr(loop, "_check_running", None)
+    if check is not None:
+        check()
+    elif loop.is_running():
+        raise RuntimeError("This event loop is already running")
+    elif asyncio._get_running_loop() is not None:
+        raise RuntimeError("Cannot run the event loop while another loop is running")
 
 
 def loops_of(io_loop: object) -> tuple[asyncio.AbstractEventLoop, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from twisted.internet._signals import _MultiSignalHandling
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.base import DelayedCall, ReactorBase
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorAlreadyRunning, ReactorNotRestartable
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
 from twisted.logger import Logger
@@ -220,28 +222,49 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
             asyncio._set_running_loop(before)
 
     def run(self, installSignalHandlers: bool = True) -> None:
-        """See `IReactorCore.run`."""
+        """See `IReactorCore.run`.
+
+        In a running loop the reactor starts by itself, and this raises `RuntimeError`
+        before anything is started.
+        """
+        if self._started:
+            raise ReactorAlreadyRunning
+        if self._startedBefore and not (self._ended and self._restartable):
+            raise ReactorNotRestartable
+        if not self._asyncioEventloop.is_closed():
+            self._host.check_can_run()
         self._startedByLoop = False
         self._core.letInterruptsThrough(False)
         ReactorBase.run(self, installSignalHandlers=installSignalHandlers)
 
     def mainLoop(self) -> None:
-        """Run the loop until the reactor, or the loop, is stopped."""
+        """Run the loop until the reactor, or the loop, is stopped.
+
+        What a signal handler raises is logged, as by every Twisted reactor. Any other
+        error is raised, and the reactor may be run again.
+        """
         while self._started:
             try:
                 self._host.run()
-                _reports.main_loop_terminated()
                 break
-            except Exception:
-                if self._asyncioEventloop.is_closed():
+            except BaseException as error:
+                if not self._host.may_go_on(error):
                     ReactorBase.crash(self)
+                    self._endThreadsAtExit()
                     raise
-                # Raised by a signal's handler: every call reports its own.
                 _log.failure("Unexpected error in main loop")
-            except BaseException:
-                # Such as Ctrl-C without Twisted's handlers. It may be run again.
-                ReactorBase.crash(self)
-                raise
+        _reports.main_loop_terminated()
+
+    def _endThreadsAtExit(self) -> None:
+        """Let the process end, although the shutdown that ends the threads never came."""
+
+        def stop() -> None:
+            if not self._started:
+                self._stopThreads()
+
+        # It comes before the interpreter waits for threads, which `atexit` doesn't.
+        with contextlib.suppress(RuntimeError):  # that is the end already
+            threading._register_atexit(stop)  # type: ignore[attr-defined]
 
     def iterate(self, delay: float = 0.0) -> None:
         """See `IReactorCore.iterate`. May be called while the loop runs."""
@@ -291,7 +314,8 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
 
         Then SIGINT and SIGTERM are the application's own business.
         """
-        if not self._startedOnce:
+        # One that was cleaned up before has nothing to start.
+        if not (self._startedOnce or self._ended):
             self._startedByLoop = True
             self._core.letInterruptsThrough(True)
             on_main_thread = threading.current_thread() is threading.main_thread()
