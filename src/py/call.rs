@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::asyncio::Handle;
 use super::event_loop::EventLoop;
 use super::tornado::{Callback, Timeout};
-use super::twisted::{DelayedCall, Selectable, ThreadCall};
+use super::twisted::{DelayedCall, Reactor, Selectable, ThreadCall};
 use super::watcher;
 use crate::core::interest::Readiness;
 
@@ -49,7 +49,9 @@ impl Call {
             Call::Foreign(handle) => run_foreign(handle.bind(py)),
             Call::Callback(callback) => callback.run(py),
             Call::Timeout(timeout) => Timeout::run(timeout.bind(py)),
+            Call::Thread(call) if call.reactor.get().keeps(py, self) => Ok(()),
             Call::Thread(call) => call.run(py),
+            Call::Delayed(delayed, _) if delayed.get().reactor.get().keeps(py, self) => Ok(()),
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
             Call::Send => Ok(()),
             Call::Ready(token, readiness) => {
@@ -66,6 +68,24 @@ impl Call {
             self,
             Call::Thread(_) | Call::Delayed(..) | Call::ReadOn(_) | Call::Send
         )
+    }
+
+    /// The same call once more, if it is a thread's or a delayed one of Twisted's.
+    pub fn copy(&self, py: Python<'_>) -> Option<Call> {
+        match self {
+            Call::Thread(call) => Some(Call::Thread(call.clone_ref(py))),
+            Call::Delayed(delayed, turn) => Some(Call::Delayed(delayed.clone_ref(py), *turn)),
+            _ => None,
+        }
+    }
+
+    /// The reactor whose call this is, if it is a thread's or a delayed one.
+    pub fn reactor(&self) -> Option<&Py<Reactor>> {
+        match self {
+            Call::Thread(call) => Some(&call.reactor),
+            Call::Delayed(delayed, _) => Some(&delayed.get().reactor),
+            _ => None,
+        }
     }
 
     /// What a report of a slow call names.

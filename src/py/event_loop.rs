@@ -32,6 +32,8 @@ pub struct EventLoop {
     /// Calls that are ready to run.
     pub(super) calls: Inbox<Call>,
     timers: Mutex<Timers<Timer>>,
+    /// Calls of reactors that have ended before the loop; see `Reactor::keep`.
+    pub(super) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
     poller: Mutex<Option<Arc<Poller>>>,
@@ -85,6 +87,7 @@ impl EventLoop {
         Ok(EventLoop {
             calls: Inbox::default(),
             timers: Mutex::default(),
+            kept: Mutex::default(),
             registrations: Mutex::default(),
             poller: Mutex::new(Some(Arc::new(poller))),
             waiting: Mutex::default(),
@@ -287,6 +290,8 @@ impl EventLoop {
     pub fn release(&self) {
         self.closed.store(true, Ordering::Relaxed);
         drop(self.calls.clear());
+        let kept = std::mem::take(&mut *lock(&self.kept));
+        drop(kept);
         drop(self.take_unsent(0));
         let timers = lock(&self.timers).clear();
         drop(timers);
@@ -299,6 +304,11 @@ impl EventLoop {
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.calls.try_visit(|call| call.traverse(visit))?;
+        if let Some(kept) = try_lock(&self.kept) {
+            for call in kept.iter() {
+                call.traverse(visit)?;
+            }
+        }
         if let Some(unsent) = try_lock(&self.unsent) {
             for transport in unsent.iter() {
                 visit.call(transport)?;

@@ -84,6 +84,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # Whose the process's wake-up descriptor was before, and whether it is ours.
         self._wakeup_before = -1
         self._wakes = False
+        # How often the loop has begun to run, not counting single turns.
+        self._runs_begun = 0
         self._iterates = False
         self._iterate_limit: float | None = None
         # What `_forgotten` asks about: the thread that made it, whether it has been that
@@ -120,6 +122,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             super().run_forever()
 
     def _queue_starts(self) -> None:
+        self._runs_begun += 1
         while self._at_start:
             self.call_soon(self._at_start.pop(0))
 

@@ -25,7 +25,7 @@ mod attributes;
 /// than the whole of callLater() may cost.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct DelayedCall {
-    reactor: Py<Reactor>,
+    pub(in crate::py) reactor: Py<Reactor>,
     state: Mutex<State>,
 }
 

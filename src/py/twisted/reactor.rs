@@ -16,6 +16,7 @@ use super::disconnect::Disconnecting;
 use super::log_context::LogContext;
 use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
+use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::py::call::Call;
 use crate::py::error;
@@ -46,6 +47,8 @@ pub struct Reactor {
     native_clock: Py<PyAny>,
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
+    /// See `keeps`.
+    rests: AtomicBool,
     /// See `is_gone_past`.
     own_fd_set: AtomicBool,
     /// How connections are ended.
@@ -80,6 +83,16 @@ impl Reactor {
     /// descriptors: nobody has put others on the reactor.
     pub fn is_gone_past(&self) -> bool {
         !self.own_fd_set.load(Ordering::Relaxed)
+    }
+
+    /// Whether a due call is kept for a later run of the reactor, which has ended before
+    /// its loop. As in Twisted's own reactors nothing is called then.
+    pub fn keeps(&self, py: Python<'_>, call: &Call) -> bool {
+        let rests = self.rests.load(Ordering::Relaxed);
+        if rests && let Some(call) = call.copy(py) {
+            lock(&self.event_loop().kept).push(call);
+        }
+        rests
     }
 
     /// The time by the reactor's clock, which a test may have replaced.
@@ -169,6 +182,7 @@ impl Reactor {
                 .getattr("seconds")?
                 .unbind(),
             interrupts: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             own_fd_set: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
             log_prefix: reports.getattr("log_prefix")?.unbind(),
@@ -215,11 +229,28 @@ impl Reactor {
         DelayedCall::schedule(slf, when, callable, args, kw, creator)
     }
 
+    /// From now on keep what is due, for `resume`: the reactor ends before its loop.
+    fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    /// Queue what was kept, and keep nothing more.
+    fn resume(slf: &Bound<'_, Self>) {
+        let event_loop = slf.get().event_loop();
+        if slf.get().rests.swap(false, Ordering::Relaxed) {
+            let kept = std::mem::take(&mut *lock(&event_loop.kept));
+            let is_own = |call: &Call| call.reactor().is_some_and(|reactor| reactor.is(slf));
+            let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
+            lock(&event_loop.kept).extend(others);
+            own.into_iter().for_each(|call| event_loop.schedule(call));
+        }
+    }
+
     /// The delayed calls that are pending. Follows IReactorTime.
     fn getDelayedCalls(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
         let (this, py) = (slf.get().event_loop(), slf.py());
         let mut calls = Vec::new();
-        let Ok(()) = this.calls.try_visit(|call| {
+        let mut add_due = |call: &Call| {
             if let Call::Delayed(delayed, turn) = call
                 && delayed.get().is_of(slf)
                 && delayed.get().is_due(*turn)
@@ -227,7 +258,9 @@ impl Reactor {
                 calls.push(delayed.clone_ref(py));
             }
             Ok::<(), Infallible>(())
-        });
+        };
+        let Ok(()) = lock(&this.kept).iter().try_for_each(&mut add_due);
+        let Ok(()) = this.calls.try_visit(&mut add_due);
         this.for_each_timer(|timer| {
             if let Timer::Delayed(delayed) = timer
                 && delayed.get().is_of(slf)

@@ -36,6 +36,16 @@ impl ThreadCall {
         }
     }
 
+    /// The same call once more.
+    pub fn clone_ref(&self, py: Python<'_>) -> ThreadCall {
+        ThreadCall {
+            reactor: self.reactor.clone_ref(py),
+            function: self.function.clone_ref(py),
+            args: self.args.clone_ref(py),
+            kwargs: self.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
+        }
+    }
+
     /// What a report names.
     pub fn subject(&self, py: Python<'_>) -> Py<PyAny> {
         self.function.clone_ref(py)

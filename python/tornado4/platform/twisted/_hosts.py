@@ -27,10 +27,22 @@ class OwnLoop:
         self.engine: _core.EventLoop = loop
         let_tasks_await_deferreds(loop)
         self.io_loop = io_loop
+        # The run that was under way before there was a reactor.
+        self._older_run = loop._runs_begun if self._does_run() else None
+
+    def _does_run(self) -> bool:
+        return self.asyncio_loop.is_running() and not self.asyncio_loop._iterates
+
+    def goes_on(self) -> bool:
+        """Tell whether the loop was running before the reactor was made, and still is.
+
+        It goes on then, and would make the reactor's calls after its end.
+        """
+        return self._older_run == self.asyncio_loop._runs_begun and self._does_run()
 
     def when_started(self, start: Callable[[], object]) -> None:
         """Call `start` when the loop runs, but not for a single turn."""
-        if self.asyncio_loop.is_running() and not self.asyncio_loop._iterates:
+        if self._does_run():
             self.asyncio_loop.call_soon(start)
         else:
             self.asyncio_loop._at_start.append(start)
@@ -52,8 +64,8 @@ class OwnLoop:
         return self.asyncio_loop._take_unexpected()
 
     def stop(self) -> None:
-        """Stop the loop if it runs."""
-        if self.asyncio_loop.is_running():
+        """Stop the loop if it runs, unless it ran before the reactor was made."""
+        if self.asyncio_loop.is_running() and not self.goes_on():
             self.io_loop.stop()
 
     def iterate(self, seconds: float | None) -> None:
@@ -138,6 +150,13 @@ class ForeignLoop:
         """Stop the loop if it was `run`; somebody else's goes on."""
         if self._runs:
             self.asyncio_loop.stop()
+
+    def goes_on(self) -> bool:
+        """Tell whether the loop would make the reactor's calls after its end.
+
+        It is this loop's guest, and detached by then.
+        """
+        return False
 
     def iterate(self, seconds: float | None) -> None:
         """Turn once, waiting at most so long; may nest."""

@@ -70,8 +70,7 @@ class TwistedIOLoop(IOLoop):
         """
         if self._shares_loop and self.asyncio_loop.is_running() and self.reactor.running:
             self.reactor.crash()
-        else:
-            super().stop()
+        super().stop()
 
     def close(self, all_fds: bool = False) -> None:
         """Close the loop; the reactor goes on, without what was added here.

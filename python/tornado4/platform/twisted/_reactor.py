@@ -214,6 +214,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
                 self.addSystemEventTrigger(phase, "shutdown", getattr(self, trigger))
         self._startedOnce = True
         self._host.attach()
+        self._core.resume()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self._asyncioEventloop)
         try:
@@ -286,7 +287,8 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
     def stop(self) -> None:
         """See `IReactorCore.stop`.
 
-        A foreign loop that was running before the reactor goes on.
+        A loop that was running before the reactor was made goes on, and so does a
+        foreign one that `run` didn't start.
         """
         ReactorBase.stop(self)
         self._core.callAtEndOfTurn(self._fireShutdown)
@@ -307,6 +309,8 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         self._ended = True
         if self._startedByLoop:
             self._signals.uninstall()
+        if self._host.goes_on():
+            self._core.rest()
         self._host.detach()
 
     def _startWithLoop(self) -> None:
