@@ -13,7 +13,7 @@ use super::call::Call;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::finalization::hang_rather_than_unwind;
-use super::twisted::stream;
+use super::twisted::{Reactor, stream};
 use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
@@ -95,6 +95,43 @@ fn run_turn(
     outer: &OuterTurn,
     handover: &mut Handover,
 ) -> PyResult<()> {
+    let is_wrapped = event_loop.get().is_wrapped.load(Ordering::Relaxed);
+    if !is_wrapped || !run_through_reactors(event_loop)? {
+        run_calls(event_loop, handover)?;
+    }
+    while let Some(call) = event_loop.get().calls.pop_last(outer) {
+        run_call(event_loop, &call)?;
+    }
+    Ok(())
+}
+
+/// Has reactors whose `runUntilCurrent` was replaced, or wrapped to measure it, run the
+/// turn's calls by way of that: their own ends in `run_waiting_calls`. Tells whether any
+/// has done so.
+fn run_through_reactors(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
+    let (this, py) = (event_loop.get(), event_loop.py());
+    let clone = |reactor: &Py<Reactor>| reactor.clone_ref(py);
+    let reactors: Vec<Py<Reactor>> = lock(&this.wrapped).iter().map(clone).collect();
+    let before = this.calls_wait.swap(true, Ordering::Relaxed);
+    let run = |reactor: &Py<Reactor>| reactor.get().run_until_current(py);
+    let outcome = reactors.iter().try_for_each(run);
+    let waits = this.calls_wait.swap(before, Ordering::Relaxed);
+    outcome.map(|()| !waits)
+}
+
+/// Runs the calls of the turn under way if they wait for this; tells whether it was so.
+///
+/// # Errors
+/// As `run`.
+pub fn run_waiting_calls(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
+    let waited = event_loop.get().calls_wait.swap(false, Ordering::Relaxed);
+    if waited {
+        run_calls(event_loop, &mut Handover::default())?;
+    }
+    Ok(waited)
+}
+
+fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
     let mut served = 0_u32;
@@ -115,9 +152,6 @@ fn run_turn(
         while let Some(call) = this.pop_due_delayed(now) {
             run_call(event_loop, &call)?;
         }
-    }
-    while let Some(call) = this.calls.pop_last(outer) {
-        run_call(event_loop, &call)?;
     }
     Ok(())
 }

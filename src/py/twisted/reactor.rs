@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyAssertionError, PyException, PyKeyboardInterrupt};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -23,6 +23,7 @@ use crate::py::error;
 use crate::py::event_loop::EventLoop;
 use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::timer::Timer;
+use crate::py::turn;
 
 /// The wall clock, in seconds since the epoch.
 pub fn seconds() -> f64 {
@@ -93,6 +94,24 @@ impl Reactor {
             lock(&self.event_loop().kept).push(call);
         }
         rests
+    }
+
+    /// Calls the reactor's `runUntilCurrent`, which is somebody's own. What it raises is
+    /// logged, as by Twisted's main loop.
+    ///
+    /// # Errors
+    /// Those exceptions that end the loop.
+    pub fn run_until_current(&self, py: Python<'_>) -> PyResult<()> {
+        // Of a signal handler, unless a call within says otherwise.
+        let unexpected = &self.event_loop().unexpected;
+        unexpected.store(true, Ordering::Relaxed);
+        let method = intern!(py, "runUntilCurrent");
+        match self.reactor.bind(py).call_method0(method) {
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                self.report(py, "main_loop", (error.into_value(py),))
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// The time by the reactor's clock, which a test may have replaced.
@@ -227,6 +246,33 @@ impl Reactor {
         };
         let when = (deadline, this.now(py)? + wait);
         DelayedCall::schedule(slf, when, callable, args, kw, creator)
+    }
+
+    /// Say whether the reactor's `runUntilCurrent` is somebody's own, by way of which the
+    /// loop then makes its calls.
+    fn setWrapped(slf: &Bound<'_, Self>, own: bool) {
+        let event_loop = slf.get().event_loop();
+        let removed = {
+            let mut wrapped = lock(&event_loop.wrapped);
+            let at = wrapped.iter().position(|reactor| reactor.is(slf));
+            match at {
+                Some(at) if !own => Some(wrapped.remove(at)),
+                None if own => {
+                    wrapped.push(slf.clone().unbind());
+                    None
+                }
+                _ => None,
+            }
+        };
+        let any = !lock(&event_loop.wrapped).is_empty();
+        event_loop.is_wrapped.store(any, Ordering::Relaxed);
+        drop(removed);
+    }
+
+    /// Make the calls of the loop's turn, if they wait for `runUntilCurrent`; tell
+    /// whether it was so.
+    fn runCalls(&self, py: Python<'_>) -> PyResult<bool> {
+        turn::run_waiting_calls(self.event_loop.bind(py))
     }
 
     /// From now on keep what is due, for `resume`: the reactor ends before its loop.

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorAlreadyRunning, ReactorNotRestartable
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet
 from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
-from twisted.logger import Logger
 from zope.interface import classImplements, implementer
 
 from tornado4 import _core
@@ -40,8 +39,6 @@ _NATIVE = (
 
 # Methods that native transports go past, unless a subclass or the reactor has its own.
 _FD_SET = ("addReader", "addWriter", "removeReader", "removeWriter")
-
-_log = Logger()
 
 # What a reactor does when it shuts down, in this order.
 _SHUTDOWN = (("during", "crash"), ("during", "disconnectAll"), ("after", "_end"))
@@ -96,6 +93,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
                 setattr(self, name, getattr(self._core, name))
         own = [n for n in _FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
         self._ownFDSet = bool(own)
+        self._noteWrapper()
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)
@@ -116,11 +114,20 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         super().__setattr__(name, value)
         if name in _FD_SET:
             self._core.setOwnFDSet(self._hasOwnFDSet)
+        elif name == "runUntilCurrent":
+            self._noteWrapper()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         if name in _FD_SET:
             self._core.setOwnFDSet(self._hasOwnFDSet)
+        elif name == "runUntilCurrent":
+            self._noteWrapper()
+
+    def _noteWrapper(self) -> None:
+        """Let the loop know whether `runUntilCurrent` is somebody's own."""
+        own = getattr(self.runUntilCurrent, "__func__", None) is not _RUN_UNTIL_CURRENT
+        self._core.setWrapped(own and not self._ended)
 
     # IReactorTime
 
@@ -215,6 +222,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         self._startedOnce = True
         self._host.attach()
         self._core.resume()
+        self._noteWrapper()
         before = asyncio._get_running_loop()
         asyncio._set_running_loop(self._asyncioEventloop)
         try:
@@ -253,7 +261,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
                     ReactorBase.crash(self)
                     self._endThreadsAtExit()
                     raise
-                _log.failure("Unexpected error in main loop")
+                _reports.main_loop(error)
         _reports.main_loop_terminated()
 
     def _endThreadsAtExit(self) -> None:
@@ -280,8 +288,18 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         return self._core.timeout()
 
     def runUntilCurrent(self) -> None:
-        """Run what is due, without waiting."""
-        self._host.iterate(0.0)
+        """Run what is due, without waiting.
+
+        Where it is overridden, on the class or the object, the loop makes the calls of
+        each turn by way of this.
+        """
+        if self._core.runCalls():
+            return
+        self._core.setWrapped(False)  # whoever wraps this is at work already
+        try:
+            self._host.iterate(0.0)
+        finally:
+            self._noteWrapper()
         self._fireShutdown()
 
     def stop(self) -> None:
@@ -312,6 +330,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         if self._host.goes_on():
             self._core.rest()
         self._host.detach()
+        self._core.setWrapped(False)
 
     def _startWithLoop(self) -> None:
         """Start the reactor if the loop was started by other means than `run`.
@@ -349,3 +368,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         if self._startedByLoop:
             return _MultiSignalHandling((children,))
         return _MultiSignalHandling((ReactorBase._signalsFactory(self), children))
+
+
+# What it is unless somebody has put another in its place.
+_RUN_UNTIL_CURRENT = TornadoReactor.runUntilCurrent

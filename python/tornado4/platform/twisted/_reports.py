@@ -44,6 +44,7 @@ __all__ = [
     "delayed_call_repr",
     "disconnect_selectable",
     "log_prefix",
+    "main_loop",
     "main_loop_terminated",
     "selectable",
     "theContextTracker",
@@ -67,6 +68,11 @@ _log = Logger("twisted.internet.base")
 def main_loop_terminated() -> None:
     """Log that `reactor.run` is over."""
     _log.info("Main loop terminated.")
+
+
+def main_loop(exception: BaseException) -> None:
+    """Log what Twisted's main loop catches."""
+    _log.failure("Unexpected error in main loop", Failure(exception))
 
 
 def thread_call(exception: BaseException) -> None:
