@@ -8,6 +8,7 @@ mod disconnect;
 mod log_context;
 mod reactor;
 mod read_buffer;
+mod rounds;
 mod selectable;
 pub mod stream;
 mod thread_call;

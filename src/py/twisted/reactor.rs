@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyAssertionError, PyException, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -38,7 +38,7 @@ pub fn seconds() -> f64 {
 /// reactor whose core this is, and the module that knows Twisted.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Reactor {
-    event_loop: Py<EventLoop>,
+    pub(super) event_loop: Py<EventLoop>,
     pub(super) reactor: Py<PyAny>,
     reports: Py<PyAny>,
     log_context: LogContext,
@@ -49,7 +49,7 @@ pub struct Reactor {
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
     /// See `keeps`.
-    rests: AtomicBool,
+    pub(super) rests: AtomicBool,
     /// See `is_gone_past`.
     own_fd_set: AtomicBool,
     /// How connections are ended.
@@ -84,34 +84,6 @@ impl Reactor {
     /// descriptors: nobody has put others on the reactor.
     pub fn is_gone_past(&self) -> bool {
         !self.own_fd_set.load(Ordering::Relaxed)
-    }
-
-    /// Whether a due call is kept for a later run of the reactor, which has ended before
-    /// its loop. As in Twisted's own reactors nothing is called then.
-    pub fn keeps(&self, py: Python<'_>, call: &Call) -> bool {
-        let rests = self.rests.load(Ordering::Relaxed);
-        if rests && let Some(call) = call.copy(py) {
-            lock(&self.event_loop().kept).push(call);
-        }
-        rests
-    }
-
-    /// Calls the reactor's `runUntilCurrent`, which is somebody's own. What it raises is
-    /// logged, as by Twisted's main loop.
-    ///
-    /// # Errors
-    /// Those exceptions that end the loop.
-    pub fn run_until_current(&self, py: Python<'_>) -> PyResult<()> {
-        // Of a signal handler, unless a call within says otherwise.
-        let unexpected = &self.event_loop().unexpected;
-        unexpected.store(true, Ordering::Relaxed);
-        let method = intern!(py, "runUntilCurrent");
-        match self.reactor.bind(py).call_method0(method) {
-            Err(error) if error.is_instance_of::<PyException>(py) => {
-                self.report(py, "main_loop", (error.into_value(py),))
-            }
-            outcome => outcome.map(drop),
-        }
     }
 
     /// The time by the reactor's clock, which a test may have replaced.
@@ -251,22 +223,7 @@ impl Reactor {
     /// Say whether the reactor's `runUntilCurrent` is somebody's own, by way of which the
     /// loop then makes its calls.
     fn setWrapped(slf: &Bound<'_, Self>, own: bool) {
-        let event_loop = slf.get().event_loop();
-        let removed = {
-            let mut wrapped = lock(&event_loop.wrapped);
-            let at = wrapped.iter().position(|reactor| reactor.is(slf));
-            match at {
-                Some(at) if !own => Some(wrapped.remove(at)),
-                None if own => {
-                    wrapped.push(slf.clone().unbind());
-                    None
-                }
-                _ => None,
-            }
-        };
-        let any = !lock(&event_loop.wrapped).is_empty();
-        event_loop.is_wrapped.store(any, Ordering::Relaxed);
-        drop(removed);
+        Reactor::set_wrapped(slf, own);
     }
 
     /// Make the calls of the loop's turn, if they wait for `runUntilCurrent`; tell
@@ -282,14 +239,7 @@ impl Reactor {
 
     /// Queue what was kept, and keep nothing more.
     fn resume(slf: &Bound<'_, Self>) {
-        let event_loop = slf.get().event_loop();
-        if slf.get().rests.swap(false, Ordering::Relaxed) {
-            let kept = std::mem::take(&mut *lock(&event_loop.kept));
-            let is_own = |call: &Call| call.reactor().is_some_and(|reactor| reactor.is(slf));
-            let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
-            lock(&event_loop.kept).extend(others);
-            own.into_iter().for_each(|call| event_loop.schedule(call));
-        }
+        Reactor::take_up(slf);
     }
 
     /// The delayed calls that are pending. Follows IReactorTime.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import importlib
 import inspect
-from collections.abc import Awaitable
+import sys
+import threading
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import tornado
 from tornado import gen
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python import threadable
 from twisted.python.failure import Failure
 
 from tornado4 import _core
@@ -59,12 +63,14 @@ def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
     cancelled, and a value is its result. A Deferred that somebody else cancels fails
     with Twisted's `CancelledError`.
 
-    Raises `TypeError` for what is no Deferred, `RuntimeError` if no loop runs, nor is
-    set for the thread (as `IOLoop.make_current` does).
+    Where no loop runs, it is one of the loop that is set for the thread (as
+    `IOLoop.make_current` does), or else of the global reactor's, or else of the one that
+    `asyncio.Future` would take, which depends on the Python. Raises `TypeError` for what
+    is no Deferred, `RuntimeError` if there is no such loop.
     """
     if not isinstance(deferred, Deferred):
         raise TypeError(f"not a Deferred: {deferred!r}")
-    return DeferredFuture(deferred, _loop())
+    return DeferredFuture(deferred, _loop(asyncio.get_event_loop))
 
 
 # What `gen.coroutine` does with a Deferred that is yielded. Tornado registers a
@@ -120,8 +126,9 @@ def as_deferred(awaitable: Awaitable[_T] | concurrent.futures.Future[_T]) -> Def
     Twisted's `CancelledError`, for which Twisted's code looks, caused by asyncio's:
     `Deferred.fromFuture` fails with the latter.
 
-    Raises `TypeError` for what can't be awaited; `RuntimeError` if no loop runs, nor is
-    set for the thread, unless it is a Future of asyncio's or Tornado's.
+    Raises `TypeError` for what can't be awaited; `RuntimeError` if no loop runs nor is
+    set for the thread, and the global reactor has none either, unless it is a Future of
+    asyncio's or Tornado's.
     """
     if isinstance(awaitable, Deferred):
         return awaitable
@@ -150,14 +157,30 @@ def _coroutine(awaitable: Any) -> Any:
     return wait()
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    """Return the running asyncio loop, or else the one that is set for the thread.
+def _loop(
+    otherwise: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> asyncio.AbstractEventLoop:
+    """Return the running asyncio loop, or else one that is going to run in this thread.
 
-    A foreign reactor's calls run outside of the asyncio loop that it drives.
+    A foreign reactor's calls run outside of the asyncio loop that it drives. Raises
+    `RuntimeError` if there is none and ``otherwise`` knows none.
     """
-    loop: asyncio.AbstractEventLoop | None = asyncio._get_running_loop()
-    if loop is None:
-        loop = asyncio_loop_of_thread()
+    loop = asyncio._get_running_loop() or asyncio_loop_of_thread()
+    if loop is None or loop.is_closed():
+        loop = _loop_of_global_reactor()
+    if loop is None and otherwise is not None:
+        with contextlib.suppress(RuntimeError):
+            loop = otherwise()
     if loop is None or loop.is_closed():
         raise RuntimeError("no running event loop, and none is set for this thread")
     return loop
+
+
+def _loop_of_global_reactor() -> asyncio.AbstractEventLoop | None:
+    """Return the loop of the global reactor if that is ours, and of this thread."""
+    reactor = sys.modules.get("twisted.internet.reactor")
+    if not isinstance(getattr(reactor, "_core", None), _core.Reactor):
+        return None
+    its_thread = threadable.ioThread or threading.main_thread().ident
+    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop  # type: ignore[union-attr]
+    return None if its_thread != threading.get_ident() or loop.is_closed() else loop

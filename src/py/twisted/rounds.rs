@@ -1,0 +1,74 @@
+//! What a reactor has to do with the turns of its loop: they are made by way of its
+//! `runUntilCurrent` where that is somebody's own, and go on without it after its end.
+
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::Reactor;
+use crate::core::lock::lock;
+use crate::py::call::Call;
+
+impl Reactor {
+    /// Whether a due call is kept for a later run of the reactor, which has ended before
+    /// its loop. As in Twisted's own reactors nothing is called then.
+    pub fn keeps(&self, py: Python<'_>, call: &Call) -> bool {
+        let rests = self.rests.load(Ordering::Relaxed);
+        if rests && let Some(call) = call.copy(py) {
+            lock(&self.event_loop().kept).push(call);
+        }
+        rests
+    }
+
+    /// Queues what was kept, and keeps nothing more.
+    pub(super) fn take_up(slf: &Bound<'_, Self>) {
+        let event_loop = slf.get().event_loop();
+        if slf.get().rests.swap(false, Ordering::Relaxed) {
+            let kept = std::mem::take(&mut *lock(&event_loop.kept));
+            let is_own = |call: &Call| call.reactor().is_some_and(|reactor| reactor.is(slf));
+            let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
+            lock(&event_loop.kept).extend(others);
+            own.into_iter().for_each(|call| event_loop.schedule(call));
+        }
+    }
+
+    /// Calls the reactor's `runUntilCurrent`, which is somebody's own. What it raises is
+    /// logged, as by Twisted's main loop.
+    ///
+    /// # Errors
+    /// Those exceptions that end the loop.
+    pub fn run_until_current(&self, py: Python<'_>) -> PyResult<()> {
+        // Of a signal handler, unless a call within says otherwise.
+        let unexpected = &self.event_loop().unexpected;
+        unexpected.store(true, Ordering::Relaxed);
+        let method = intern!(py, "runUntilCurrent");
+        match self.reactor.bind(py).call_method0(method) {
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                self.report(py, "main_loop", (error.into_value(py),))
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// See `setWrapped`.
+    pub(super) fn set_wrapped(slf: &Bound<'_, Self>, own: bool) {
+        let event_loop = slf.get().event_loop();
+        let removed = {
+            let mut wrapped = lock(&event_loop.wrapped);
+            let at = wrapped.iter().position(|reactor| reactor.is(slf));
+            match at {
+                Some(at) if !own => Some(wrapped.remove(at)),
+                None if own => {
+                    wrapped.push(slf.clone().unbind());
+                    None
+                }
+                _ => None,
+            }
+        };
+        let any = !lock(&event_loop.wrapped).is_empty();
+        event_loop.is_wrapped.store(any, Ordering::Relaxed);
+        drop(removed);
+    }
+}
