@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.internet.task import deferLater
 
 import tornado4
-from loops import tornado4_asyncio
 from things import Thing
 from tornado4 import _core
 from tornado4.platform.twisted import as_deferred
@@ -28,15 +27,6 @@ from worlds import made, ours, over_asyncio, over_epoll
 def world():
     with made(ours) as world:
         yield world
-
-
-def test_a_loop_without_a_reactor_makes_its_tasks_as_ever():
-    async def main():
-        return asyncio.current_task().get_coro()
-
-    with contextlib.closing(tornado4_asyncio()) as loop:
-        assert "create_task" not in loop.__dict__
-        assert isinstance(loop.run_until_complete(main()), types.CoroutineType)
 
 
 def test_get_coro_returns_what_stands_for_the_coroutine(world):
@@ -162,12 +152,12 @@ def test_a_coroutine_that_is_never_started_is_warned_of_as_ever(world):
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        wrapped = _core.Coroutine(main(), Deferred, print)
+        wrapped = _core.Coroutine(main(), (Deferred, print))
         wrapped.close()
         del wrapped
         gc.collect()
         assert caught == []
-        _core.Coroutine(main(), Deferred, print)
+        _core.Coroutine(main(), (Deferred, print))
         gc.collect()
     (warning,) = caught
     assert "main' was never awaited" in str(warning.message)
@@ -181,7 +171,7 @@ def test_closing_one_that_waits_lets_the_deferred_go_on():
             seen.append("closed")
 
     async def main():
-        wrapped = _core.TaskMaker(print, Deferred, wait_for).wrap(wait())
+        wrapped = _core.TaskMaker(print, (Deferred, wait_for)).wrap(wait())
         assert isinstance(wrapped.send(None), DeferredWait)
         deferred.callback("value")
         assert deferred.paused
@@ -201,7 +191,7 @@ def test_without_a_running_loop_twisted_may_run_one():
         return await deferred
 
     deferred = Deferred()
-    wrapped = _core.TaskMaker(print, Deferred, lambda _: None).wrap(wait())
+    wrapped = _core.TaskMaker(print, (Deferred, lambda _: None)).wrap(wait())
     seen = []
     ensureDeferred(wrapped).addCallback(seen.append)
     deferred.callback("value")

@@ -111,6 +111,14 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """
         self.asyncio_loop.run_forever()
 
+    def run_sync(self, func: Callable[[], object], timeout: float | None = None) -> Any:
+        """Run a function, and the loop until its result is there; see Tornado's own.
+
+        A coroutine may await Deferreds as soon as a reactor is there.
+        """
+        wrap = _core.TaskMaker(asyncio.Task).wrap
+        return super().run_sync(lambda: wrap(func()), timeout)
+
     def stop(self) -> None:
         """Stop the loop after the turn that is under way.
 

@@ -101,8 +101,24 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             self._release()
             raise
         _forgotten.made(self)
+        self._wrap_tasks()
 
     # Running
+
+    def _wrap_tasks(self) -> None:
+        """Have tasks that are made from now on await Deferreds, once Twisted is there.
+
+        Such are those that the loop is run for, since they may be what imports Twisted
+        and makes its reactor.
+        """
+        if not self.is_closed() and "create_task" not in self.__dict__:
+            self.create_task = _core.TaskMaker(self.create_task)  # type: ignore[method-assign]
+
+    def _unwrap_tasks(self) -> None:
+        """Have asyncio's own way to make tasks, which is faster, where nobody needs another."""
+        mine = isinstance(self.__dict__.get("create_task"), _core.TaskMaker)
+        if mine and not _core.TaskMaker.serves():
+            del self.create_task
 
     def run_forever(self) -> None:
         """Run until `stop` is called.
@@ -118,8 +134,12 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         _forgotten.runs(self)
         if not self._iterates:
             self._queue_starts()
-        with self._signals_wake():
-            super().run_forever()
+        self._unwrap_tasks()
+        try:
+            with self._signals_wake():
+                super().run_forever()
+        finally:
+            self._wrap_tasks()
 
     def _queue_starts(self) -> None:
         self._runs_begun += 1
@@ -172,7 +192,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._stop_listening_for_children()
         self._at_start.clear()
         self._at_shutdown.clear()
-        self.__dict__.pop("create_task", None)  # a reactor's
+        self.__dict__.pop("create_task", None)
         if self._wakeup_before != -1:
             # Kept for the loop's handlers, which asyncio has removed by now.
             self._give_wakeup_back(-1)

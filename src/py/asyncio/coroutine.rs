@@ -14,10 +14,27 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::core::lock::{lock, try_lock};
 use crate::py::finalization::hang_rather_than_unwind;
+
+/// The class Deferred, and what makes the future for one.
+pub type Deferreds = (Py<PyType>, Py<PyAny>);
+
+/// Those that coroutines await which were given none: Twisted may be imported later.
+static DEFERREDS: PyOnceLock<Deferreds> = PyOnceLock::new();
+
+/// Has all coroutines await Deferreds that know of none, from now on; the first counts.
+pub fn serve(py: Python<'_>, deferreds: Deferreds) {
+    DEFERREDS.get_or_init(py, || deferreds);
+}
+
+/// Whether `serve` was called.
+pub fn serves(py: Python<'_>) -> bool {
+    DEFERREDS.get(py).is_some()
+}
 
 /// Where a coroutine got to.
 enum Step<'py> {
@@ -25,7 +42,10 @@ enum Step<'py> {
     Returned(Bound<'py, PyAny>),
 }
 
-/// A coroutine that may await Deferreds: Coroutine(coro, deferred, wait).
+/// A coroutine that may await Deferreds: Coroutine(coro, deferreds = None).
+///
+/// `deferreds` is a pair, (deferred, wait); None: what TaskMaker.serve was given, if it
+/// was called by the time that a Deferred is yielded.
 ///
 /// What `coro` yields is yielded, but an instance of the class `deferred`, for which
 /// `wait(instance)` gives what is yielded instead; None: the instance after all. It
@@ -35,8 +55,7 @@ enum Step<'py> {
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Coroutine {
     inner: Py<PyAny>,
-    deferred: Py<PyType>,
-    wait: Py<PyAny>,
+    deferreds: Option<Deferreds>,
     /// Whether there is something in `waiting`, to know it without the lock.
     waits: AtomicBool,
     /// What the task waits for, if it is a Deferred.
@@ -61,10 +80,14 @@ impl Coroutine {
     /// What the task sees of a yielded object.
     fn replace<'py>(&self, object: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = object.py();
-        if !has_type(&object, self.deferred.bind(py)) {
+        let deferreds = self.deferreds.as_ref().or_else(|| DEFERREDS.get(py));
+        let Some((deferred, wait)) = deferreds else {
+            return Ok(object);
+        };
+        if !has_type(&object, deferred.bind(py)) {
             return Ok(object);
         }
-        let waiting = self.wait.bind(py).call1((&object,))?;
+        let waiting = wait.bind(py).call1((&object,))?;
         if waiting.is_none() {
             return Ok(object);
         }
@@ -135,11 +158,11 @@ fn stop_iteration(value: Bound<'_, PyAny>) -> PyErr {
 impl Coroutine {
     /// Wraps a coroutine; see the class.
     #[new]
-    pub fn new(coro: Py<PyAny>, deferred: Py<PyType>, wait: Py<PyAny>) -> Self {
+    #[pyo3(signature = (coro, deferreds = None))]
+    pub fn new(coro: Py<PyAny>, deferreds: Option<Deferreds>) -> Self {
         Coroutine {
             inner: coro,
-            deferred,
-            wait,
+            deferreds,
             waits: AtomicBool::new(false),
             waiting: Mutex::new(None),
         }
@@ -198,8 +221,10 @@ impl Coroutine {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.inner)?;
-        visit.call(&self.deferred)?;
-        visit.call(&self.wait)?;
+        if let Some((deferred, wait)) = &self.deferreds {
+            visit.call(deferred)?;
+            visit.call(wait)?;
+        }
         match try_lock(&self.waiting) {
             Some(waiting) => visit.call(&*waiting),
             None => Ok(()),

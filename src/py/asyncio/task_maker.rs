@@ -3,32 +3,45 @@
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyDict;
 
 use super::Coroutine;
+use super::coroutine::{self, Deferreds};
 use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::imports;
 
-/// What stands for a loop's create_task: TaskMaker(create_task, deferred, wait).
+/// What stands for a loop's create_task: TaskMaker(create_task, deferreds = None).
 ///
 /// Each coroutine is wrapped in a Coroutine, then given to `create_task`. Being
 /// native, it is in no traceback of where a task was made.
 #[pyclass(frozen, module = "tornado4._core")]
 pub struct TaskMaker {
     create_task: Py<PyAny>,
-    deferred: Py<PyType>,
-    wait: Py<PyAny>,
+    deferreds: Option<Deferreds>,
 }
 
 #[pymethods]
 impl TaskMaker {
     #[new]
-    fn new(create_task: Py<PyAny>, deferred: Py<PyType>, wait: Py<PyAny>) -> Self {
+    #[pyo3(signature = (create_task, deferreds = None))]
+    fn new(create_task: Py<PyAny>, deferreds: Option<Deferreds>) -> Self {
         TaskMaker {
             create_task,
-            deferred,
-            wait,
+            deferreds,
         }
+    }
+
+    /// Say what coroutines may await that were wrapped without knowing it: the class
+    /// Deferred, and what gives the future for one. The first time counts.
+    #[staticmethod]
+    fn serve(py: Python<'_>, deferreds: Deferreds) {
+        coroutine::serve(py, deferreds);
+    }
+
+    /// Tell whether serve() was called.
+    #[staticmethod]
+    fn serves(py: Python<'_>) -> bool {
+        coroutine::serves(py)
     }
 
     /// Make a task of a coroutine, as asyncio.loop.create_task does.
@@ -51,13 +64,17 @@ impl TaskMaker {
         if coro.is_instance_of::<Coroutine>() || !imports::is_coroutine(&coro)? {
             return Ok(coro);
         }
-        let (deferred, wait) = (self.deferred.clone_ref(py), self.wait.clone_ref(py));
-        Ok(Bound::new(py, Coroutine::new(coro.unbind(), deferred, wait))?.into_any())
+        let clone = |(deferred, wait): &Deferreds| (deferred.clone_ref(py), wait.clone_ref(py));
+        let deferreds = self.deferreds.as_ref().map(clone);
+        Ok(Bound::new(py, Coroutine::new(coro.unbind(), deferreds))?.into_any())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.create_task)?;
-        visit.call(&self.deferred)?;
-        visit.call(&self.wait)
+        if let Some((deferred, wait)) = &self.deferreds {
+            visit.call(deferred)?;
+            visit.call(wait)?;
+        }
+        Ok(())
     }
 }

@@ -32,14 +32,40 @@ def _wait(deferred: Deferred[Any]) -> DeferredWait | None:
     return None if loop is None else DeferredWait(deferred, loop)
 
 
+# For the tasks of a loop of ours that are older than this.
+_core.TaskMaker.serve((Deferred, _wait))
+
+
 def let_tasks_await_deferreds(loop: EventLoop) -> None:
     """Have the tasks that are made on a loop from now on await Deferreds as they are."""
     if not isinstance(loop.create_task, _core.TaskMaker):
-        maker = _core.TaskMaker(loop.create_task, Deferred, _wait)
-        loop.create_task = maker  # type: ignore[method-assign]
+        loop.create_task = _core.TaskMaker(loop.create_task)  # type: ignore[method-assign]
 
 
-_tasks = _core.TaskMaker(asyncio.Task, Deferred, _wait)
+def advise_older_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the error of tasks that are older than a reactor, and can't, say what to do.
+
+    asyncio's own only says that a Deferred is a "bad yield".
+    """
+    with contextlib.suppress(RuntimeError):  # the loop may be at work in another thread
+        for task in asyncio.all_tasks(loop):
+            if not isinstance(task.get_coro(), _core.Coroutine):
+                task.add_done_callback(_advise)
+
+
+def _advise(task: asyncio.Task[Any]) -> None:
+    # To ask for `exception()` would tell asyncio that somebody has looked at it.
+    error = getattr(task, "_exception", None)
+    said = str(error)
+    if not isinstance(error, RuntimeError) or not said.startswith("Task got bad yield: <"):
+        return
+    if "Deferred at " in said and _ADVICE not in said:
+        error.args = (said + _ADVICE,)
+
+
+_ADVICE = "; use tornado4.platform.twisted.as_future(deferred) in this task"
+
+_tasks = _core.TaskMaker(asyncio.Task)
 
 
 def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:

@@ -15,7 +15,7 @@ from tornado4._io_loop import IOLoop
 from tornado4.platform import _forgotten
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
-from tornado4.platform.twisted._awaiting import let_tasks_await_deferreds
+from tornado4.platform.twisted._awaiting import advise_older_tasks, let_tasks_await_deferreds
 from tornado4.platform.twisted._signals import ChildSignalHandling, HostChildSignalHandling
 
 
@@ -26,6 +26,7 @@ class OwnLoop:
         self.asyncio_loop = loop
         self.engine: _core.EventLoop = loop
         let_tasks_await_deferreds(loop)
+        advise_older_tasks(loop)
         self.io_loop = io_loop
         # The run that was under way before there was a reactor.
         self._older_run = loop._runs_begun if self._does_run() else None
@@ -108,6 +109,7 @@ class ForeignLoop:
         self._sentinel: Any = None
         self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
         self._guest.attach()
+        advise_older_tasks(loop)
 
     def when_started(self, start: Callable[[], object]) -> None:
         """Call `start` when the loop runs, but not for a single turn."""
