@@ -29,6 +29,7 @@ PYTHON_LAYERS = [
     "tornado4.platform._selector",
     "tornado4.platform._thread",
     "tornado4.platform._forgotten",
+    "tornado4.platform._wakeup",
     "tornado4.platform._runner",
     "tornado4.platform.asyncio",
     "tornado4._io_loop",

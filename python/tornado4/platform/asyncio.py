@@ -17,14 +17,14 @@ import signal
 import socket
 import threading
 from asyncio import base_events, events, format_helpers
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core
 from tornado4.platform import _forgotten
 from tornado4.platform._runner import run
 from tornado4.platform._selector import SelectorView
+from tornado4.platform._wakeup import wakeup
 
 __all__ = ["EventLoop", "run"]
 
@@ -72,6 +72,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
     _csock: socket.socket
     _internal_fds: int
     _signal_handlers: dict[int, asyncio.Handle]
+    _handle_signal: Callable[[int], None]
+    _read_from_self: Callable[[], None]
 
     def __init__(self, selector: object = None) -> None:
         # The Tornado face stands above this one, so it is named and not
@@ -81,9 +83,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._at_close: list[Callable[[], object]] = []
         self._at_shutdown: list[Callable[[], Awaitable[object]]] = []
         self._child_watchers: list[Callable[[], object]] = []
-        # Whose the process's wake-up descriptor was before, and whether it is ours.
-        self._wakeup_before = -1
-        self._wakes = False
         # How often the loop has begun to run, not counting single turns.
         self._runs_begun = 0
         self._iterates = False
@@ -135,10 +134,17 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         if not self._iterates:
             self._queue_starts()
         self._unwrap_tasks()
+        # Elsewhere than on the main thread signals are none of this loop's business.
+        takes_signals = wakeup.begin_run(self)
         try:
-            with self._signals_wake():
-                super().run_forever()
+            if takes_signals:
+                for reap in self._child_watchers:
+                    # A child may have ended before signals woke the loop.
+                    self.call_soon(reap)
+            super().run_forever()
         finally:
+            if takes_signals:
+                wakeup.end_run(self)
             self._wrap_tasks()
 
     def _queue_starts(self) -> None:
@@ -186,6 +192,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             return
         while self._at_close:
             self._at_close.pop()()
+        wakeup.leave(self)
         super().close()
         self._release()
         self._child_watchers.clear()
@@ -193,9 +200,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._at_start.clear()
         self._at_shutdown.clear()
         self.__dict__.pop("create_task", None)
-        if self._wakeup_before != -1:
-            # Kept for the loop's handlers, which asyncio has removed by now.
-            self._give_wakeup_back(-1)
 
     def _close_self_pipe(self) -> None:
         # In a cycle that is collected the sockets may go before the loop.
@@ -216,61 +220,47 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
     # Signals
 
-    @contextmanager
-    def _signals_wake(self) -> Iterator[None]:
-        mine = self._csock.fileno()
-        try:
-            before = signal.set_wakeup_fd(mine, warn_on_full_buffer=False)
-        except ValueError:
-            # Not the main thread: signals are none of this loop's business.
-            yield
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Add a signal handler; see `asyncio.loop.add_signal_handler`."""
+        if self.is_closed():
+            super().add_signal_handler(sig, callback, *args)  # raises
             return
-        if before != mine:
-            self._wakeup_before = before
-        self._wakes = True
-        for reap in self._child_watchers:
-            # A child may have ended before signals woke the loop.
-            self.call_soon(reap)
+        wakeup.listen(self)
         try:
-            yield
+            super().add_signal_handler(sig, callback, *args)
         finally:
-            self._wakes = False
-            # Handlers of the loop stay in force between its runs.
-            if not self._signal_handlers:
-                self._give_wakeup_back(mine)
-
-    def _give_wakeup_back(self, mine: int) -> None:
-        """Restore the process's wake-up descriptor, unless others have taken it."""
-        before, self._wakeup_before = self._wakeup_before, -1
-        now = signal.set_wakeup_fd(-1)
-        # Whoever had it before may have closed it since.
-        with suppress(ValueError, OSError):
-            signal.set_wakeup_fd(before if now == mine else now)
+            wakeup.settle(self)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Remove a signal handler; tell whether there was one."""
-        removed = super().remove_signal_handler(sig)
-        if removed and not self._signal_handlers and self._wakes:
-            # asyncio gives the wake-up back with the last handler.
-            signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
-        if removed and sig == signal.SIGCHLD and self._child_watchers:
+        # As asyncio has it, but for the wake-up, which may be others' by now.
+        self._check_signal(sig)  # type: ignore[attr-defined]
+        if self._signal_handlers.pop(sig, None) is None:
+            return False
+        is_interrupt = sig == signal.SIGINT
+        signal.signal(sig, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+        wakeup.settle(self)
+        if sig == signal.SIGCHLD and self._child_watchers:
             self._listen_for_children()
-        return removed
+        return True
 
     def _process_self_data(self, data: bytes) -> None:
-        if signal.SIGCHLD in data:
-            for reap in list(self._child_watchers):
-                self.call_soon(reap)
-        super()._process_self_data(data)  # type: ignore[misc]
+        for number in data:
+            if number:
+                wakeup.pass_on(number)
 
     def _watch_children(self, reap: Callable[[], object]) -> None:
         """Call `reap` whenever a child process ends."""
         self._child_watchers.append(reap)
+        wakeup.note(self)
         self._listen_for_children()
 
     def _unwatch_children(self, reap: Callable[[], object]) -> None:
         if reap in self._child_watchers:  # else: the loop was closed
             self._child_watchers.remove(reap)
+            wakeup.note(self)
         if not self._child_watchers:
             self._stop_listening_for_children()
 

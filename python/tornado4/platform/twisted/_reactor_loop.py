@@ -202,4 +202,4 @@ class ReactorEventLoop(EventLoop):
         return True
 
     def _signalled(self, number: int, frame: object) -> None:
-        self.call_soon_threadsafe(self._handle_signal, number)  # type: ignore[attr-defined]
+        self.call_soon_threadsafe(self._handle_signal, number)

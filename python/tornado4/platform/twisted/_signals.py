@@ -46,7 +46,8 @@ class HostChildSignalHandling:
     def __init__(self, loop: Any) -> None:
         self._loop = loop
         self._before: Any = None
-        self._took_wakeup = False
+        # The wake-up descriptor that was set here, -1: none.
+        self._wakeup = -1
         self._installed = False
 
     def install(self) -> None:
@@ -66,9 +67,7 @@ class HostChildSignalHandling:
         # Not comparable by identity: a bound method is made anew each time.
         if signal.getsignal(signal.SIGCHLD) == self._ended:
             signal.signal(signal.SIGCHLD, self._before or signal.SIG_DFL)
-        if self._took_wakeup:
-            self._took_wakeup = False
-            signal.set_wakeup_fd(-1)
+        self._give_wakeup_back()
 
     def _take_wakeup(self) -> None:
         # asyncio has one for its own handlers, and sets it with the first of them.
@@ -76,10 +75,20 @@ class HostChildSignalHandling:
         socket = getattr(self._loop, "_csock", None)
         before = signal.set_wakeup_fd(-1)
         if before == -1 and socket is not None:
-            signal.set_wakeup_fd(socket.fileno())
-            self._took_wakeup = True
-        else:
-            signal.set_wakeup_fd(before)
+            self._wakeup = socket.fileno()
+            before = self._wakeup
+        signal.set_wakeup_fd(before)
+
+    def _give_wakeup_back(self) -> None:
+        mine, self._wakeup = self._wakeup, -1
+        if mine == -1 or getattr(self._loop, "_signal_handlers", None):
+            # The loop's handlers need it.
+            return
+        now = signal.set_wakeup_fd(-1)
+        if now != mine:
+            # Whoever has taken it may have closed it since.
+            with contextlib.suppress(ValueError, OSError):
+                signal.set_wakeup_fd(now)
 
     def _ended(self, number: int, frame: Any) -> None:
         with contextlib.suppress(RuntimeError):
