@@ -30,6 +30,7 @@ PYTHON_LAYERS = [
     "tornado4.platform._thread",
     "tornado4.platform._forgotten",
     "tornado4.platform._wakeup",
+    "tornado4.platform._handling",
     "tornado4.platform._runner",
     "tornado4.platform.asyncio",
     "tornado4._io_loop",

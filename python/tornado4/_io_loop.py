@@ -21,6 +21,7 @@ from tornado.util import Configurable
 
 from tornado4 import _core
 from tornado4.platform import _forgotten
+from tornado4.platform._handling import call_handling
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
@@ -273,10 +274,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if isinstance(exception, asyncio.CancelledError):
             return
         callback, args, kwargs = call
-        try:
-            raise exception
-        except BaseException:
-            self.handle_callback_exception(functools.partial(callback, *args, **(kwargs or {})))
+        called = functools.partial(callback, *args, **(kwargs or {}))
+        call_handling(exception, self.handle_callback_exception, called)
 
     def _handler_failed(
         self, handler: Callable[..., object], file: object, exception: BaseException
@@ -284,11 +283,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if isinstance(exception, OSError) and exception.errno == errno.EPIPE:
             # The client has gone; Tornado 4.5 says nothing either.
             return
-        try:
-            raise exception
-        except BaseException:
-            call = functools.partial(handler, file) if callable(handler) else handler
-            self.handle_callback_exception(call)
+        call = functools.partial(handler, file) if callable(handler) else handler
+        call_handling(exception, self.handle_callback_exception, call)
 
 
 def _made(make_current: bool | None = None) -> Any:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core
 from tornado4.platform import _forgotten
+from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
 from tornado4.platform._selector import SelectorView
 from tornado4.platform._wakeup import wakeup
@@ -289,7 +290,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         }
         if handle._source_traceback:
             context["source_traceback"] = handle._source_traceback
-        self.call_exception_handler(context)
+        call_handling(exception, self.call_exception_handler, context)
 
     def _report_slow_call(self, subject: object, seconds: float) -> None:
         if seconds < self.slow_callback_duration:

@@ -26,6 +26,8 @@ from twisted.python.context import theContextTracker
 from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
 
+from tornado4.platform._handling import call_handling
+
 __all__ = [
     "CONNECTION_DONE",
     "CONNECTION_LOST",
@@ -77,34 +79,29 @@ def main_loop(exception: BaseException) -> None:
 
 def thread_call(exception: BaseException) -> None:
     """Log an exception of a `callFromThread`."""
-    _log.failure("while calling from thread", Failure(exception))
+    call_handling(exception, _log.failure, "while calling from thread")
 
 
 def datagram(exception: BaseException) -> None:
     """Log an exception of a protocol that received a datagram."""
-    log.err(Failure(exception))
+    call_handling(exception, log.err)
 
 
 def delayed_call(exception: BaseException, creator: list[str] | None) -> None:
     """Log an exception of a `callLater`, with where the call was made."""
     if not creator:
-        _log.failure("while handling timed call", Failure(exception))
+        call_handling(exception, _log.failure, "while handling timed call")
         return
     origin = "".join(creator).rstrip().replace("\n", "\n C:")
-    _log.failure(
-        "while handling timed call {previous()}",
-        Failure(exception),
-        previous=lambda: f"\n C: from a DelayedCall created here:\n C:{origin}\n",
-    )
+    previous = f"\n C: from a DelayedCall created here:\n C:{origin}\n"
+    message = "while handling timed call {previous()}"
+    call_handling(exception, lambda: _log.failure(message, previous=lambda: previous))
 
 
 def selectable(exception: BaseException, system: str | None) -> None:
     """Log an exception of a descriptor object."""
     where = {} if system is None else {"system": system}
-    try:
-        raise exception
-    except BaseException:
-        log.err(**where)
+    call_handling(exception, lambda: log.err(**where))
 
 
 def creation_stack() -> list[str]:
