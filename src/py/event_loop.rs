@@ -58,8 +58,10 @@ pub struct EventLoop {
     pub(super) has_reactor: AtomicBool,
     /// Whether what ended the last run is for Twisted's main loop to log; see `ended_by`.
     pub(super) unexpected: AtomicBool,
-    /// Whether `time()` isn't the monotonic clock but a subclass's own.
+    /// Whether `time()` isn't the monotonic clock but somebody's own.
     pub(super) own_clock: AtomicBool,
+    /// Whether `call_at` is a subclass's own, which `call_later` goes through.
+    pub(super) own_call_at: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(super) thread: AtomicU64,
 }
@@ -109,6 +111,7 @@ impl EventLoop {
             has_reactor: AtomicBool::new(false),
             unexpected: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
+            own_call_at: AtomicBool::new(false),
             thread: AtomicU64::new(0),
         })
     }

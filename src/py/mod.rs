@@ -5,7 +5,9 @@
 //! code may run, so that a callback can re-enter anything.
 
 pub mod asyncio;
+mod attributes;
 mod call;
+mod clock;
 mod context;
 mod error;
 mod event_loop;

@@ -10,6 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::call::Call;
+use super::clock;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::finalization::hang_rather_than_unwind;
@@ -69,10 +70,10 @@ fn turn_with(
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
     send(event_loop, 1);
-    let waited = wait(this, py, poller, limit, waiting);
+    let waited = wait(event_loop, poller, limit, waiting);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     if waited?.is_some() {
-        this.queue_due_timers(Deadline::now(), &mut waiting.due);
+        this.queue_due_timers(clock::now(event_loop)?, &mut waiting.due);
     }
     check_signals(this, py)?;
     let outer = this.calls.begin_turn();
@@ -137,7 +138,7 @@ fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyRe
     let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
         if now.is_none() && matches!(call, Call::Delayed(..)) {
-            now = Some(Deadline::now());
+            now = Some(clock::now(event_loop)?);
         }
         run_call(event_loop, &call)?;
         if matches!(call, Call::Ready(..) | Call::ReadOn(..)) {
@@ -148,7 +149,7 @@ fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyRe
         }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
-        let now = now.unwrap_or_else(Deadline::now);
+        let now = now.map_or_else(|| clock::now(event_loop), Ok)?;
         while let Some(call) = this.pop_due_delayed(now) {
             run_call(event_loop, &call)?;
         }
@@ -188,25 +189,29 @@ pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 
 /// Leaves a guest's poll so that the host sees it ready when there is work.
 /// Returns the seconds until the next timer is due.
-pub fn guest_idle(this: &EventLoop) -> Option<f64> {
+///
+/// # Errors
+/// Those of a clock of the user's own.
+pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
+    let this = event_loop.get();
     if !this.is_closed() && !this.calls.begin_wait() {
         this.wake();
     }
     let now = Deadline::now();
-    let next = this.next_deadline()?;
-    Some(next.since(now).as_secs_f64())
+    let next = clock::next_deadline(event_loop, now)?;
+    Ok(next.map(|next| next.since(now).as_secs_f64()))
 }
 
 /// Looks for events without letting go of the interpreter; only when there is
 /// nothing to do at all, lets go of it and blocks. Returns when the next timer is
 /// due, as it was seen before.
 fn wait(
-    this: &EventLoop,
-    py: Python<'_>,
+    event_loop: &Bound<'_, EventLoop>,
     poller: &Poller,
     limit: Option<Duration>,
     waiting: &mut Waiting,
 ) -> PyResult<Option<Deadline>> {
+    let (this, py) = (event_loop.get(), event_loop.py());
     let events = &mut waiting.events;
     let mut poll = |timeout| {
         let outcome = poller.poll(timeout, events).map_err(error::os_error);
@@ -216,7 +221,7 @@ fn wait(
     if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
         now = Deadline::now();
     }
-    let next = this.next_deadline();
+    let next = clock::next_deadline(event_loop, now)?;
     let busy = this.stopping.load(Ordering::Relaxed)
         || !this.calls.is_empty()
         || next.is_some_and(|next| next <= now);
@@ -232,7 +237,7 @@ fn wait(
     if !this.calls.begin_wait() {
         return Ok(next);
     }
-    let outcome = block(this, py, poller, limit, waiting);
+    let outcome = block(event_loop, poller, limit, waiting);
     this.calls.end_wait();
     waiting.handover.waited(Deadline::now());
     waiting.serves = !waiting.events.is_empty();
@@ -241,12 +246,12 @@ fn wait(
 
 /// Lets go of the interpreter, lingers for a moment if that is worth it, and blocks.
 fn block(
-    this: &EventLoop,
-    py: Python<'_>,
+    event_loop: &Bound<'_, EventLoop>,
     poller: &Poller,
     limit: Option<Duration>,
     waiting: &mut Waiting,
 ) -> PyResult<Option<Deadline>> {
+    let (this, py) = (event_loop.get(), event_loop.py());
     let events = &mut waiting.events;
     let start = Deadline::now();
     let timeout = |next: Option<Deadline>, now| match (next.map(|next| next.since(now)), limit) {
@@ -255,7 +260,7 @@ fn block(
     };
     // Taken after `begin_wait`: a timer that another thread sets from here on
     // ends the wait.
-    let mut next = this.next_deadline();
+    let mut next = clock::next_deadline(event_loop, start)?;
     let mut now = start;
     let mut over = false;
     if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
@@ -270,9 +275,9 @@ fn block(
             this.calls.end_wait();
             check_signals(this, py)?;
             over = this.stopping.load(Ordering::Relaxed) || !this.calls.begin_wait();
-            next = this.next_deadline();
         }
         now = Deadline::now();
+        next = clock::next_deadline(event_loop, now)?;
     }
     if !over {
         py.detach(|| {

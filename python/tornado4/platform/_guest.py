@@ -7,6 +7,7 @@ poll is readable whenever there is work, so an idle guest costs nothing.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -85,7 +86,8 @@ class Guest:
         if delay is None:
             self._disarm()
             return
-        due = self._loop.time() + delay
+        # Not what the loop's own clock says, which may be somebody's, and stand still.
+        due = time.clock_gettime(time.CLOCK_MONOTONIC) + delay
         # A timer that comes too early does no harm, and renewing it for each
         # turn would cost more.
         if self._timer is None or due < self._due:

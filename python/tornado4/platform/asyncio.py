@@ -93,7 +93,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._made_in = threading.get_ident()
         self._is_set = False
         self._has_run = False
-        self._set_own_clock(type(self).time is not EventLoop.time)
+        self._note_overrides()
         try:
             super().__init__(SelectorView(self))  # type: ignore[arg-type]
         except BaseException:
@@ -132,6 +132,10 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._check_running()  # type: ignore[attr-defined]
         self._has_run = True
         _forgotten.runs(self)
+        cls = type(self)
+        if cls.time is not _core.EventLoop.time or cls.call_at is not _core.EventLoop.call_at:
+            # Perhaps since not long ago.
+            self._note_overrides()
         if not self._iterates:
             self._queue_starts()
         self._unwrap_tasks()

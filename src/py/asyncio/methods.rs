@@ -12,14 +12,14 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::call::Call;
 use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::{error, turn};
+use crate::py::{attributes, clock, error, turn};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
 fn check(
@@ -51,9 +51,39 @@ fn queue(
     Ok(handle)
 }
 
-/// The time on the clock of a subclass.
-fn own_time(slf: &Bound<'_, EventLoop>) -> PyResult<f64> {
-    slf.call_method0(intern!(slf.py(), "time"))?.extract()
+/// Schedules a callback after a delay, where the loop's clock or `call_at` is somebody's
+/// own.
+#[cold]
+fn call_later_by_clock(
+    slf: &Bound<'_, EventLoop>,
+    delay: f64,
+    callback: Py<PyAny>,
+    args: &Bound<'_, PyTuple>,
+    context: Option<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    let positional = (clock::seconds(slf)? + delay, callback).into_pyobject(py)?;
+    let positional = positional
+        .as_sequence()
+        .concat(args.as_sequence())?
+        .to_tuple()?;
+    let named = PyDict::new(py);
+    named.set_item(intern!(py, "context"), context)?;
+    let timer = slf.call_method(intern!(py, "call_at"), positional, Some(&named))?;
+    Ok(timer.unbind())
+}
+
+/// Sets or deletes an attribute, and notices a clock or a `call_at` of somebody's own.
+fn set_attribute(
+    slf: &Bound<'_, EventLoop>,
+    name: &Bound<'_, PyString>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    attributes::set(slf.as_any(), name, value)?;
+    if ["time", "call_at", "__class__"].contains(&&*name.to_string_lossy()) {
+        clock::note_overrides(slf)?;
+    }
+    Ok(())
 }
 
 /// A number of seconds that asyncio's methods require.
@@ -113,18 +143,17 @@ impl EventLoop {
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<TimerHandle>> {
+    ) -> PyResult<Py<PyAny>> {
+        let (this, py) = (slf.get(), slf.py());
         let delay = seconds(delay, "delay must not be None")?;
+        if this.own_call_at.load(Ordering::Relaxed) || clock::is_own(this, py) {
+            return call_later_by_clock(slf, delay, callback, args.bind(py), context);
+        }
         check(slf, &callback, "call_at", true)?;
         let now = Deadline::now();
         let deadline = error::deadline(now.plus_seconds(delay))?;
-        let when = delay
-            + if slf.get().own_clock.load(Ordering::Relaxed) {
-                own_time(slf)?
-            } else {
-                now.as_seconds()
-            };
-        TimerHandle::schedule(slf, (deadline, when), callback, args, context)
+        let when = (deadline, delay + now.as_seconds());
+        Ok(TimerHandle::schedule(slf, when, callback, args, context)?.into_any())
     }
 
     /// Like call_later(), at an absolute time on the clock of time().
@@ -138,19 +167,14 @@ impl EventLoop {
     ) -> PyResult<Py<TimerHandle>> {
         let when = seconds(when, "when cannot be None")?;
         check(slf, &callback, "call_at", true)?;
-        let deadline = if slf.get().own_clock.load(Ordering::Relaxed) {
-            Deadline::now().plus_seconds(when - own_time(slf)?)
-        } else {
-            Deadline::from_seconds(when)
-        };
-        let deadline = error::deadline(deadline)?;
+        let deadline = error::deadline(Deadline::from_seconds(when))?;
         TimerHandle::schedule(slf, (deadline, when), callback, args, context)
     }
 
     /// Return the loop's time in seconds: that of time.monotonic().
     #[allow(clippy::unused_self)]
-    fn time(&self) -> f64 {
-        Deadline::now().as_seconds()
+    fn time(&self, py: Python<'_>) -> PyResult<f64> {
+        clock::monotonic(py)
     }
 
     /// Stop the loop after the turn that is under way, or else the next one.
@@ -255,8 +279,8 @@ impl EventLoop {
 
     /// Leave a guest's poll so that the host sees it ready when there is work.
     /// Returns the seconds until the next timer is due, if there is one.
-    fn _guest_idle(&self) -> Option<f64> {
-        turn::guest_idle(self)
+    fn _guest_idle(slf: &Bound<'_, Self>) -> PyResult<Option<f64>> {
+        turn::guest_idle(slf)
     }
 
     /// The descriptor of the poll, which is readable when there is work.
@@ -271,9 +295,21 @@ impl EventLoop {
             || self.with_registrations(|all| all.iter().nth(internal_fds).is_some())
     }
 
-    /// Tell whether time() is a subclass's own clock.
-    fn _set_own_clock(&self, own_clock: bool) {
-        self.own_clock.store(own_clock, Ordering::Relaxed);
+    /// Look whether time() and call_at() are somebody's own.
+    fn _note_overrides(slf: &Bound<'_, Self>) -> PyResult<()> {
+        clock::note_overrides(slf)
+    }
+
+    fn __setattr__(
+        slf: &Bound<'_, Self>,
+        name: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        set_attribute(slf, name, Some(value))
+    }
+
+    fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
+        set_attribute(slf, name, None)
     }
 
     /// Close the native side: everything that is scheduled is dropped.

@@ -20,7 +20,7 @@ use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::watcher::Watcher;
-use crate::py::{context, error, imports};
+use crate::py::{clock, context, error, imports};
 
 const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 
@@ -72,15 +72,25 @@ impl IOLoop {
     /// The deadline at `when` on the clock of `time()`, which a subclass may
     /// have replaced.
     fn absolute(slf: &Bound<'_, Self>, when: f64) -> PyResult<Option<Deadline>> {
+        let py = slf.py();
+        let event_loop = slf.get().event_loop()?.bind(py);
         let own = slf.get().own_clock.load(Ordering::Relaxed)
             || slf
-                .getattr(intern!(slf.py(), "__dict__"))?
-                .contains(intern!(slf.py(), "time"))?;
+                .getattr(intern!(py, "__dict__"))?
+                .contains(intern!(py, "time"))?
+            || clock::is_own(event_loop.get(), py)
+            || clock::is_wall_clock_replaced(py);
         if own {
-            let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
-            return Ok(Deadline::now().plus_seconds(when - now));
+            let now: f64 = slf.call_method0(intern!(py, "time"))?.extract()?;
+            return Ok(clock::now(event_loop)?.plus_seconds(when - now));
         }
         Ok(Deadline::from_wall_clock(when))
+    }
+
+    /// The deadline after a delay in seconds.
+    fn relative(slf: &Bound<'_, Self>, delay: f64) -> PyResult<Option<Deadline>> {
+        let event_loop = slf.get().event_loop()?.bind(slf.py());
+        Ok(clock::now(event_loop)?.plus_seconds(delay))
     }
 
     /// The descriptor that `fd`, a number or a file object, stands for.
@@ -303,7 +313,7 @@ impl IOLoop {
             IOLoop::absolute(slf, deadline.extract()?)?
         } else if deadline.is_instance_of::<PyDelta>() {
             let total = intern!(slf.py(), "total_seconds");
-            Deadline::now().plus_seconds(deadline.call_method0(total)?.extract()?)
+            IOLoop::relative(slf, deadline.call_method0(total)?.extract()?)?
         } else {
             let message = format!("Unsupported deadline {}", deadline.repr()?);
             return Err(PyTypeError::new_err(message));
@@ -323,7 +333,7 @@ impl IOLoop {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<Timeout>> {
-        let deadline = Deadline::now().plus_seconds(delay);
+        let deadline = IOLoop::relative(slf, delay)?;
         IOLoop::schedule(slf, deadline, callback, args, kwargs)
     }
 

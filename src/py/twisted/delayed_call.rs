@@ -262,8 +262,10 @@ impl DelayedCall {
     #[allow(non_snake_case)]
     fn reset(slf: &Bound<'_, Self>, secondsFromNow: f64) -> PyResult<()> {
         slf.get().check_active(slf.py())?;
-        let deadline = error::deadline(Deadline::now().plus_seconds(secondsFromNow))?;
-        let now = slf.get().reactor.get().now(slf.py())?;
+        let reactor = slf.get().reactor.get();
+        let now = reactor.loop_now(slf.py())?;
+        let deadline = error::deadline(now.plus_seconds(secondsFromNow))?;
+        let now = reactor.now(slf.py())?;
         DelayedCall::move_to(slf, deadline, now + secondsFromNow)
     }
 

@@ -19,6 +19,7 @@ use crate::core::clock::Deadline;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::py::call::Call;
+use crate::py::clock;
 use crate::py::error;
 use crate::py::event_loop::EventLoop;
 use crate::py::finalization::hang_rather_than_unwind;
@@ -96,6 +97,14 @@ impl Reactor {
             return Ok(seconds());
         }
         clock.call0()?.extract()
+    }
+
+    /// The time now on the clock that the loop's timers follow.
+    ///
+    /// # Errors
+    /// Those of a clock of somebody's own.
+    pub fn loop_now(&self, py: Python<'_>) -> PyResult<Deadline> {
+        clock::now(self.event_loop.bind(py))
     }
 
     /// Logs an exception of the application.
@@ -210,7 +219,7 @@ impl Reactor {
             return Err(PyAssertionError::new_err(message));
         }
         this.event_loop().check_open()?;
-        let deadline = error::deadline(Deadline::now().plus_seconds(wait))?;
+        let deadline = error::deadline(this.loop_now(py)?.plus_seconds(wait))?;
         let creator = if this.is_debug(py)? {
             Some(this.reports(py).call_method0("creation_stack")?.unbind())
         } else {
@@ -309,13 +318,13 @@ impl Reactor {
 
     /// Seconds until the next delayed call, 0 if something is ready; None:
     /// nothing is. Follows ReactorBase.
-    fn timeout(&self) -> Option<f64> {
-        let event_loop = self.event_loop();
-        if !event_loop.calls.is_empty() {
-            return Some(0.0);
+    fn timeout(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        if !self.event_loop().calls.is_empty() {
+            return Ok(Some(0.0));
         }
-        let next = event_loop.next_deadline()?;
-        Some(next.since(Deadline::now()).as_secs_f64())
+        let now = Deadline::now();
+        let next = clock::next_deadline(self.event_loop.bind(py), now)?;
+        Ok(next.map(|next| next.since(now).as_secs_f64()))
     }
 
     /// Let KeyboardInterrupt end the loop instead of logging it.

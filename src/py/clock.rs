@@ -1,0 +1,158 @@
+//! The clock that a loop's timers follow: the monotonic one, or one of the user's own.
+//!
+//! The heap's deadlines are readings of the loop's clock. As long as that is the
+//! monotonic clock they are what the poll waits for; once `time()` is somebody's own it
+//! is asked again in each turn, as asyncio does.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::Ordering;
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCFunction, PyDict, PyString};
+
+use super::error;
+use super::event_loop::EventLoop;
+use crate::core::clock::Deadline;
+
+/// A function of the module `time`, which tests put others in the place of.
+struct Builtin {
+    name: &'static str,
+    found: PyOnceLock<Found>,
+}
+
+struct Found {
+    module: Py<PyDict>,
+    name: Py<PyString>,
+    /// The interpreter's own function.
+    own: Py<PyAny>,
+}
+
+impl Builtin {
+    const fn new(name: &'static str) -> Builtin {
+        let found = PyOnceLock::new();
+        Builtin { name, found }
+    }
+
+    /// Whether somebody has put another function in its place.
+    fn is_replaced(&self, py: Python<'_>) -> bool {
+        let Some(found) = self.found.get(py) else {
+            return self.look(py);
+        };
+        // SAFETY: attached; the module's dict and the name are alive. The result is
+        // borrowed, and only compared. Looking up an interned string raises nothing.
+        let now =
+            unsafe { ffi::PyDict_GetItemWithError(found.module.as_ptr(), found.name.as_ptr()) };
+        now != found.own.as_ptr()
+    }
+
+    #[cold]
+    fn look(&self, py: Python<'_>) -> bool {
+        let look = || -> PyResult<Found> {
+            let module = py.import("time")?;
+            Ok(Found {
+                module: module.dict().unbind(),
+                name: PyString::intern(py, self.name).unbind(),
+                own: module.getattr(self.name)?.unbind(),
+            })
+        };
+        let Ok(found) = look() else {
+            return true;
+        };
+        if !found.own.bind(py).is_exact_instance_of::<PyCFunction>() {
+            return true;
+        }
+        // Unless another thread was faster.
+        let _filled = self.found.set(py, found);
+        false
+    }
+}
+
+static MONOTONIC: Builtin = Builtin::new("monotonic");
+static TIME: Builtin = Builtin::new("time");
+
+/// Whether `time.time` isn't the interpreter's.
+pub fn is_wall_clock_replaced(py: Python<'_>) -> bool {
+    TIME.is_replaced(py)
+}
+
+/// Whether the loop's clock is somebody's own.
+pub fn is_own(event_loop: &EventLoop, py: Python<'_>) -> bool {
+    event_loop.own_clock.load(Ordering::Relaxed) || MONOTONIC.is_replaced(py)
+}
+
+/// What `time.monotonic()` gives.
+///
+/// # Errors
+/// Those of a function of somebody's own.
+pub fn monotonic(py: Python<'_>) -> PyResult<f64> {
+    if MONOTONIC.is_replaced(py) {
+        return py.import("time")?.call_method0("monotonic")?.extract();
+    }
+    Ok(Deadline::now().as_seconds())
+}
+
+/// What the loop's `time()` gives.
+///
+/// # Errors
+/// Those of a clock of somebody's own.
+pub fn seconds(event_loop: &Bound<'_, EventLoop>) -> PyResult<f64> {
+    event_loop
+        .call_method0(intern!(event_loop.py(), "time"))?
+        .extract()
+}
+
+/// The time now on the loop's clock.
+///
+/// # Errors
+/// Those of a clock of somebody's own, and `ValueError` if it says NaN.
+pub fn now(event_loop: &Bound<'_, EventLoop>) -> PyResult<Deadline> {
+    if is_own(event_loop.get(), event_loop.py()) {
+        return error::deadline(Deadline::from_seconds(seconds(event_loop)?));
+    }
+    Ok(Deadline::now())
+}
+
+/// When the next timer is due, on the monotonic clock, which says `now`: what the poll
+/// waits for. A clock of somebody's own is taken to go on at the same rate.
+///
+/// # Errors
+/// As `now`.
+pub fn next_deadline(
+    event_loop: &Bound<'_, EventLoop>,
+    now: Deadline,
+) -> PyResult<Option<Deadline>> {
+    let next = event_loop.get().next_deadline();
+    let Some(deadline) = next else {
+        return Ok(None);
+    };
+    if !is_own(event_loop.get(), event_loop.py()) {
+        return Ok(next);
+    }
+    let left = deadline.since(self::now(event_loop)?);
+    Ok(now.plus_seconds(left.as_secs_f64()))
+}
+
+/// Looks whether a loop has a clock, or a `call_at`, of somebody's own: in its class or
+/// put on itself.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn note_overrides(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    let py = event_loop.py();
+    let attributes = event_loop.getattr(intern!(py, "__dict__"))?;
+    let is_own = |name| -> PyResult<bool> {
+        let native = py.get_type::<EventLoop>().getattr(name)?;
+        Ok(!event_loop.get_type().getattr(name)?.is(&native) || attributes.contains(name)?)
+    };
+    let this = event_loop.get();
+    let (clock, call_at) = (
+        is_own(intern!(py, "time"))?,
+        is_own(intern!(py, "call_at"))?,
+    );
+    this.own_clock.store(clock, Ordering::Relaxed);
+    this.own_call_at.store(call_at, Ordering::Relaxed);
+    Ok(())
+}
