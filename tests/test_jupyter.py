@@ -1,5 +1,9 @@
-"""A notebook: the reactor is a guest of the loop of a real, running kernel."""
+"""A notebook: the reactor is a guest of the loop of a real, running kernel.
 
+And the other way round: the kernel runs on a loop of ours, in which cells nest others.
+"""
+
+import json
 import os
 import sys
 from pathlib import Path
@@ -84,19 +88,80 @@ def texts(cell):
     return [output.get("text") or output["data"]["text/plain"] for output in shown]
 
 
-def test_a_notebook(tmp_path, monkeypatch):
-    # The kernel is a process of its own: of this interpreter, with nobody's settings.
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Runs a notebook of such cells; the kernel is a program, else this interpreter's."""
+    # The kernel is a process of its own, with nobody's settings.
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("JUPYTER_PATH", str(Path(sys.prefix, "share", "jupyter")))
+    paths = [str(tmp_path / "jupyter"), str(Path(sys.prefix, "share", "jupyter"))]
+    monkeypatch.setenv("JUPYTER_PATH", os.pathsep.join(paths))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS]
-    )
-    client = nbclient.NotebookClient(
-        notebook, timeout=30, startup_timeout=60, kernel_name="python3"
-    )
-    client.execute()
-    assert [texts(cell) for cell in notebook.cells] == OUTPUTS
+
+    def execute(cells, kernel=None):
+        name = "python3"
+        if kernel is not None:
+            name = "ours"
+            place = tmp_path / "jupyter" / "kernels" / name
+            place.mkdir(parents=True)
+            argv = [sys.executable, "-c", kernel, "-f", "{connection_file}"]
+            spec = {"argv": argv, "display_name": name, "language": "python"}
+            (place / "kernel.json").write_text(json.dumps(spec))
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+        )
+        client = nbclient.NotebookClient(notebook, timeout=30, startup_timeout=60, kernel_name=name)
+        client.execute()
+        return [texts(cell) for cell in notebook.cells]
+
+    return execute
+
+
+def test_a_notebook(execute):
+    assert execute(CELLS) == OUTPUTS
+
+
+KERNEL = """
+import asyncio, tornado4
+asyncio.set_event_loop(tornado4.new_event_loop())
+from ipykernel import kernelapp
+kernelapp.launch_new_instance()
+"""
+
+NESTING = [
+    """
+import asyncio
+loop = asyncio.get_running_loop()
+type(loop).__module__
+""",
+    """
+import PATCH
+PATCH.apply()
+
+async def value(n):
+    await asyncio.sleep(0.01)
+    return n
+
+print(asyncio.run(value(1)), loop.run_until_complete(asyncio.gather(value(2), value(3))))
+""",
+    "await value(4)",
+    """
+from tornado4.platform.twisted import install
+from twisted.internet.task import deferLater
+reactor = install()
+later = deferLater(reactor, 0.01, lambda: 6)
+print(asyncio.run(value(5)), loop.run_until_complete(later.asFuture(loop)))
+""",
+    "6 * 7",
+]
+
+
+@pytest.mark.parametrize("patch", ["nest_asyncio", "nest_asyncio2"])
+def test_nested_runs_in_a_kernel_on_a_loop_of_ours(execute, patch):
+    pytest.importorskip(patch, reason=f"{patch} isn't there")
+    outputs = execute([cell.replace("PATCH", patch) for cell in NESTING], KERNEL)
+    assert outputs == [
+        *(["'tornado4.platform.asyncio'"], ["1 [2, 3]\n"], ["4"], ["5 6\n"], ["42"]),
+    ]

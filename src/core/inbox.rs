@@ -84,6 +84,11 @@ impl<T> Inbox<T> {
         self.lock().calls.is_empty()
     }
 
+    /// How many calls are ready.
+    pub fn len(&self) -> usize {
+        self.lock().calls.len()
+    }
+
     /// Begins a turn: it runs what is in the queue now. May nest.
     pub fn begin_turn(&self) -> OuterTurn {
         let mut state = self.lock();

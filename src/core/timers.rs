@@ -101,6 +101,14 @@ impl<T> Timers<T> {
         (key, first)
     }
 
+    /// Whether a timer is scheduled.
+    #[must_use]
+    pub fn contains(&self, key: Key) -> bool {
+        self.slots
+            .get(key.slot)
+            .is_some_and(|slot| slot.birth == key.birth && slot.value.is_some())
+    }
+
     /// Unschedules a timer and hands its value back; `None` if it has fired
     /// or was removed before.
     pub fn remove(&mut self, key: Key) -> Option<T> {

@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyDict, PyString};
+use pyo3::types::{PyCFunction, PyDict, PyString, PySuper};
 
 use super::error;
 use super::event_loop::EventLoop;
@@ -37,6 +37,7 @@ impl Builtin {
     }
 
     /// Whether somebody has put another function in its place.
+    #[inline]
     fn is_replaced(&self, py: Python<'_>) -> bool {
         let Some(found) = self.found.get(py) else {
             return self.look(py);
@@ -79,19 +80,26 @@ pub fn is_wall_clock_replaced(py: Python<'_>) -> bool {
 }
 
 /// Whether the loop's clock is somebody's own.
+#[inline]
 pub fn is_own(event_loop: &EventLoop, py: Python<'_>) -> bool {
     event_loop.own_clock.load(Ordering::Relaxed) || MONOTONIC.is_replaced(py)
 }
 
-/// What `time.monotonic()` gives.
+/// The time on the monotonic clock. If `time.monotonic` is somebody's own, what asyncio
+/// makes of it: whoever replaces that may have given asyncio's loops another clock.
 ///
 /// # Errors
 /// Those of a function of somebody's own.
-pub fn monotonic(py: Python<'_>) -> PyResult<f64> {
-    if MONOTONIC.is_replaced(py) {
-        return py.import("time")?.call_method0("monotonic")?.extract();
+pub fn monotonic(event_loop: &Bound<'_, EventLoop>) -> PyResult<f64> {
+    let py = event_loop.py();
+    if !MONOTONIC.is_replaced(py) {
+        return Ok(Deadline::now().as_seconds());
     }
-    Ok(Deadline::now().as_seconds())
+    let asyncios = PySuper::new(&py.get_type::<EventLoop>(), event_loop)?;
+    match asyncios.getattr_opt(intern!(py, "time"))? {
+        Some(time) => time.call0()?.extract(),
+        None => py.import("time")?.call_method0("monotonic")?.extract(),
+    }
 }
 
 /// What the loop's `time()` gives.
@@ -108,6 +116,7 @@ pub fn seconds(event_loop: &Bound<'_, EventLoop>) -> PyResult<f64> {
 ///
 /// # Errors
 /// Those of a clock of somebody's own, and `ValueError` if it says NaN.
+#[inline]
 pub fn now(event_loop: &Bound<'_, EventLoop>) -> PyResult<Deadline> {
     if is_own(event_loop.get(), event_loop.py()) {
         return error::deadline(Deadline::from_seconds(seconds(event_loop)?));
@@ -120,6 +129,7 @@ pub fn now(event_loop: &Bound<'_, EventLoop>) -> PyResult<Deadline> {
 ///
 /// # Errors
 /// As `now`.
+#[inline]
 pub fn next_deadline(
     event_loop: &Bound<'_, EventLoop>,
     now: Deadline,

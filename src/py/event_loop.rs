@@ -62,6 +62,8 @@ pub struct EventLoop {
     pub(super) own_clock: AtomicBool,
     /// Whether `call_at` is a subclass's own, which `call_later` goes through.
     pub(super) own_call_at: AtomicBool,
+    /// Whether Python code makes the loop's turns; `run` leaves that to it.
+    pub(super) driven: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(super) thread: AtomicU64,
 }
@@ -112,6 +114,7 @@ impl EventLoop {
             unexpected: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
             own_call_at: AtomicBool::new(false),
+            driven: AtomicBool::new(false),
             thread: AtomicU64::new(0),
         })
     }
@@ -201,6 +204,11 @@ impl EventLoop {
     /// Unschedules a timer; `None` if it isn't scheduled.
     pub fn remove_timer(&self, key: Key) -> Option<Timer> {
         lock(&self.timers).remove(key)
+    }
+
+    /// Whether a timer is scheduled.
+    pub fn is_scheduled(&self, key: Key) -> bool {
+        lock(&self.timers).contains(key)
     }
 
     /// Moves a timer; `false` if it isn't scheduled.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::asyncio::driven::Ready;
 use super::call::Call;
 use super::clock;
 use super::error;
@@ -21,7 +22,7 @@ use crate::core::handover::{self, Handover};
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::patience::LINGER;
-use crate::core::poller::Poller;
+use crate::core::poller::{Event, Poller};
 
 /// How many descriptors are served before the clock is asked whether to let other threads
 /// run: each may have hundreds of kilobytes to read.
@@ -39,7 +40,8 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let mut waiting = std::mem::take(&mut *lock(&this.waiting));
     let outcome = loop {
         let turned = turn_with(event_loop, &poller, None, &mut waiting);
-        if turned.is_err() || this.stopping.load(Ordering::Relaxed) {
+        let over = this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed);
+        if turned.is_err() || over {
             break turned;
         }
     };
@@ -67,24 +69,69 @@ fn turn_with(
     limit: Option<Duration>,
     waiting: &mut Waiting,
 ) -> PyResult<()> {
+    collect(event_loop, poller, limit, waiting, |_| ())?;
+    run_collected(event_loop, &mut waiting.handover)
+}
+
+/// The first half of a turn: waits, and queues what is ready and due.
+#[inline]
+fn collect(
+    event_loop: &Bound<'_, EventLoop>,
+    poller: &Poller,
+    limit: Option<Duration>,
+    waiting: &mut Waiting,
+    look: impl FnOnce(&[Event]),
+) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
     send(event_loop, 1);
     let waited = wait(event_loop, poller, limit, waiting);
+    look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     if waited?.is_some() {
         this.queue_due_timers(clock::now(event_loop)?, &mut waiting.due);
     }
-    check_signals(this, py)?;
+    check_signals(this, py)
+}
+
+/// The second half of a turn: runs what is in the queue now.
+#[inline]
+fn run_collected(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyResult<()> {
+    let this = event_loop.get();
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
-    let outcome = run_turn(event_loop, &outer, &mut waiting.handover);
+    let outcome = run_turn(event_loop, &outer, handover);
     send(event_loop, 1);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
         this.calls.abandon_turn(&outer);
     }
     outcome
+}
+
+/// The first half of a turn alone, waiting no longer than `limit`. Returns the
+/// descriptors that asyncio's handles watch and that are ready.
+///
+/// # Errors
+/// As `run`.
+pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<Vec<Ready>> {
+    let this = event_loop.get();
+    let poller = this.poller()?;
+    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
+    let mut ready = Vec::new();
+    let outcome = collect(event_loop, &poller, limit, &mut waiting, |events| {
+        ready = watcher::ready(this, events);
+    });
+    *lock(&this.waiting) = waiting;
+    outcome.map(|()| ready)
+}
+
+/// The second half of a turn alone.
+///
+/// # Errors
+/// As `run`.
+pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    run_collected(event_loop, &mut Handover::default())
 }
 
 /// Runs what was ready when the turn began; then, where there is a reactor, the

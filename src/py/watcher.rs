@@ -4,6 +4,7 @@
 //! such. Tornado's and Twisted's watchers are looked up again when their turn
 //! comes, so that one which was removed meanwhile isn't called.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use mio::Token;
@@ -104,6 +105,23 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
         }
     });
     this.calls.extend(calls.drain(..));
+}
+
+/// The descriptors that asyncio's handles watch and that are ready; 1 is to read, 2 to
+/// write, as Python's `selectors` has it.
+pub fn ready(this: &EventLoop, events: &[Event]) -> Vec<(RawFd, u8)> {
+    this.with_registrations(|registrations| {
+        let ready = events.iter().filter_map(|event| {
+            let (fd, watchers) = registrations.resolve(event.token)?;
+            let watched = |watcher: &Option<Arc<Watcher>>| {
+                watcher.as_deref().and_then(Watcher::handle).is_some()
+            };
+            let read = watched(&watchers.read) && event.readiness.is_readable();
+            let write = watched(&watchers.write) && event.readiness.is_writable();
+            (read || write).then_some((fd, u8::from(read) | u8::from(write) << 1))
+        });
+        ready.collect()
+    })
 }
 
 fn add_calls(

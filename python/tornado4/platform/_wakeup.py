@@ -24,6 +24,7 @@ class Loop(Protocol):
     _csock: socket.socket  # None when the loop is closed
     _signal_handlers: dict[int, Any]
     _child_watchers: list[Callable[[], object]]
+    _drives: bool
 
     def _handle_signal(self, number: int) -> None:
         """Queue the loop's handler."""
@@ -122,7 +123,7 @@ class _Wakeup:
     def note(self, loop: Loop) -> None:
         """Note whether a loop has handlers, or children to watch."""
         is_open = loop._csock is not None
-        if is_open and (loop._signal_handlers or loop._child_watchers):
+        if is_open and (loop._signal_handlers or loop._child_watchers or loop._drives):
             self._listening.setdefault(loop)
         else:
             self._listening.pop(loop, None)
@@ -160,8 +161,8 @@ class _Wakeup:
         """Whose the descriptor should be."""
         if self._running:
             return self._running[-1]
-        handling = [loop for loop in self._listeners() if loop._signal_handlers]
-        return handling[-1] if handling else None
+        keeping = [it for it in self._listeners() if it._signal_handlers or it._drives]
+        return keeping[-1] if keeping else None
 
     def _take(self, loop: Loop) -> None:
         fd = loop._csock.fileno()

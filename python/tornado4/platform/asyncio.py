@@ -24,7 +24,7 @@ from tornado4 import _core
 from tornado4.platform import _forgotten
 from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
-from tornado4.platform._selector import SelectorView
+from tornado4.platform._selector import ReadyView, SelectorView, scheduled
 from tornado4.platform._wakeup import wakeup
 
 __all__ = ["EventLoop", "run"]
@@ -72,6 +72,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
     _ssock: socket.socket
     _csock: socket.socket
     _internal_fds: int
+    _selector: SelectorView
     _signal_handlers: dict[int, asyncio.Handle]
     _handle_signal: Callable[[int], None]
     _read_from_self: Callable[[], None]
@@ -93,6 +94,11 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._made_in = threading.get_ident()
         self._is_set = False
         self._has_run = False
+        # Whether `run_forever` is under way, and in the native part of it.
+        self._runs = False
+        self._turning = False
+        # Whether Python code that isn't asyncio's makes the iterations.
+        self._drives = False
         self._note_overrides()
         try:
             super().__init__(SelectorView(self))  # type: ignore[arg-type]
@@ -141,6 +147,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._unwrap_tasks()
         # Elsewhere than on the main thread signals are none of this loop's business.
         takes_signals = wakeup.begin_run(self)
+        self._runs = True
         try:
             if takes_signals:
                 for reap in self._child_watchers:
@@ -148,6 +155,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
                     self.call_soon(reap)
             super().run_forever()
         finally:
+            self._runs = False
             if takes_signals:
                 wakeup.end_run(self)
             self._wrap_tasks()
@@ -158,13 +166,53 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             self.call_soon(self._at_start.pop(0))
 
     def _run_once(self) -> None:
+        """Make one iteration, or all of them for `run_forever`."""
         # asyncio's run_forever calls this until `_stopping` is set. The loop
         # itself is native: this returns when it is.
         if self._iterates:
             self._turn(self._iterate_limit)
             self._stopping = True
+        elif self._selector.is_driven:
+            super()._run_once()  # type: ignore[misc]
+        elif not self._runs or self._turning:
+            self._nested_turn(None)
         else:
-            self._run()
+            self._turning = True
+            try:
+                self._run()
+            finally:
+                self._turning = False
+
+    def _poll_once(self, timeout: float | None) -> list[tuple[int, int]]:
+        """Do what a selector does, for who makes the iterations himself."""
+        if not self._runs and not self._drives:
+            # `run_forever` isn't ours any more.
+            self._drives = True
+            wakeup.listen(self)
+        if not self._runs:
+            self._queue_starts()
+        return self._poll(timeout)
+
+    def _process_events(self, event_list: object) -> None:
+        """Do nothing: what a poll finds is queued at once."""
+
+    # What asyncio's own loop keeps in attributes.
+
+    @property
+    def _ready(self) -> ReadyView:
+        return self._ready_view
+
+    @_ready.setter
+    def _ready(self, queue: object) -> None:
+        self._ready_view = ReadyView(self)
+
+    @property
+    def _scheduled(self) -> list[_core.TimerHandle]:
+        return scheduled(self)
+
+    @_scheduled.setter
+    def _scheduled(self, timers: object) -> None:
+        """Ignore it: asyncio sorts out what was cancelled, which isn't there."""
 
     def _iterate(self, limit: float | None) -> None:
         """Turn once, waiting at most `limit` seconds; may nest."""

@@ -47,6 +47,13 @@ impl TimerHandle {
     }
 }
 
+impl TimerHandle {
+    /// Takes the timer out of the loop's heap, if it is still there.
+    pub fn unschedule(&self, event_loop: &EventLoop) -> Option<Timer> {
+        event_loop.remove_timer(*self.key.get()?)
+    }
+}
+
 #[pymethods]
 impl TimerHandle {
     /// Cancel the callback; does nothing if it has run or was cancelled.
@@ -64,6 +71,18 @@ impl TimerHandle {
     fn when(&self) -> f64 {
         self.when
     }
+
+    #[getter]
+    fn _scheduled(slf: &Bound<'_, Self>) -> bool {
+        let event_loop = slf.as_super().get().event_loop();
+        let key = slf.get().key.get();
+        key.is_some_and(|key| event_loop.get().is_scheduled(*key))
+    }
+
+    /// The loop knows it itself.
+    #[setter(_scheduled)]
+    #[allow(clippy::unused_self)]
+    fn ignore_scheduled(&self, _scheduled: bool) {}
 
     #[getter]
     fn _when(&self) -> f64 {
