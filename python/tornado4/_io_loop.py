@@ -328,7 +328,9 @@ tornado.ioloop.IOLoop._ioloop_for_asyncio = _IOLoops(tornado.ioloop.IOLoop._iolo
 # Whether the program has asked for our loop by name.
 _asked = False
 
-_current_of_tornado = tornado.ioloop.IOLoop.current
+_TornadoIOLoop = tornado.ioloop.IOLoop
+_current_of_tornado = _TornadoIOLoop.current
+_get_running_loop = asyncio._get_running_loop
 
 
 def ask_for_ours() -> None:
@@ -350,9 +352,9 @@ def _is_configured() -> bool:
 @functools.wraps(_current_of_tornado)
 def _current(instance: bool = True) -> Any:
     # The one that runs, first: this is asked for all the time.
-    running = asyncio._get_running_loop()
+    running = _get_running_loop()
     if running is not None:
-        found = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(running)
+        found = _TornadoIOLoop._ioloop_for_asyncio.get(running)
         if found is None:
             if not isinstance(running, EventLoop):
                 _forgotten.runs(running)
