@@ -15,6 +15,7 @@ from twisted.logger import globalLogPublisher
 import tornado4
 from loops import epoll_reactor, on_reactors, tornado4_reactor, watchdog
 from scenarios import handlers_restored, run_reactor
+from test_differential_random import CallsProgram, kinds_seen
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor
 
@@ -106,6 +107,16 @@ def test_iterate_and_a_call_by_hand_are_one_call_each(run):
             trace.append(len(count))
 
     assert run(scenario) == ["called", 1, "called", 2, "called", 3]
+
+
+@on_reactors
+def test_random_programs_do_the_same_when_wrapped(run):
+    def program(seed, reactor, trace):
+        original = reactor.runUntilCurrent
+        reactor.runUntilCurrent = lambda: original()
+        return CallsProgram(seed, reactor, trace)
+
+    assert {"later", "due", "thread"} < kinds_seen(run, program)
 
 
 @on_reactors
