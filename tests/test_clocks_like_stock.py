@@ -1,12 +1,15 @@
 """Clocks of somebody's own: timers follow them as they do on the stock loop."""
 
 import asyncio
+import datetime
 import random
 import time
 from unittest import mock
 
 import pytest
+import tornado.platform.asyncio
 
+import tornado4.ioloop
 from loops import on_asyncio, on_io_loops
 from scenarios import outcome, turns
 
@@ -293,3 +296,25 @@ def test_tornado_with_time_time_replaced(run):
             io_loop.start()
 
     assert run(scenario) == ["now"]
+
+
+STOCK_OR_OURS = [tornado.platform.asyncio.AsyncIOLoop, tornado4.ioloop.IOLoop]
+
+
+@pytest.mark.parametrize("base", STOCK_OR_OURS)
+def test_tornados_other_methods_go_through_call_at(base):
+    seen = []
+
+    class Own(base):
+        def call_at(self, when, callback, *args, **kwargs):
+            seen.append((round(when - self.time()), args, kwargs))
+            return super().call_at(when, callback, *args, **kwargs)
+
+    io_loop = Own(make_current=False)
+    io_loop.remove_timeout(io_loop.call_later(10, print, 1, end=""))
+    io_loop.remove_timeout(io_loop.add_timeout(io_loop.time() + 20, print))
+    io_loop.remove_timeout(io_loop.add_timeout(datetime.timedelta(seconds=30), print, 2))
+    io_loop.call_later(0, io_loop.stop)
+    io_loop.start()
+    io_loop.close()
+    assert seen == [(10, (1,), {"end": ""}), (20, (), {}), (30, (2,), {}), (0, (), {})]

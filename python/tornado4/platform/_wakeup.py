@@ -134,6 +134,19 @@ class _Wakeup:
         with suppress(ValueError):
             self._settle(loop)
 
+    def is_shared(self, loop: Loop) -> bool:
+        """Whether the descriptor is of others than the loop too."""
+        fd = -1 if self._fd is None else self._fd
+        try:
+            now = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+        except (ValueError, OSError):
+            return False
+        if now != fd:
+            with suppress(ValueError, OSError):  # whoever has it may have closed it
+                signal.set_wakeup_fd(now)
+        others = any(it is not loop for it in self._listeners())
+        return bool(self._running or others or self._other) or now not in (-1, fd)
+
     def leave(self, loop: Loop) -> None:
         """A loop is about to be closed."""
         if self._listening.pop(loop, loop) is None:

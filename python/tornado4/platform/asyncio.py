@@ -288,16 +288,19 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Remove a signal handler; tell whether there was one."""
-        # As asyncio has it, but for the wake-up, which may be others' by now.
-        self._check_signal(sig)  # type: ignore[attr-defined]
-        if self._signal_handlers.pop(sig, None) is None:
-            return False
-        is_interrupt = sig == signal.SIGINT
-        signal.signal(sig, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
-        wakeup.settle(self)
-        if sig == signal.SIGCHLD and self._child_watchers:
+        handlers: dict[int, Any] = self._signal_handlers
+        if wakeup.is_shared(self):
+            # asyncio takes the wake-up from everybody with its last handler. This isn't
+            # the number of a signal.
+            handlers[0] = None
+        try:
+            removed = super().remove_signal_handler(sig)
+        finally:
+            handlers.pop(0, None)
+            wakeup.settle(self)
+        if removed and sig == signal.SIGCHLD and self._child_watchers:
             self._listen_for_children()
-        return True
+        return removed
 
     def _process_self_data(self, data: bytes) -> None:
         for number in data:

@@ -33,6 +33,8 @@ pub struct IOLoop {
     drops_calls: AtomicBool,
     /// Whether `time()` isn't the wall clock but a subclass's own.
     own_clock: AtomicBool,
+    /// Whether `call_at` is a subclass's own, which the other methods go through.
+    own_call_at: AtomicBool,
 }
 
 impl IOLoop {
@@ -91,6 +93,54 @@ impl IOLoop {
     fn relative(slf: &Bound<'_, Self>, delay: f64) -> PyResult<Option<Deadline>> {
         let event_loop = slf.get().event_loop()?.bind(slf.py());
         Ok(clock::now(event_loop)?.plus_seconds(delay))
+    }
+
+    /// Schedules a callback at `when`, on the clock of `time()`.
+    fn at(
+        slf: &Bound<'_, Self>,
+        when: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        if slf.get().own_call_at.load(Ordering::Relaxed) {
+            return IOLoop::at_by_subclass(slf, when, callback, &args, kwargs);
+        }
+        let deadline = IOLoop::absolute(slf, when)?;
+        Ok(IOLoop::schedule(slf, deadline, callback, args, kwargs)?.into_any())
+    }
+
+    /// Schedules a callback after a delay in seconds.
+    fn after(
+        slf: &Bound<'_, Self>,
+        delay: f64,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        if slf.get().own_call_at.load(Ordering::Relaxed) {
+            let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
+            return IOLoop::at_by_subclass(slf, now + delay, callback, &args, kwargs);
+        }
+        let deadline = IOLoop::relative(slf, delay)?;
+        Ok(IOLoop::schedule(slf, deadline, callback, args, kwargs)?.into_any())
+    }
+
+    #[cold]
+    fn at_by_subclass(
+        slf: &Bound<'_, Self>,
+        when: f64,
+        callback: Py<PyAny>,
+        args: &Py<PyTuple>,
+        kwargs: Option<Py<PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let first = (when, callback).into_pyobject(py)?;
+        let all = first.as_sequence().concat(args.bind(py).as_sequence())?;
+        let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let call_at = intern!(py, "call_at");
+        let timeout = slf.call_method(call_at, all.to_tuple()?, kwargs)?;
+        Ok(timeout.unbind())
     }
 
     /// The descriptor that `fd`, a number or a file object, stands for.
@@ -169,14 +219,20 @@ impl IOLoop {
             event_loop: OnceLock::new(),
             drops_calls: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
+            own_call_at: AtomicBool::new(false),
         }
     }
 
     /// Attach to the asyncio face, and tell whether time() is a subclass's
     /// own clock. May be called once.
-    fn _bind(&self, event_loop: Py<EventLoop>, own_clock: bool) -> PyResult<()> {
-        self.own_clock.store(own_clock, Ordering::Relaxed);
-        self.event_loop
+    fn _bind(slf: &Bound<'_, Self>, event_loop: Py<EventLoop>, own_clock: bool) -> PyResult<()> {
+        let this = slf.get();
+        let call_at = intern!(slf.py(), "call_at");
+        let native = slf.py().get_type::<IOLoop>().getattr(call_at)?;
+        let own_call_at = !slf.get_type().getattr(call_at)?.is(&native);
+        this.own_clock.store(own_clock, Ordering::Relaxed);
+        this.own_call_at.store(own_call_at, Ordering::Relaxed);
+        this.event_loop
             .set(event_loop)
             .map_err(|_| PyRuntimeError::new_err("IOLoop.initialize() was called twice"))
     }
@@ -307,18 +363,16 @@ impl IOLoop {
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<Timeout>> {
-        let deadline = if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)?
-        {
-            IOLoop::absolute(slf, deadline.extract()?)?
+    ) -> PyResult<Py<PyAny>> {
+        if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)? {
+            IOLoop::at(slf, deadline.extract()?, callback, args, kwargs)
         } else if deadline.is_instance_of::<PyDelta>() {
-            let total = intern!(slf.py(), "total_seconds");
-            IOLoop::relative(slf, deadline.call_method0(total)?.extract()?)?
+            let delay = deadline.call_method0(intern!(slf.py(), "total_seconds"))?;
+            IOLoop::after(slf, delay.extract()?, callback, args, kwargs)
         } else {
             let message = format!("Unsupported deadline {}", deadline.repr()?);
-            return Err(PyTypeError::new_err(message));
-        };
-        IOLoop::schedule(slf, deadline, callback, args, kwargs)
+            Err(PyTypeError::new_err(message))
+        }
     }
 
     /// Call callback(*args, **kwargs) after delay seconds.
@@ -332,9 +386,8 @@ impl IOLoop {
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<Timeout>> {
-        let deadline = IOLoop::relative(slf, delay)?;
-        IOLoop::schedule(slf, deadline, callback, args, kwargs)
+    ) -> PyResult<Py<PyAny>> {
+        IOLoop::after(slf, delay, callback, args, kwargs)
     }
 
     /// Call callback(*args, **kwargs) at the time when, on the clock of
