@@ -9,6 +9,7 @@ modules' unit tests.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import pkgutil
 import sys
@@ -186,6 +187,9 @@ def worker(args: argparse.Namespace) -> int:
             _loops.count_guests()
         elif is_ours(args.reactor):
             _loops.count_loops()
+        elif sys.version_info >= (3, 14):
+            # Twisted's tests expect a current loop, which asyncio made until then.
+            asyncio.set_event_loop(asyncio.new_event_loop())
         install_global(args.reactor)
         check_constructible(args.reactor)
         found = plan(args.reactor)
