@@ -1,12 +1,15 @@
 """What pokes at asyncio's private parts: nested runs, queues, a selector of somebody's own."""
 
 import asyncio
+import gc
 import heapq
 import selectors
 import time
+import weakref
 
 import pytest
 
+import tornado4
 from loops import on_asyncio, ours_asyncio
 from programs import output_of
 from scenarios import pipe, turns
@@ -376,6 +379,21 @@ def test_what_select_returns(run):
             loop.remove_reader(r)
 
     assert run(scenario) == [[(True, selectors.EVENT_WRITE)]]
+
+
+def test_a_closed_loop_shows_empty_queues_and_is_freed_at_once():
+    loop = tornado4.new_event_loop()
+    loop.call_soon(int)
+    loop.call_later(10, int)
+    loop.close()
+    assert (len(loop._ready), loop._scheduled) == (0, [])
+    gone = weakref.ref(loop)
+    gc.disable()
+    try:
+        del loop
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_an_empty_queue_has_nothing_to_take_out():

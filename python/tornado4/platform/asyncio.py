@@ -200,11 +200,12 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
     @property
     def _ready(self) -> ReadyView:
-        return self._ready_view
+        view = self._ready_view
+        return ReadyView(self) if view is None else view
 
     @_ready.setter
     def _ready(self, queue: object) -> None:
-        self._ready_view = ReadyView(self)
+        self._ready_view: ReadyView | None = ReadyView(self)
 
     @property
     def _scheduled(self) -> list[_core.TimerHandle]:
@@ -247,6 +248,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             self._at_close.pop()()
         wakeup.leave(self)
         super().close()
+        self._ready_view = None  # it holds the loop
         self._release()
         self._child_watchers.clear()
         self._stop_listening_for_children()

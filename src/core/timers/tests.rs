@@ -53,6 +53,19 @@ fn a_removed_timer_is_handed_back_once() {
 }
 
 #[test]
+fn a_timer_is_there_until_it_fires_or_is_removed() {
+    let mut timers = Timers::default();
+    let (first, _) = timers.insert(at(1.0), "first");
+    let (second, _) = timers.insert(at(2.0), "second");
+    assert!(timers.contains(first) && timers.contains(second));
+    assert_eq!(fire(&mut timers, 1.0), ["first"]);
+    timers.insert(at(3.0), "in its slot");
+    assert!(!timers.contains(first) && timers.contains(second));
+    timers.remove(second);
+    assert!(!timers.contains(second));
+}
+
+#[test]
 fn a_key_does_not_reach_its_slots_next_tenant() {
     let mut timers = Timers::default();
     let (old, _) = timers.insert(at(1.0), "old");

@@ -13,14 +13,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
 
 use super::{Callback, Handler, Timeout};
-use crate::core::clock::Deadline;
 use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
 use crate::py::call::Call;
 use crate::py::event_loop::EventLoop;
 use crate::py::finalization::hang_rather_than_unwind;
 use crate::py::watcher::Watcher;
-use crate::py::{clock, context, error, imports};
+use crate::py::{context, error, imports};
 
 const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 
@@ -32,9 +31,9 @@ pub struct IOLoop {
     /// Whether callbacks and timeouts are dropped instead of called.
     drops_calls: AtomicBool,
     /// Whether `time()` isn't the wall clock but a subclass's own.
-    own_clock: AtomicBool,
+    pub(super) own_clock: AtomicBool,
     /// Whether `call_at` is a subclass's own, which the other methods go through.
-    own_call_at: AtomicBool,
+    pub(super) own_call_at: AtomicBool,
 }
 
 impl IOLoop {
@@ -43,104 +42,10 @@ impl IOLoop {
         self.drops_calls.load(Ordering::Relaxed)
     }
 
-    fn event_loop(&self) -> PyResult<&Py<EventLoop>> {
+    pub(super) fn event_loop(&self) -> PyResult<&Py<EventLoop>> {
         self.event_loop
             .get()
             .ok_or_else(|| PyRuntimeError::new_err("IOLoop.initialize() was not called"))
-    }
-
-    fn schedule(
-        slf: &Bound<'_, Self>,
-        deadline: Option<Deadline>,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<Timeout>> {
-        let py = slf.py();
-        let event_loop = slf.get().event_loop()?.bind(py);
-        event_loop.get().check_open()?;
-        check_callable(py, &callback)?;
-        let deadline = error::deadline(deadline)?;
-        let callback = Callback {
-            io_loop: slf.clone().unbind(),
-            callback,
-            args,
-            kwargs,
-            context: context::copy_current(py)?,
-        };
-        Timeout::schedule(event_loop, deadline, callback)
-    }
-
-    /// The deadline at `when` on the clock of `time()`, which a subclass may
-    /// have replaced.
-    fn absolute(slf: &Bound<'_, Self>, when: f64) -> PyResult<Option<Deadline>> {
-        let py = slf.py();
-        let event_loop = slf.get().event_loop()?.bind(py);
-        let own = slf.get().own_clock.load(Ordering::Relaxed)
-            || slf
-                .getattr(intern!(py, "__dict__"))?
-                .contains(intern!(py, "time"))?
-            || clock::is_own(event_loop.get(), py)
-            || clock::is_wall_clock_replaced(py);
-        if own {
-            let now: f64 = slf.call_method0(intern!(py, "time"))?.extract()?;
-            return Ok(clock::now(event_loop)?.plus_seconds(when - now));
-        }
-        Ok(Deadline::from_wall_clock(when))
-    }
-
-    /// The deadline after a delay in seconds.
-    fn relative(slf: &Bound<'_, Self>, delay: f64) -> PyResult<Option<Deadline>> {
-        let event_loop = slf.get().event_loop()?.bind(slf.py());
-        Ok(clock::now(event_loop)?.plus_seconds(delay))
-    }
-
-    /// Schedules a callback at `when`, on the clock of `time()`.
-    fn at(
-        slf: &Bound<'_, Self>,
-        when: f64,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        if slf.get().own_call_at.load(Ordering::Relaxed) {
-            return IOLoop::at_by_subclass(slf, when, callback, &args, kwargs);
-        }
-        let deadline = IOLoop::absolute(slf, when)?;
-        Ok(IOLoop::schedule(slf, deadline, callback, args, kwargs)?.into_any())
-    }
-
-    /// Schedules a callback after a delay in seconds.
-    fn after(
-        slf: &Bound<'_, Self>,
-        delay: f64,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        if slf.get().own_call_at.load(Ordering::Relaxed) {
-            let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
-            return IOLoop::at_by_subclass(slf, now + delay, callback, &args, kwargs);
-        }
-        let deadline = IOLoop::relative(slf, delay)?;
-        Ok(IOLoop::schedule(slf, deadline, callback, args, kwargs)?.into_any())
-    }
-
-    #[cold]
-    fn at_by_subclass(
-        slf: &Bound<'_, Self>,
-        when: f64,
-        callback: Py<PyAny>,
-        args: &Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let first = (when, callback).into_pyobject(py)?;
-        let all = first.as_sequence().concat(args.bind(py).as_sequence())?;
-        let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let call_at = intern!(py, "call_at");
-        let timeout = slf.call_method(call_at, all.to_tuple()?, kwargs)?;
-        Ok(timeout.unbind())
     }
 
     /// The descriptor that `fd`, a number or a file object, stands for.
@@ -195,7 +100,7 @@ impl IOLoop {
 }
 
 /// Tornado finds out when it binds the arguments, which is at once.
-fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
+pub(super) fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
     let callback = callback.bind(py);
     if callback.is_callable() {
         return Ok(());
@@ -403,8 +308,7 @@ impl IOLoop {
         args: Py<PyTuple>,
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<Timeout>> {
-        let deadline = IOLoop::absolute(slf, when)?;
-        IOLoop::schedule(slf, deadline, callback, args, kwargs)
+        IOLoop::schedule_at(slf, when, callback, args, kwargs)
     }
 
     /// Remove a timeout; one that has run or was removed is ignored.

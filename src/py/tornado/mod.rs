@@ -1,6 +1,7 @@
 //! The Tornado face: callbacks, timeouts and descriptor handlers.
 
 mod callback;
+mod deadlines;
 mod handler;
 mod io_loop;
 mod timeout;
