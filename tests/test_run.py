@@ -99,11 +99,13 @@ def test_run_once_in_a_running_loop_calls_nothing() -> None:
         async def work(*_reactor):
             print("worked")
         async def main():
-            for run in run_once, IOLoop(make_current=False).run_sync:
+            io_loop = IOLoop(make_current=False)
+            for run in run_once, io_loop.run_sync:
                 try:
                     run(work)
                 except RuntimeError as error:
                     print(error)
+            io_loop.close()  # which says that what run_sync has added isn't wanted any more
         tornado4.run(main())
     """)
     assert out.splitlines() == [
