@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use super::call::Call;
 use super::error;
 use super::timer::Timer;
-use super::twisted::{Reactor, StreamTransport};
+use super::twisted::{Chosen, StreamTransport};
 use super::watcher::Watcher;
 use crate::core::clock::Deadline;
 use crate::core::fifo::Fifo;
@@ -33,9 +33,9 @@ pub struct EventLoop {
     pub(super) calls: Inbox<Call>,
     timers: Mutex<Timers<Timer>>,
     /// Reactors whose `runUntilCurrent` is somebody's own; see `turn::run_through_reactors`.
-    pub(super) wrapped: Mutex<Vec<Py<Reactor>>>,
-    /// Whether there are any.
-    pub(super) is_wrapped: AtomicBool,
+    pub(super) wrapped: Chosen,
+    /// Reactors whose clock is somebody's own; see `twisted::own_clock`.
+    pub(super) clocked: Chosen,
     /// Whether the calls of the turn under way wait for `run_waiting_calls`.
     pub(super) calls_wait: AtomicBool,
     /// Calls of reactors that have ended before the loop; see `Reactor::keep`.
@@ -97,8 +97,8 @@ impl EventLoop {
         Ok(EventLoop {
             calls: Inbox::default(),
             timers: Mutex::default(),
-            wrapped: Mutex::default(),
-            is_wrapped: AtomicBool::new(false),
+            wrapped: Chosen::default(),
+            clocked: Chosen::default(),
             calls_wait: AtomicBool::new(false),
             kept: Mutex::default(),
             registrations: Mutex::default(),
@@ -312,9 +312,8 @@ impl EventLoop {
         drop(self.calls.clear());
         let kept = std::mem::take(&mut *lock(&self.kept));
         drop(kept);
-        let wrapped = std::mem::take(&mut *lock(&self.wrapped));
-        self.is_wrapped.store(false, Ordering::Relaxed);
-        drop(wrapped);
+        self.wrapped.clear();
+        self.clocked.clear();
         drop(self.take_unsent(0));
         let timers = lock(&self.timers).clear();
         drop(timers);
@@ -327,11 +326,8 @@ impl EventLoop {
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.calls.try_visit(|call| call.traverse(visit))?;
-        if let Some(wrapped) = try_lock(&self.wrapped) {
-            for reactor in wrapped.iter() {
-                visit.call(reactor)?;
-            }
-        }
+        self.wrapped.traverse(visit)?;
+        self.clocked.traverse(visit)?;
         if let Some(kept) = try_lock(&self.kept) {
             for call in kept.iter() {
                 call.traverse(visit)?;

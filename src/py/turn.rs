@@ -15,7 +15,7 @@ use super::clock;
 use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::finalization::hang_rather_than_unwind;
-use super::twisted::{Reactor, stream};
+use super::twisted::{Reactor, own_clock, stream};
 use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
@@ -85,10 +85,17 @@ fn collect(
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
     send(event_loop, 1);
+    if this.clocked.any() {
+        own_clock::follow(event_loop)?;
+    }
     let waited = wait(event_loop, poller, limit, waiting);
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
-    if waited?.is_some() {
+    let next = waited?;
+    if this.clocked.any() {
+        own_clock::follow(event_loop)?;
+    }
+    if next.is_some() {
         this.queue_due_timers(clock::now(event_loop)?, &mut waiting.due);
     }
     check_signals(this, py)
@@ -143,8 +150,7 @@ fn run_turn(
     outer: &OuterTurn,
     handover: &mut Handover,
 ) -> PyResult<()> {
-    let is_wrapped = event_loop.get().is_wrapped.load(Ordering::Relaxed);
-    if !is_wrapped || !run_through_reactors(event_loop)? {
+    if !event_loop.get().wrapped.any() || !run_through_reactors(event_loop)? {
         run_calls(event_loop, handover)?;
     }
     while let Some(call) = event_loop.get().calls.pop_last(outer) {
@@ -158,10 +164,9 @@ fn run_turn(
 /// has done so.
 fn run_through_reactors(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
     let (this, py) = (event_loop.get(), event_loop.py());
-    let clone = |reactor: &Py<Reactor>| reactor.clone_ref(py);
-    let reactors: Vec<Py<Reactor>> = lock(&this.wrapped).iter().map(clone).collect();
+    let reactors = this.wrapped.all(py);
     let before = this.calls_wait.swap(true, Ordering::Relaxed);
-    let run = |reactor: &Py<Reactor>| reactor.get().run_until_current(py);
+    let run = |reactor: &Bound<'_, Reactor>| reactor.get().run_until_current(py);
     let outcome = reactors.iter().try_for_each(run);
     let waits = this.calls_wait.swap(before, Ordering::Relaxed);
     outcome.map(|()| !waits)

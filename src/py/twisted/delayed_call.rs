@@ -39,6 +39,13 @@ struct State {
     stage: Stage,
     /// How often it was due; tells a queued call whether it still counts.
     turn: u32,
+    /// Apart, so that a call without it is small.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few calls have.
+#[derive(Default)]
+struct Rare {
     /// Where it was made; in debug mode only.
     creator: Option<Py<PyAny>>,
     /// What it was; kept when it is cancelled in debug mode.
@@ -113,6 +120,12 @@ impl DelayedCall {
             args: args.into_any(),
             kw: kw.map(Py::into_any),
         };
+        let rare = creator.map(|creator| {
+            Box::new(Rare {
+                creator: Some(creator),
+                ..Rare::default()
+            })
+        });
         let call = DelayedCall {
             reactor: reactor.clone().unbind(),
             state: Mutex::new(State {
@@ -121,9 +134,7 @@ impl DelayedCall {
                 deadline,
                 stage: Stage::New,
                 turn: 0,
-                creator,
-                repr: None,
-                notes: None,
+                rare,
             }),
         };
         let call = Py::new(py, call)?;
@@ -157,6 +168,21 @@ impl DelayedCall {
     pub fn is_due(&self, turn: u32) -> bool {
         let state = lock(&self.state);
         state.stage == Stage::Due && state.turn == turn
+    }
+
+    /// Moves the call in the heap to where it belongs by a reactor's own clock, which says
+    /// `now` when the loop's says `loop_now`.
+    pub fn reckon(&self, now: f64, loop_now: Deadline) {
+        let mut state = lock(&self.state);
+        let deadline = loop_now.plus_seconds(state.time - now);
+        if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline) {
+            state.deadline = deadline;
+            drop(state);
+            self.reactor
+                .get()
+                .event_loop()
+                .reschedule_timer(key, deadline);
+        }
     }
 
     /// Makes the call, unless it was cancelled or moved since it was due. An
@@ -247,7 +273,11 @@ impl DelayedCall {
         }
         if debug {
             let repr = slf.repr()?.unbind();
-            let before = lock(&this.state).repr.replace(repr);
+            let before = lock(&this.state)
+                .rare
+                .get_or_insert_default()
+                .repr
+                .replace(repr);
             drop(before);
         }
         let work = lock(&this.state).work.take();
@@ -313,13 +343,15 @@ impl DelayedCall {
     #[getter]
     fn creator(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let state = lock(&self.state);
-        state.creator.as_ref().map(|creator| creator.clone_ref(py))
+        let creator = state.rare.as_ref()?.creator.as_ref()?;
+        Some(creator.clone_ref(py))
     }
 
     #[getter]
     fn _repr(&self, py: Python<'_>) -> Option<Py<PyString>> {
         let state = lock(&self.state);
-        state.repr.as_ref().map(|repr| repr.clone_ref(py))
+        let repr = state.rare.as_ref()?.repr.as_ref()?;
+        Some(repr.clone_ref(py))
     }
 
     fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -359,15 +391,18 @@ impl DelayedCall {
             visit.call(args)?;
             visit.call(kw)?;
         }
-        visit.call(&state.creator)?;
-        visit.call(&state.notes)
+        if let Some(rare) = &state.rare {
+            visit.call(&rare.creator)?;
+            visit.call(&rare.notes)?;
+        }
+        Ok(())
     }
 
     fn __clear__(&self) {
-        let (work, notes) = {
+        let (work, rare) = {
             let mut state = lock(&self.state);
-            (state.work.take(), state.notes.take())
+            (state.work.take(), state.rare.take())
         };
-        drop((work, notes));
+        drop((work, rare));
     }
 }

@@ -45,8 +45,8 @@ pub struct Reactor {
     log_context: LogContext,
     /// `twisted.internet.base.DelayedCall`, whose debug flag counts here too.
     delayed_call: Py<PyAny>,
-    /// What `reactor.seconds` is unless it was replaced.
-    native_clock: Py<PyAny>,
+    /// Whether `reactor.seconds` is somebody's own.
+    pub(super) own_clock: AtomicBool,
     /// See `ends_the_loop`.
     interrupts: AtomicBool,
     /// See `keeps`.
@@ -92,11 +92,11 @@ impl Reactor {
     /// # Errors
     /// Those of a clock of somebody's own.
     pub fn now(&self, py: Python<'_>) -> PyResult<f64> {
-        let clock = self.reactor.bind(py).getattr(intern!(py, "seconds"))?;
-        if clock.is(&self.native_clock) {
-            return Ok(seconds());
+        if self.own_clock.load(Ordering::Relaxed) {
+            let clock = intern!(py, "seconds");
+            return self.reactor.bind(py).call_method0(clock)?.extract();
         }
-        clock.call0()?.extract()
+        Ok(seconds())
     }
 
     /// The time now on the clock that the loop's timers follow.
@@ -176,11 +176,7 @@ impl Reactor {
             reports: reports.clone().unbind(),
             log_context,
             delayed_call: reports.getattr("TwistedDelayedCall")?.unbind(),
-            native_clock: reports
-                .py()
-                .get_type::<Reactor>()
-                .getattr("seconds")?
-                .unbind(),
+            own_clock: AtomicBool::new(false),
             interrupts: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             own_fd_set: AtomicBool::new(false),
@@ -232,7 +228,13 @@ impl Reactor {
     /// Say whether the reactor's `runUntilCurrent` is somebody's own, by way of which the
     /// loop then makes its calls.
     fn setWrapped(slf: &Bound<'_, Self>, own: bool) {
-        Reactor::set_wrapped(slf, own);
+        slf.get().event_loop().wrapped.note(slf, own);
+    }
+
+    /// Say whether the reactor's `seconds` is somebody's own, which its delayed calls then
+    /// follow.
+    fn setOwnClock(slf: &Bound<'_, Self>, own: bool) -> PyResult<()> {
+        Reactor::set_own_clock(slf, own)
     }
 
     /// Make the calls of the loop's turn, if they wait for `runUntilCurrent`; tell
@@ -375,7 +377,6 @@ impl Reactor {
         visit.call(&self.reactor)?;
         visit.call(&self.reports)?;
         visit.call(&self.delayed_call)?;
-        visit.call(&self.native_clock)?;
         visit.call(&self.log_prefix)?;
         self.disconnecting.traverse(visit)?;
         self.log_context.traverse(visit)

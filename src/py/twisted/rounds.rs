@@ -51,24 +51,4 @@ impl Reactor {
             outcome => outcome.map(drop),
         }
     }
-
-    /// See `setWrapped`.
-    pub(super) fn set_wrapped(slf: &Bound<'_, Self>, own: bool) {
-        let event_loop = slf.get().event_loop();
-        let removed = {
-            let mut wrapped = lock(&event_loop.wrapped);
-            let at = wrapped.iter().position(|reactor| reactor.is(slf));
-            match at {
-                Some(at) if !own => Some(wrapped.remove(at)),
-                None if own => {
-                    wrapped.push(slf.clone().unbind());
-                    None
-                }
-                _ => None,
-            }
-        };
-        let any = !lock(&event_loop.wrapped).is_empty();
-        event_loop.is_wrapped.store(any, Ordering::Relaxed);
-        drop(removed);
-    }
 }

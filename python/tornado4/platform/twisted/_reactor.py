@@ -94,6 +94,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         own = [n for n in _FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
         self._ownFDSet = bool(own)
         self._noteWrapper()
+        self._noteClock()
         # Past AsyncioSelectorReactor: its state is what the core replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)
@@ -116,6 +117,8 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
             self._core.setOwnFDSet(self._hasOwnFDSet)
         elif name == "runUntilCurrent":
             self._noteWrapper()
+        elif name == "seconds":
+            self._noteClock()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
@@ -123,6 +126,12 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
             self._core.setOwnFDSet(self._hasOwnFDSet)
         elif name == "runUntilCurrent":
             self._noteWrapper()
+        elif name == "seconds":
+            self._noteClock()
+
+    def _noteClock(self) -> None:
+        """Let the core know whether `seconds` is somebody's own."""
+        self._core.setOwnClock(self.seconds is not TornadoReactor.seconds)
 
     def _noteWrapper(self) -> None:
         """Let the loop know whether `runUntilCurrent` is somebody's own."""

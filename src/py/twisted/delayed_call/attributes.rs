@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use super::{DelayedCall, Stage, State, Work};
+use super::{DelayedCall, Rare, Stage, State, Work};
 use crate::core::lock::lock;
 
 impl DelayedCall {
@@ -55,14 +55,16 @@ impl DelayedCall {
 
     fn notes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
         let state = lock(&self.state);
-        state.notes.as_ref().map(|notes| notes.bind(py).clone())
+        let notes = state.rare.as_ref()?.notes.as_ref()?;
+        Some(notes.bind(py).clone())
     }
 
     /// The attributes that somebody has set, with a place for more.
     fn place<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
         let new = PyDict::new(py);
         let mut state = lock(&self.state);
-        let notes = state.notes.get_or_insert_with(|| new.unbind());
+        let rare = state.rare.get_or_insert_default();
+        let notes = rare.notes.get_or_insert_with(|| new.clone().unbind());
         notes.bind(py).clone()
     }
 }
@@ -230,9 +232,13 @@ impl DelayedCall {
                 deadline: state.deadline,
                 stage,
                 turn: state.turn,
-                creator: state.creator.as_ref().map(|it| it.clone_ref(py)),
-                repr: state.repr.as_ref().map(|it| it.clone_ref(py)),
-                notes,
+                rare: state.rare.as_ref().map(|rare| {
+                    Box::new(Rare {
+                        creator: rare.creator.as_ref().map(|it| it.clone_ref(py)),
+                        repr: rare.repr.as_ref().map(|it| it.clone_ref(py)),
+                        notes,
+                    })
+                }),
             }
         };
         let copy = DelayedCall {
