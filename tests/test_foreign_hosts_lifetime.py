@@ -171,11 +171,12 @@ def test_what_ends_the_host_leaves_the_reactor_able_to_go_on(host, reactor, erro
         raise error("mine")
 
     host.call_later(0.01, fail)
-    reactor.callLater(0.02, ran.append, "timer")
+    timer = reactor.callLater(LIMIT, ran.append, "timer")
     with pytest.raises(error):
         run_reactor(reactor)
     assert ran == []
-    reactor.callLater(0.05, reactor.stop)
+    timer.reset(0.01)
+    reactor.callLater(0.02, reactor.stop)
     run_reactor(reactor)
     assert ran == ["timer"]
 

@@ -136,8 +136,7 @@ def test_what_a_protocol_puts_into_its_log_context_stays_there(reactor: Any) -> 
 def test_closing_the_io_loop_ends_the_threads(reactor: Any) -> None:
     before = threading.active_count()
     ran = threading.Event()
-    reactor.callInThread(ran.set)
-    reactor.callLater(0.02, reactor._io_loop.stop)
+    reactor.callInThread(lambda: (ran.set(), reactor.callFromThread(reactor._io_loop.stop)))
     reactor._io_loop.start()
     assert ran.is_set()
     reactor._io_loop.close()
