@@ -191,7 +191,7 @@ reactor.callLater(0.01, os.close, poll)
 try:
     reactor.run()
 except OSError as error:
-    print(type(error).__name__, reactor.running)
+    print(type(error).__name__, reactor.running, flush=True)
 os._exit(0)  # somebody else may have got the descriptor's number
 """
     assert output_of(code) == "OSError False\n"
