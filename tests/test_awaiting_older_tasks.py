@@ -22,7 +22,7 @@ def value(reactor):
     return deferLater(reactor, 0.01, lambda: "value")
 
 async def main():
-    assert "twisted" not in sys.modules
+    assert "tornado4.platform.twisted" not in sys.modules
     await asyncio.sleep(0)
     import tornado4.platform.twisted
     reactor = tornado4.platform.twisted.install()
@@ -39,14 +39,18 @@ def by_task(loop):
     return loop.run_until_complete(task)
 """
 
-WAYS = {
+# Here the main coroutine may be what imports Twisted.
+OURS = {
     "tornado4.run": "tornado4.run(main())",
+    "run_sync": "closing(IOLoop(), lambda io_loop: io_loop.run_sync(main))",
+    "run_sync with a limit": "closing(IOLoop(), lambda io_loop: io_loop.run_sync(main, 10))",
+}
+# Here it may make the reactor, if Twisted was imported before.
+WAYS = OURS | {
     "run_until_complete": (
         "closing(tornado4.new_event_loop(), lambda loop: loop.run_until_complete(main()))"
     ),
     "a task": "closing(tornado4.new_event_loop(), by_task)",
-    "run_sync": "closing(IOLoop(), lambda io_loop: io_loop.run_sync(main))",
-    "run_sync with a limit": "closing(IOLoop(), lambda io_loop: io_loop.run_sync(main, 10))",
 }
 if sys.version_info >= (3, 11):
     WAYS["Runner"] = """
@@ -57,10 +61,29 @@ if sys.version_info >= (3, 12):
     WAYS["asyncio.run"] = "asyncio.run(main(), loop_factory=tornado4.new_event_loop)"
 
 
+TWISTED = "import twisted.internet.defer\n"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_main_task_that_makes_the_reactor(way):
     code = WAYS[way] if "print" in WAYS[way] else f"print({WAYS[way]})"
+    assert output_of(TWISTED + START + code) == "value\n"
+
+
+@pytest.mark.parametrize("way", OURS)
+def test_the_main_task_that_imports_twisted(way):
+    code = f'assert "twisted" not in sys.modules\nprint({WAYS[way]})'
     assert output_of(START + code) == "value\n"
+
+
+@pytest.mark.parametrize("way", WAYS.keys() - OURS.keys())
+def test_without_twisted_a_task_is_asyncios(way):
+    code = """
+async def main():
+    return type(asyncio.current_task().get_coro()) is types.CoroutineType
+"""
+    code += WAYS[way] if "print" in WAYS[way] else f"print({WAYS[way]})"
+    assert output_of(START + code) == "True\n"
 
 
 def test_in_debug_mode():
@@ -76,6 +99,7 @@ print(tornado4.run(patient(), debug=True))
 
 def test_a_second_run():
     code = """
+import twisted.internet.defer
 loop = tornado4.new_event_loop()
 print(loop.run_until_complete(asyncio.sleep(0, "first")))
 print(loop.run_until_complete(main()))

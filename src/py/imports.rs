@@ -87,3 +87,9 @@ pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     static REAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     object.is_instance(cached(object.py(), &REAL, "numbers", "Real")?)
 }
+
+/// Whether a module has been imported.
+pub fn is_loaded(py: Python<'_>, name: &str) -> PyResult<bool> {
+    static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &MODULES, "sys", "modules")?.contains(name)
+}

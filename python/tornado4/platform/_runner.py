@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tornado4 import _core
+
 _T = TypeVar("_T")
 
 # The loop of the installed reactor, on which `run` runs in this thread.
@@ -47,6 +49,8 @@ def run_on(
             # Python would say, too, that it was never awaited.
             main.close()
         raise RuntimeError("tornado4.run() cannot be called from a running event loop")
+    # It may import Twisted, make its reactor and await Deferreds.
+    main = _core.TaskMaker(asyncio.Task).wrap(main)
     if sys.version_info >= (3, 11):
         with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
             return runner.run(main)

@@ -131,10 +131,9 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
     # Running
 
     def _wrap_tasks(self) -> None:
-        """Have tasks that are made from now on await Deferreds, once Twisted is there.
+        """Have tasks that are made from now on await Deferreds, if Twisted is imported.
 
-        Such are those that the loop is run for, since they may be what imports Twisted
-        and makes its reactor.
+        Such are those that the loop is run for, which may be what makes the reactor.
         """
         if not self.is_closed() and "create_task" not in self.__dict__:
             self.create_task = _core.TaskMaker(self.create_task)  # type: ignore[method-assign]

@@ -45,6 +45,8 @@ impl TaskMaker {
     }
 
     /// Make a task of a coroutine, as asyncio.loop.create_task does.
+    ///
+    /// As long as Twisted isn't imported, it gets the coroutine as it is.
     #[pyo3(signature = (coro, **kwargs))]
     fn __call__<'py>(
         &self,
@@ -52,8 +54,11 @@ impl TaskMaker {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         hang_rather_than_unwind();
-        let coro = self.wrap(coro)?;
-        let create_task = self.create_task.bind(coro.py());
+        let py = coro.py();
+        let may_meet =
+            self.deferreds.is_some() || imports::is_loaded(py, "twisted.internet.defer")?;
+        let coro = if may_meet { self.wrap(coro)? } else { coro };
+        let create_task = self.create_task.bind(py);
         create_task.call((coro,), kwargs)
     }
 
