@@ -1,5 +1,6 @@
 """call_soon, call_soon_threadsafe, run and stop: stock asyncio's calls in its order."""
 
+import asyncio
 import contextvars
 import os
 import threading
@@ -169,3 +170,16 @@ def test_each_call_has_the_context_it_was_scheduled_in(run):
         ("reader", "leaked"),
         "too late",
     ]
+
+
+@on_asyncio
+def test_handles_are_asyncios(run):
+    def scenario(loop, trace):
+        handles = [loop.call_soon(int), loop.call_soon_threadsafe(int), loop.call_later(0, int)]
+        for handle in handles:
+            trace.append((isinstance(handle, asyncio.Handle), handle.__class__.__name__))
+            trace.append(isinstance(handle, asyncio.TimerHandle))
+        other = asyncio.TimerHandle(handles[2].when() + 1, int, (), loop)
+        trace.append((handles[2] < other, handles[2] == other, other > handles[2]))
+
+    assert run(scenario)[:2] == [(True, "Handle"), False]

@@ -34,21 +34,42 @@ pub fn extract_stack(py: Python<'_>) -> PyResult<Py<PyAny>> {
     Ok(extract.call1((frame,))?.unbind())
 }
 
-/// `asyncio.Handle`, for what its methods say of a handle.
-fn asyncio_handle(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+/// `asyncio.Handle`.
+pub fn handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static HANDLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     cached(py, &HANDLE, "asyncio.events", "Handle")
 }
 
+/// The class of what `call_soon_threadsafe` returns: a private one from Python 3.14 on.
+pub fn threadsafe_handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static THREADSAFE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let find = || -> PyResult<Py<PyAny>> {
+        let found = py
+            .import("asyncio.events")?
+            .getattr_opt("_ThreadSafeHandle")?;
+        Ok(match found {
+            Some(class) => class.unbind(),
+            None => handle_class(py)?.clone().unbind(),
+        })
+    };
+    Ok(THREADSAFE.get_or_try_init(py, find)?.bind(py))
+}
+
+/// `asyncio.TimerHandle`.
+pub fn timer_handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static TIMER_HANDLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &TIMER_HANDLE, "asyncio.events", "TimerHandle")
+}
+
 /// The parts of a handle's repr, as asyncio puts them.
 pub fn handle_repr_info<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-    let info = asyncio_handle(handle.py())?.call_method1("_repr_info", (handle,))?;
+    let info = handle_class(handle.py())?.call_method1("_repr_info", (handle,))?;
     Ok(info.cast_into::<PyList>()?)
 }
 
 /// A handle's repr, as asyncio puts it.
 pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
-    let repr = asyncio_handle(handle.py())?.call_method1("__repr__", (handle,))?;
+    let repr = handle_class(handle.py())?.call_method1("__repr__", (handle,))?;
     Ok(repr.cast_into::<PyString>()?)
 }
 

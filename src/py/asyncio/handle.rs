@@ -22,6 +22,8 @@ pub struct Handle {
     event_loop: Py<EventLoop>,
     context: Py<PyAny>,
     cancelled: AtomicBool,
+    /// Whether `call_soon_threadsafe` made it.
+    threadsafe: bool,
     state: Mutex<State>,
 }
 
@@ -56,12 +58,22 @@ impl Handle {
             event_loop: event_loop.clone().unbind(),
             context,
             cancelled: AtomicBool::new(false),
+            threadsafe: false,
             state: Mutex::new(State {
                 work: Some((callback, args)),
                 source_traceback,
                 repr: None,
             }),
         })
+    }
+
+    /// The same as one of `call_soon_threadsafe`.
+    #[must_use]
+    pub fn threadsafe(self) -> Handle {
+        Handle {
+            threadsafe: true,
+            ..self
+        }
     }
 
     /// The loop that runs the handle.
@@ -114,6 +126,16 @@ impl Handle {
 
 #[pymethods]
 impl Handle {
+    /// asyncio's own class, for `isinstance`.
+    #[getter]
+    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
+        if self.threadsafe {
+            imports::threadsafe_handle_class(py)
+        } else {
+            imports::handle_class(py)
+        }
+    }
+
     /// Cancel the callback; does nothing if it has run or was cancelled.
     pub fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let this = slf.get();

@@ -39,14 +39,9 @@ fn check(
     Ok(())
 }
 
-fn queue(
-    slf: &Bound<'_, EventLoop>,
-    callback: Py<PyAny>,
-    args: Py<PyTuple>,
-    context: Option<Py<PyAny>>,
-) -> PyResult<Py<Handle>> {
+fn queue(slf: &Bound<'_, EventLoop>, handle: Handle) -> PyResult<Py<Handle>> {
     let py = slf.py();
-    let handle = Py::new(py, Handle::create(slf, callback, args, context)?)?;
+    let handle = Py::new(py, handle)?;
     slf.get().schedule(Call::Handle(handle.clone_ref(py)));
     Ok(handle)
 }
@@ -115,7 +110,7 @@ impl EventLoop {
         context: Option<Py<PyAny>>,
     ) -> PyResult<Py<Handle>> {
         check(slf, &callback, "call_soon", true)?;
-        queue(slf, callback, args, context)
+        queue(slf, Handle::create(slf, callback, args, context)?)
     }
 
     /// Like call_soon(), from any thread; wakes the loop.
@@ -128,7 +123,8 @@ impl EventLoop {
     ) -> PyResult<Py<Handle>> {
         hang_rather_than_unwind();
         check(slf, &callback, "call_soon_threadsafe", false)?;
-        queue(slf, callback, args, context)
+        let handle = Handle::create(slf, callback, args, context)?;
+        queue(slf, handle.threadsafe())
     }
 
     /// Arrange for a callback to be called after a delay in seconds.

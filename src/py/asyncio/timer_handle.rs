@@ -56,6 +56,13 @@ impl TimerHandle {
 
 #[pymethods]
 impl TimerHandle {
+    /// asyncio's own class, for `isinstance`.
+    #[getter]
+    #[allow(clippy::unused_self)]
+    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
+        imports::timer_handle_class(py)
+    }
+
     /// Cancel the callback; does nothing if it has run or was cancelled.
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let base = slf.as_super();
