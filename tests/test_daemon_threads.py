@@ -36,6 +36,22 @@ PROGRAMS = {
         loop.call_soon(callback)
         in_thread(loop.run_forever)
     """,
+    "asyncio callbacks, in iterations of somebody's own": """
+        import tornado4
+        loop = tornado4.new_event_loop()
+
+        def callback():
+            time.sleep(0.001)
+            loop.call_soon(callback)
+
+        def iterate():
+            while True:
+                loop._selector.select(0)
+                loop._ready.popleft()._run()
+
+        loop.call_soon(callback)
+        in_thread(iterate)
+    """,
     "asyncio timers": """
         import tornado4
         loop = tornado4.new_event_loop()

@@ -122,6 +122,7 @@ fn run_collected(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> 
 /// # Errors
 /// As `run`.
 pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyResult<Vec<Ready>> {
+    hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = std::mem::take(&mut *lock(&this.waiting));
@@ -138,6 +139,7 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
 /// # Errors
 /// As `run`.
 pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    hang_rather_than_unwind();
     run_collected(event_loop, &mut Handover::default())
 }
 
