@@ -1,17 +1,16 @@
 //! A delayed call's attributes: what is called, what Twisted's class has beside that,
 //! and what somebody has set.
-#![allow(unsafe_code)]
 
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyAttributeError;
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::{DelayedCall, Rare, Stage, State, Work};
 use crate::core::lock::lock;
+use crate::py::attributes;
 
 impl DelayedCall {
     /// Looks at a part of the work. A call that was cancelled has none, as Twisted's, but
@@ -98,22 +97,6 @@ impl Note {
     }
 }
 
-/// Sets an attribute that the class itself knows, or deletes it.
-fn set_known(
-    slf: &Bound<'_, DelayedCall>,
-    name: &Bound<'_, PyString>,
-    value: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
-    let value = value.map_or(std::ptr::null_mut(), Bound::as_ptr);
-    // SAFETY: attached; the objects are alive, and a null value means deletion.
-    let status = unsafe { ffi::PyObject_GenericSetAttr(slf.as_ptr(), name.as_ptr(), value) };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(PyErr::fetch(slf.py()))
-    }
-}
-
 #[pymethods]
 impl DelayedCall {
     /// Twisted's own class, for `isinstance`.
@@ -192,7 +175,7 @@ impl DelayedCall {
         let class = slf.get_type();
         match class.getattr_opt(name)? {
             Some(known) if !known.is_instance_of::<Note>() => {
-                return set_known(slf, name, Some(value));
+                return attributes::set(slf.as_any(), name, Some(value));
             }
             Some(_) => {}
             None => class.setattr(name, Note(name.clone().unbind()))?,
@@ -202,7 +185,9 @@ impl DelayedCall {
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
         match slf.get_type().getattr_opt(name)? {
-            Some(known) if !known.is_instance_of::<Note>() => set_known(slf, name, None),
+            Some(known) if !known.is_instance_of::<Note>() => {
+                attributes::set(slf.as_any(), name, None)
+            }
             _ => {
                 let notes = slf.get().place(slf.py());
                 if !notes.contains(name)? {
