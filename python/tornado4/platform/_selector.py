@@ -83,6 +83,8 @@ class SelectorView:
 class _Rest:
     """The ready calls of a turn as one handle: they are run natively."""
 
+    # asyncio names it in its report of a slow call.
+    _callback = None
     _cancelled = False
 
     def __init__(self, run: Callable[[], object]) -> None:
