@@ -10,7 +10,7 @@ import pytest
 import tornado.platform.asyncio
 
 import tornado4.ioloop
-from loops import on_asyncio, on_io_loops
+from loops import on_asyncio, on_io_loops, tornado4_reactor
 from scenarios import outcome, turns
 
 SEEDS = range(150)
@@ -155,6 +155,28 @@ def test_time_monotonic_replaced(run):
     assert run(scenario) == [1.7e9, 1.7e9 + 5, "5", "10", "real"]
 
 
+@on_asyncio
+def test_a_clock_that_stands_where_a_timer_is_due(run):
+    """0.1 + 0.2 isn't 0.3: times computed in different ways differ in their last digit."""
+
+    def scenario(loop, trace):
+        now = [0.0]
+        loop.time = lambda: now[0]
+        called = []
+        for tenth in range(20):
+            now[0] = tenth / 10
+            loop.call_soon(int)
+            turns(loop, 2)
+            # Those that are due at the same time may come in any order.
+            trace.append((tenth, sorted(called)))
+            called.clear()
+            for delay in (1, 3, 7):
+                loop.call_later(delay / 10, called.append, (tenth, delay))
+
+    due = dict(run(scenario))
+    assert due[9] == [(2, 7), (6, 3), (8, 1)]
+
+
 class Wrong(Exception):
     pass
 
@@ -183,6 +205,33 @@ def test_a_clock_that_fails(run, wrong):
 
     name = "Wrong" if wrong == "raises" else "TypeError"
     assert run(scenario) == [name, name, False, "usable"]
+
+
+def test_no_call_is_lost_when_a_clock_fails():
+    for failing in range(10):
+        with tornado4_reactor() as reactor:
+            loop = reactor._asyncioEventloop
+            trace = []
+            for number in range(3):
+                reactor.callLater(0, trace.append, number)
+                loop.call_soon(trace.append, "soon")
+                loop.call_later(0, trace.append, "later")
+            readings = iter(range(1000))
+
+            def clock(readings=readings, failing=failing):
+                if next(readings) == failing:
+                    raise Wrong("clock")
+                return time.monotonic()
+
+            loop.time = clock
+            failed = 0
+            for _ in range(20):
+                try:
+                    turns(loop)
+                except Wrong:
+                    failed += 1
+            assert failed == 1
+            assert sorted(map(str, trace)) == [*"012", *["later"] * 3, *["soon"] * 3]
 
 
 @on_asyncio

@@ -5,6 +5,7 @@ import functools
 import gc
 import os
 import signal
+import time
 import weakref
 
 import pytest
@@ -392,3 +393,23 @@ def test_the_log_names_the_main_loop():
     finally:
         globalLogPublisher.removeObserver(events.append)
     assert "Unexpected error in main loop" in [event["log_format"] for event in events]
+
+
+def test_a_clock_that_fails_is_no_signals_error():
+    with tornado4_reactor() as reactor:
+        reactor.runUntilCurrent = wrapped(reactor.runUntilCurrent, ["begin"])
+        loop = reactor._asyncioEventloop
+        failing = []
+
+        def clock():
+            if failing:
+                raise LookupError("mine")
+            return time.monotonic()
+
+        loop.time = clock
+        reactor.callLater(0.01, failing.append, True)
+        reactor.callLater(0.02, reactor.stop)
+        with pytest.raises(LookupError, match="mine"):
+            run_reactor(reactor)
+        del loop.time
+        run_reactor(reactor)

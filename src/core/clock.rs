@@ -114,6 +114,12 @@ impl Deadline {
         self.0 as f64 / NANOS_PER_SECOND
     }
 
+    /// The next point.
+    #[must_use]
+    pub fn a_nanosecond_later(self) -> Deadline {
+        Deadline(self.0.saturating_add(1))
+    }
+
     /// How long from `now` until this point; zero when it has passed.
     #[must_use]
     pub fn since(self, now: Deadline) -> Duration {
@@ -162,6 +168,12 @@ mod tests {
         assert!(Deadline::from_wall_clock(f64::NAN).is_none());
         assert_eq!(Deadline::from_wall_clock(1e300), Some(Deadline::NEVER));
         assert!(Deadline::from_wall_clock(-1e300).is_some_and(|past| past < Deadline::now()));
+    }
+
+    #[test]
+    fn a_nanosecond_later_than_never_is_never() {
+        assert_eq!(Deadline(5).a_nanosecond_later(), Deadline(6));
+        assert_eq!(Deadline::NEVER.a_nanosecond_later(), Deadline::NEVER);
     }
 
     #[test]

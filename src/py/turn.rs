@@ -96,7 +96,7 @@ fn collect(
         own_clock::follow(event_loop)?;
     }
     if next.is_some() {
-        this.queue_due_timers(clock::now(event_loop)?, &mut waiting.due);
+        this.queue_due_timers(clock::due_until(event_loop)?, &mut waiting.due);
     }
     check_signals(this, py)
 }
@@ -191,10 +191,11 @@ fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyRe
     let mut now = None;
     let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
-        if now.is_none() && matches!(call, Call::Delayed(..)) {
-            now = Some(clock::now(event_loop)?);
-        }
+        let first = now.is_none() && matches!(call, Call::Delayed(..));
+        let reading = first.then(|| clock::due_until(event_loop));
         run_call(event_loop, &call)?;
+        // If the clock has failed, the call is made all the same: it is in no queue now.
+        now = reading.transpose()?.or(now);
         if matches!(call, Call::Ready(..) | Call::ReadOn(..)) {
             served = served.wrapping_add(1);
             if served.is_multiple_of(ASK_EVERY) {
@@ -203,7 +204,7 @@ fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyRe
         }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
-        let now = now.map_or_else(|| clock::now(event_loop), Ok)?;
+        let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
         while let Some(call) = this.pop_due_delayed(now) {
             run_call(event_loop, &call)?;
         }

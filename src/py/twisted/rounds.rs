@@ -44,11 +44,15 @@ impl Reactor {
         let unexpected = &self.event_loop().unexpected;
         unexpected.store(true, Ordering::Relaxed);
         let method = intern!(py, "runUntilCurrent");
-        match self.reactor.bind(py).call_method0(method) {
+        let outcome = match self.reactor.bind(py).call_method0(method) {
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 self.report(py, "main_loop", (error.into_value(py),))
             }
             outcome => outcome.map(drop),
+        };
+        if outcome.is_ok() {
+            unexpected.store(false, Ordering::Relaxed);
         }
+        outcome
     }
 }
