@@ -403,3 +403,27 @@ def test_an_empty_queue_has_nothing_to_take_out():
         trace.append(repr(loop._ready))
 
     assert ours_asyncio(scenario) == ["deque([])"]
+
+
+@on_asyncio
+def test_a_slow_call_in_debug_mode_with_a_select_of_somebodys_own(run):
+    def scenario(loop, trace):
+        select = loop._selector.select
+        loop._selector.select = lambda timeout=None: select(timeout)
+        loop.set_debug(True)
+        loop.slow_callback_duration = 0.001
+        loop.call_soon(time.sleep, 0.002)
+        loop.call_soon(trace.append, "next")
+        loop.call_later(0.01, loop.stop)
+        loop.run_forever()
+
+    assert run(scenario) == ["next"]
+
+
+def test_a_loop_has_few_attributes():
+    # With more than 30 in its `__dict__`, CPython looks up every method more slowly.
+    loop = tornado4.new_event_loop()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert len(vars(loop)) <= 30
+    loop.close()

@@ -68,8 +68,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
     and ignored.
     """
 
-    # Not in the instance's dict: with more than 30 names in that, CPython looks up every
-    # method slower.
+    # Beside the `__dict__`, which asyncio fills: with more than 30 attributes in that,
+    # CPython looks up every method of the loop more slowly.
     __slots__ = (
         "_at_close",
         "_at_shutdown",
@@ -135,12 +135,15 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
 
         Such are those that the loop is run for, which may be what makes the reactor.
         """
-        if not self.is_closed() and "create_task" not in self.__dict__:
+        # Without a look at `__dict__`: with that made, CPython would look up every
+        # method of the loop more slowly from then on.
+        from_class = getattr(self.create_task, "__func__", None) is type(self).create_task
+        if from_class and not self.is_closed():
             self.create_task = _core.TaskMaker(self.create_task)  # type: ignore[method-assign]
 
     def _unwrap_tasks(self) -> None:
         """Have asyncio's own way to make tasks, which is faster, where nobody needs another."""
-        mine = isinstance(self.__dict__.get("create_task"), _core.TaskMaker)
+        mine = isinstance(self.create_task, _core.TaskMaker)
         if mine and not _core.TaskMaker.serves():
             del self.create_task
 
