@@ -193,6 +193,16 @@ def test_what_the_class_knows_is_not_a_note():
         call.cancel()
 
 
+def test_a_note_with_a_special_name_changes_no_other_call():
+    with tornado4_reactor() as reactor:
+        call = reactor.callLater(5, len)
+        for name in "__bool__", "__call__", "__del__":
+            with pytest.raises(AttributeError):
+                setattr(call, name, len)
+        other = reactor.callLater(5, len)
+        assert other and not callable(other)
+
+
 def test_a_cycle_of_notes_is_collected():
     class Owner:
         pass

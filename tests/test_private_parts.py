@@ -427,3 +427,15 @@ def test_a_loop_has_few_attributes():
     loop.run_forever()
     assert len(vars(loop)) <= 30
     loop.close()
+
+
+def test_a_timer_of_another_loop_is_queued_for_no_other():
+    mine, other = tornado4.new_event_loop(), tornado4.new_event_loop()
+    trace = []
+    timers = [loop.call_later(100, trace.append, loop) for loop in (mine, other)]
+    mine._ready.append(timers[1])
+    turns(mine, 2)
+    assert trace == [other]
+    assert timers[0] in mine._scheduled
+    mine.close()
+    other.close()

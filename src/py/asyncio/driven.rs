@@ -35,7 +35,7 @@ pub fn scheduled(this: &EventLoop, py: Python<'_>) -> Vec<Py<Handle>> {
 /// the queue already, or has run.
 pub fn add(this: &EventLoop, handle: &Bound<'_, PyAny>) {
     if let Ok(timer) = handle.cast::<TimerHandle>() {
-        if let Some(timer) = timer.get().unschedule(this) {
+        if let Some(timer) = TimerHandle::unschedule(timer) {
             this.schedule(timer.due());
         }
     } else if let Ok(handle) = handle.cast::<Handle>() {

@@ -48,9 +48,10 @@ impl TimerHandle {
 }
 
 impl TimerHandle {
-    /// Takes the timer out of the loop's heap, if it is still there.
-    pub fn unschedule(&self, event_loop: &EventLoop) -> Option<Timer> {
-        event_loop.remove_timer(*self.key.get()?)
+    /// Takes the timer out of its loop's heap, if it is still there.
+    pub fn unschedule(slf: &Bound<'_, Self>) -> Option<Timer> {
+        let event_loop = slf.as_super().get().event_loop();
+        event_loop.get().remove_timer(*slf.get().key.get()?)
     }
 }
 

@@ -72,6 +72,12 @@ fn missing(name: impl std::fmt::Display) -> PyErr {
     PyAttributeError::new_err(format!("'DelayedCall' object has no attribute '{name}'"))
 }
 
+/// Whether it is a name that Python itself looks up in classes.
+fn is_special(name: &Bound<'_, PyString>) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("__") && name.ends_with("__")
+}
+
 /// A name that somebody has set on some delayed call. It is added to the class then, and
 /// finds what was set on a call. With a dict in each call, or a `__getattr__`, looking up
 /// every method would be slower, or making a call.
@@ -178,6 +184,8 @@ impl DelayedCall {
                 return attributes::set(slf.as_any(), name, Some(value));
             }
             Some(_) => {}
+            // On the class it would change what all delayed calls can do.
+            None if is_special(name) => return Err(missing(name)),
             None => class.setattr(name, Note(name.clone().unbind()))?,
         }
         slf.get().place(slf.py()).set_item(name, value)
