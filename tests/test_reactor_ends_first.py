@@ -88,9 +88,10 @@ def test_an_ended_reactor_calls_nothing_more(loop):
     async def main():
         reactor = TornadoReactor()
         called = []
-        for kind, delay in [("soon", 0.02), ("late", 0.03)]:
-            reactor.callLater(delay, called.append, kind)
+        calls = [reactor.callLater(60, called.append, kind) for kind in ("soon", "late")]
         await ended(reactor)
+        for call, delay in zip(calls, (0.02, 0.03)):
+            call.reset(delay)
         reactor.callFromThread(called.append, "thread")
         reactor.callLater(0, called.append, "after")
         moved = reactor.callLater(0, called.append, "moved")

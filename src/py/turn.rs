@@ -69,11 +69,12 @@ fn turn_with(
     limit: Option<Duration>,
     waiting: &mut Waiting,
 ) -> PyResult<()> {
-    collect(event_loop, poller, limit, waiting, |_| ())?;
-    run_collected(event_loop, &mut waiting.handover)
+    let due = collect(event_loop, poller, limit, waiting, |_| ())?;
+    run_collected(event_loop, due, &mut waiting.handover)
 }
 
-/// The first half of a turn: waits, and queues what is ready and due.
+/// The first half of a turn: waits, and queues what is ready and due. Returns up to when
+/// timers were due, if there were any.
 #[inline]
 fn collect(
     event_loop: &Bound<'_, EventLoop>,
@@ -81,7 +82,7 @@ fn collect(
     limit: Option<Duration>,
     waiting: &mut Waiting,
     look: impl FnOnce(&[Event]),
-) -> PyResult<()> {
+) -> PyResult<Option<Deadline>> {
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
     send(event_loop, 1);
@@ -95,19 +96,27 @@ fn collect(
     if this.clocked.any() {
         own_clock::follow(event_loop)?;
     }
+    let mut due = None;
     if next.is_some() {
-        this.queue_due_timers(clock::due_until(event_loop)?, &mut waiting.due);
+        let now = clock::due_until(event_loop)?;
+        this.queue_due_timers(now, &mut waiting.due);
+        due = Some(now);
     }
-    check_signals(this, py)
+    check_signals(this, py)?;
+    Ok(due)
 }
 
 /// The second half of a turn: runs what is in the queue now.
 #[inline]
-fn run_collected(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyResult<()> {
+fn run_collected(
+    event_loop: &Bound<'_, EventLoop>,
+    due: Option<Deadline>,
+    handover: &mut Handover,
+) -> PyResult<()> {
     let this = event_loop.get();
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
-    let outcome = run_turn(event_loop, &outer, handover);
+    let outcome = run_turn(event_loop, &outer, due, handover);
     send(event_loop, 1);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     if outcome.is_err() {
@@ -131,7 +140,7 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
         ready = watcher::ready(this, events);
     });
     *lock(&this.waiting) = waiting;
-    outcome.map(|()| ready)
+    outcome.map(|_due| ready)
 }
 
 /// The second half of a turn alone.
@@ -140,7 +149,7 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
 /// As `run`.
 pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     hang_rather_than_unwind();
-    run_collected(event_loop, &mut Handover::default())
+    run_collected(event_loop, None, &mut Handover::default())
 }
 
 /// Runs what was ready when the turn began; then, where there is a reactor, the
@@ -150,10 +159,11 @@ pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 fn run_turn(
     event_loop: &Bound<'_, EventLoop>,
     outer: &OuterTurn,
+    due: Option<Deadline>,
     handover: &mut Handover,
 ) -> PyResult<()> {
     if !event_loop.get().wrapped.any() || !run_through_reactors(event_loop)? {
-        run_calls(event_loop, handover)?;
+        run_calls(event_loop, due, handover)?;
     }
     while let Some(call) = event_loop.get().calls.pop_last(outer) {
         run_call(event_loop, &call)?;
@@ -181,18 +191,25 @@ fn run_through_reactors(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
 pub fn run_waiting_calls(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
     let waited = event_loop.get().calls_wait.swap(false, Ordering::Relaxed);
     if waited {
-        run_calls(event_loop, &mut Handover::default())?;
+        run_calls(event_loop, None, &mut Handover::default())?;
     }
     Ok(waited)
 }
 
-fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyResult<()> {
+/// `due`: up to when timers were due when they were queued. It holds for the first call;
+/// after any other the clock is read anew.
+fn run_calls(
+    event_loop: &Bound<'_, EventLoop>,
+    mut due: Option<Deadline>,
+    handover: &mut Handover,
+) -> PyResult<()> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
     let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
+        let due = due.take();
         let first = now.is_none() && matches!(call, Call::Delayed(..));
-        let reading = first.then(|| clock::due_until(event_loop));
+        let reading = first.then(|| due.map_or_else(|| clock::due_until(event_loop), Ok));
         run_call(event_loop, &call)?;
         // If the clock has failed, the call is made all the same: it is in no queue now.
         now = reading.transpose()?.or(now);
@@ -204,6 +221,7 @@ fn run_calls(event_loop: &Bound<'_, EventLoop>, handover: &mut Handover) -> PyRe
         }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
+        let now = now.or(due);
         let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
         while let Some(call) = this.pop_due_delayed(now) {
             run_call(event_loop, &call)?;
