@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyString, PySuper};
 
+use super::attributes;
 use super::error;
 use super::event_loop::EventLoop;
 use crate::core::clock::Deadline;
@@ -188,5 +189,22 @@ pub fn note_overrides(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     );
     this.own_clock.store(clock, Ordering::Relaxed);
     this.own_call_at.store(call_at, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Sets or deletes an attribute of a loop, and notices a clock or a `call_at` of somebody's
+/// own.
+///
+/// # Errors
+/// Those of `object.__setattr__`.
+pub fn set_attribute(
+    slf: &Bound<'_, EventLoop>,
+    name: &Bound<'_, PyString>,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    attributes::set(slf.as_any(), name, value)?;
+    if ["time", "call_at", "__class__"].contains(&&*name.to_string_lossy()) {
+        note_overrides(slf)?;
+    }
     Ok(())
 }

@@ -18,4 +18,5 @@ mod timer;
 pub mod tornado;
 mod turn;
 pub mod twisted;
+mod wait;
 mod watcher;

@@ -12,16 +12,15 @@ use pyo3::prelude::*;
 use super::asyncio::driven::Ready;
 use super::call::Call;
 use super::clock;
-use super::error;
 use super::event_loop::{EventLoop, Waiting};
 use super::finalization::hang_rather_than_unwind;
 use super::twisted::{Reactor, own_clock, stream};
+use super::wait::{check_signals, let_others_run, wait};
 use super::watcher;
 use crate::core::clock::Deadline;
-use crate::core::handover::{self, Handover};
+use crate::core::handover::Handover;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
-use crate::core::patience::LINGER;
 use crate::core::poller::{Event, Poller};
 
 /// How many descriptors are served before the clock is asked whether to let other threads
@@ -273,119 +272,6 @@ pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
     let now = Deadline::now();
     let next = clock::next_deadline(event_loop, now)?;
     Ok(next.map(|next| next.since(now).as_secs_f64()))
-}
-
-/// Looks for events without letting go of the interpreter; only when there is
-/// nothing to do at all, lets go of it and blocks. Returns when the next timer is
-/// due, as it was seen before.
-fn wait(
-    event_loop: &Bound<'_, EventLoop>,
-    poller: &Poller,
-    limit: Option<Duration>,
-    waiting: &mut Waiting,
-) -> PyResult<Option<Deadline>> {
-    let (this, py) = (event_loop.get(), event_loop.py());
-    let events = &mut waiting.events;
-    let mut poll = |timeout| {
-        let outcome = poller.poll(timeout, events).map_err(error::os_error);
-        outcome.map_err(|error| this.ended_by(error, false))
-    };
-    let mut now = Deadline::now();
-    if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
-        now = Deadline::now();
-    }
-    let next = clock::next_deadline(event_loop, now)?;
-    let busy = this.stopping.load(Ordering::Relaxed)
-        || !this.calls.is_empty()
-        || next.is_some_and(|next| next <= now);
-    let may_wait = limit != Some(Duration::ZERO);
-    if busy || !may_wait || waiting.looking.is_due() {
-        poll(Some(Duration::ZERO))?;
-        waiting.serves = !events.is_empty();
-        waiting.looking.note(busy || waiting.serves);
-        if busy || !may_wait || !events.is_empty() {
-            return Ok(next);
-        }
-    }
-    if !this.calls.begin_wait() {
-        return Ok(next);
-    }
-    let outcome = block(event_loop, poller, limit, waiting);
-    this.calls.end_wait();
-    waiting.handover.waited(Deadline::now());
-    waiting.serves = !waiting.events.is_empty();
-    outcome
-}
-
-/// Lets go of the interpreter, lingers for a moment if that is worth it, and blocks.
-fn block(
-    event_loop: &Bound<'_, EventLoop>,
-    poller: &Poller,
-    limit: Option<Duration>,
-    waiting: &mut Waiting,
-) -> PyResult<Option<Deadline>> {
-    let (this, py) = (event_loop.get(), event_loop.py());
-    let events = &mut waiting.events;
-    let start = Deadline::now();
-    let timeout = |next: Option<Deadline>, now| match (next.map(|next| next.since(now)), limit) {
-        (Some(next), Some(limit)) => Some(next.min(limit)),
-        (next, limit) => next.or(limit),
-    };
-    // Taken after `begin_wait`: a timer that another thread sets from here on
-    // ends the wait.
-    let mut next = clock::next_deadline(event_loop, start)?;
-    let mut now = start;
-    let mut over = false;
-    if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
-        over = py
-            .detach(|| poller.linger(LINGER, events).map_err(error::os_error))
-            .map_err(|error| this.ended_by(error, false))?;
-        waiting.lingering.note(over);
-        if !over {
-            // A signal that came meanwhile ends the wait only if the interpreter writes
-            // to this loop about it. Its handler may do as every callback, such as stop
-            // the loop or turn it.
-            this.calls.end_wait();
-            check_signals(this, py)?;
-            over = this.stopping.load(Ordering::Relaxed) || !this.calls.begin_wait();
-        }
-        now = Deadline::now();
-        next = clock::next_deadline(event_loop, now)?;
-    }
-    if !over {
-        py.detach(|| {
-            poller
-                .poll(timeout(next, now), events)
-                .map_err(error::os_error)
-        })
-        .map_err(|error| this.ended_by(error, false))?;
-        now = Deadline::now();
-    }
-    waiting.lingering.waited(now.since(start));
-    Ok(next)
-}
-
-/// Runs the handlers of signals that have come.
-fn check_signals(this: &EventLoop, py: Python<'_>) -> PyResult<()> {
-    let outcome = py.check_signals();
-    outcome.map_err(|error| this.ended_by(error, true))
-}
-
-/// Lets another thread run if it is its turn, since native calls alone never would.
-/// Returns whether the interpreter was let go of.
-fn let_others_run(py: Python<'_>, now: Deadline, handover: &mut Handover, serves: bool) -> bool {
-    if !handover.is_due(now, serves) {
-        return false;
-    }
-    py.detach(|| {
-        let released = Deadline::now();
-        if handover.released(released, released.since(now), serves) {
-            std::thread::sleep(handover::STAY_AWAY);
-        }
-    });
-    let back = Deadline::now();
-    handover.regained(back, back.since(now));
-    true
 }
 
 /// Runs a call as asyncio's debug mode does: with its handle known to the

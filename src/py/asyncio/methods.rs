@@ -19,7 +19,7 @@ use super::{EventLoop, Handle, TimerHandle, driven};
 use crate::core::clock::Deadline;
 use crate::py::call::Call;
 use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::{attributes, clock, error, turn};
+use crate::py::{clock, error, turn};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
 fn check(
@@ -66,19 +66,6 @@ fn call_later_by_clock(
     named.set_item(intern!(py, "context"), context)?;
     let timer = slf.call_method(intern!(py, "call_at"), positional, Some(&named))?;
     Ok(timer.unbind())
-}
-
-/// Sets or deletes an attribute, and notices a clock or a `call_at` of somebody's own.
-fn set_attribute(
-    slf: &Bound<'_, EventLoop>,
-    name: &Bound<'_, PyString>,
-    value: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
-    attributes::set(slf.as_any(), name, value)?;
-    if ["time", "call_at", "__class__"].contains(&&*name.to_string_lossy()) {
-        clock::note_overrides(slf)?;
-    }
-    Ok(())
 }
 
 /// A number of seconds that asyncio's methods require.
@@ -343,11 +330,11 @@ impl EventLoop {
         name: &Bound<'_, PyString>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        set_attribute(slf, name, Some(value))
+        clock::set_attribute(slf, name, Some(value))
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
-        set_attribute(slf, name, None)
+        clock::set_attribute(slf, name, None)
     }
 
     /// Close the native side: everything that is scheduled is dropped.
