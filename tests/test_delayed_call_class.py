@@ -200,7 +200,8 @@ def test_a_note_with_a_special_name_changes_no_other_call():
             with pytest.raises(AttributeError):
                 setattr(call, name, len)
         other = reactor.callLater(5, len)
-        assert other and not callable(other)
+        assert other
+        assert not callable(other)
 
 
 def test_a_cycle_of_notes_is_collected():

@@ -88,10 +88,10 @@ def test_an_ended_reactor_calls_nothing_more(loop):
     async def main():
         reactor = TornadoReactor()
         called = []
-        calls = [reactor.callLater(60, called.append, kind) for kind in ("soon", "late")]
+        soon, late = (reactor.callLater(60, called.append, kind) for kind in ("soon", "late"))
         await ended(reactor)
-        for call, delay in zip(calls, (0.02, 0.03)):
-            call.reset(delay)
+        soon.reset(0.02)
+        late.reset(0.03)
         reactor.callFromThread(called.append, "thread")
         reactor.callLater(0, called.append, "after")
         moved = reactor.callLater(0, called.append, "moved")
