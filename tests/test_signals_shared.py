@@ -409,3 +409,19 @@ async def main():
 asyncio.run(main())
 """
     assert output_of(code) == "USR1\n"
+
+
+def test_a_loop_that_another_thread_is_closing_is_in_nobodys_way() -> None:
+    # The moment in between: its sockets are gone, and it is known still.
+    closing, other = tornado4.new_event_loop(), tornado4.new_event_loop()
+    closing.add_signal_handler(signal.SIGUSR1, print)
+    sockets = closing._ssock, closing._csock
+    closing._ssock = closing._csock = None  # type: ignore[assignment]
+    try:
+        turn(other)
+        other.add_signal_handler(signal.SIGUSR2, print)
+        assert other.remove_signal_handler(signal.SIGUSR2)
+    finally:
+        closing._ssock, closing._csock = sockets
+        closing.close()
+        other.close()

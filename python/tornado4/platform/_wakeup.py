@@ -21,7 +21,8 @@ from typing import Any, Protocol
 class Loop(Protocol):
     """What is needed of a loop."""
 
-    _csock: socket.socket  # None when the loop is closed
+    _ssock: socket.socket  # these two are None when the loop is closed
+    _csock: socket.socket
     _signal_handlers: dict[int, Any]
     _child_watchers: list[Callable[[], object]]
     _drives: bool
@@ -29,8 +30,8 @@ class Loop(Protocol):
     def _handle_signal(self, number: int) -> None:
         """Queue the loop's handler."""
 
-    def _read_from_self(self) -> None:
-        """Read what was written to ``_csock``, without waiting."""
+    def _process_self_data(self, data: bytes) -> None:
+        """Deal with what was written to ``_csock``, and read from ``_ssock``."""
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> object:
         """Queue a call."""
@@ -168,6 +169,8 @@ class _Wakeup:
             self._other.write(number)
 
     def _listeners(self) -> list[Loop]:
+        if not self._listening:
+            return []  # as nearly always
         return [loop for ref in self._listening.keyrefs() if (loop := ref()) is not None]
 
     def _holder(self) -> Loop | None:
@@ -193,15 +196,16 @@ class _Wakeup:
         if self._fd is None:
             return
         holder, other = self._holder(), self._other
+        fd: int | None = None
         if holder is not None:
-            fd = holder._csock.fileno()
-        else:
-            fd = other.fd if other is not None and other.is_there() else -1
+            fd = _fileno(holder)
+        elif other is not None and other.is_there():
+            fd = other.fd
         # Never to nobody in between: what came then would be lost.
         try:
-            now = signal.set_wakeup_fd(fd, warn_on_full_buffer=holder is None)
+            now = signal.set_wakeup_fd(-1 if fd is None else fd, warn_on_full_buffer=holder is None)
         except OSError:
-            now, fd = signal.set_wakeup_fd(-1), -1
+            now, fd = signal.set_wakeup_fd(-1), None
         if now not in (self._fd, _fileno(loop)):
             holder = None
             # Whoever has it may have closed it since.
@@ -212,13 +216,19 @@ class _Wakeup:
             self._other = None
 
 
+# Another thread may be closing the loop at this moment.
+
+
 def _fileno(loop: Loop) -> int | None:
-    return None if loop._csock is None else loop._csock.fileno()
+    end = loop._csock
+    return None if end is None else end.fileno()
 
 
 def _read(loop: Loop) -> None:
+    end = loop._ssock
     with suppress(OSError):
-        loop._read_from_self()
+        while end is not None and (data := end.recv(4096)):
+            loop._process_self_data(data)
 
 
 wakeup = _Wakeup()
