@@ -132,6 +132,25 @@ reactor.run()
     f"{WORK['timer']}; t.start(); t.join()",
     "collected": "loop = tornado4.new_event_loop(); loop.call_soon(print)\n"
     "asyncio.run(asyncio.sleep(0)); loop.close(); del loop",
+    "a forked child's own loop": """
+import os, sys
+current().add_callback(print, "done")
+child = os.fork()
+if not child:
+    asyncio.run(asyncio.sleep(0))
+    tornado4.run(asyncio.sleep(0))
+    sys.exit()
+os.waitpid(child, 0)
+current().run_sync(uses_tornado)
+""",
+    "a policy that makes loops unasked": """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+class Policy(asyncio.AbstractEventLoopPolicy):
+    def get_event_loop(self):
+        print("asked")
+asyncio.set_event_loop_policy(Policy())
+""",
     "another one is current": "a = tornado4.ioloop.IOLoop(make_current=False)\n"
     "a.call_later(9, print); b = tornado4.ioloop.IOLoop()",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 import warnings
 from typing import Any
@@ -19,8 +20,9 @@ from tornado4.platform._thread import asyncio_loop_of_thread
 # How many seconds a loop may run before another one of its thread counts as forgotten.
 PATIENCE = 5.0
 
-# By identity. Its references are listed in one step, whatever other threads do.
-_loops: WeakValueDictionary[int, Any] = WeakValueDictionary()
+# The loops that have never run, by identity. Its references are listed in one step,
+# whatever other threads do.
+_unused: WeakValueDictionary[int, Any] = WeakValueDictionary()
 # The threads in which an asyncio loop has run, as far as it is known.
 _threads: set[int] = set()
 # The loops that have a timer for this.
@@ -29,14 +31,20 @@ _watching: WeakSet[Any] = WeakSet()
 
 def made(loop: Any) -> None:
     """Note a new `EventLoop` of this thread."""
-    _loops[id(loop)] = loop
+    _unused[id(loop)] = loop
+
+
+def used(loop: Any) -> None:
+    """Note that what is given to an `EventLoop` is being done."""
+    _unused.pop(id(loop), None)
 
 
 def runs(loop: Any) -> None:
     """Note that a loop, of whatever kind, begins to run in this thread."""
+    used(loop)
     thread = threading.get_ident()
     _threads.add(thread)
-    if loop not in _watching and _forgotten_in(thread):
+    if _unused and loop not in _watching and _forgotten_in(thread):
         _watching.add(loop)
         loop.call_later(PATIENCE, _later, thread)
 
@@ -48,11 +56,11 @@ def _later(thread: int) -> None:
 
 def _forgotten_in(thread: int) -> list[Any]:
     """Return the loops made in a thread that have work and have never run."""
-    known = [reference() for reference in _loops.valuerefs()]
+    unused = [reference() for reference in _unused.valuerefs()]
     return [
         loop
-        for loop in known
-        if loop is not None and loop._made_in == thread and not loop._has_run
+        for loop in unused
+        if loop is not None and loop._made_in == thread
         if not loop.is_closed() and loop._has_work(loop._internal_fds)
     ]
 
@@ -60,7 +68,7 @@ def _forgotten_in(thread: int) -> list[Any]:
 def _tell(thread: int) -> None:
     for loop in _forgotten_in(thread):
         # Once is enough.
-        _loops.pop(id(loop), None)
+        used(loop)
         warnings.warn(
             f"{loop!r} was given work (a server, a callback, a timer) and never ran, "
             "while another event loop did: nothing of that is done. Start the loop that "
@@ -75,9 +83,17 @@ def _at_exit() -> None:
     # A stock loop doesn't say that it runs. But asyncio.run leaves the thread without
     # the loop that was set for it.
     thread = threading.get_ident()
-    current = asyncio_loop_of_thread()
-    others = [loop for loop in _forgotten_in(thread) if loop is not current]
-    if getattr(current, "_has_run", True) and any(loop._is_set for loop in others):
+    # A policy of somebody's own may make a loop when it is asked for the current one.
+    was_current = any(loop._is_set for loop in _forgotten_in(thread))
+    if was_current and id(asyncio_loop_of_thread()) not in _unused:
         _threads.add(thread)
     for ran in list(_threads):
         _tell(ran)
+
+
+def _forked() -> None:
+    # What the parent's loops were given is the parent's business.
+    _unused.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -108,11 +108,10 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         self._runs_begun = 0
         self._iterates = False
         self._iterate_limit: float | None = None
-        # What `_forgotten` asks about: the thread that made it, whether it has been that
-        # thread's current loop since, and has run.
+        # What `_forgotten` asks about: the thread that made it, and whether it is a
+        # current IOLoop's.
         self._made_in = threading.get_ident()
         self._is_set = False
-        self._has_run = False
         # Whether `run_forever` is under way, and in the native part of it.
         self._runs = False
         self._turning = False
@@ -157,7 +156,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # loop that runs when they refuse to run it again.
         self._check_closed()
         self._check_running()  # type: ignore[attr-defined]
-        self._has_run = True
         _forgotten.runs(self)
         cls = type(self)
         if cls.time is not _core.EventLoop.time or cls.call_at is not _core.EventLoop.call_at:

@@ -120,7 +120,6 @@ class ReactorEventLoop(EventLoop):
 
     def _begin(self) -> None:
         """The reactor has started."""
-        self._has_run = True
         _forgotten.runs(self)
         self._queue_starts()
         for sig in self._signal_handlers:
@@ -153,7 +152,7 @@ class ReactorEventLoop(EventLoop):
         """Be the running asyncio loop, whichever was it before."""
         loop, thread, hooks = events._get_running_loop(), self._thread_id, sys.get_asyncgen_hooks()
         self._thread_id = threading.get_ident()
-        self._has_run = True
+        _forgotten.used(self)
         sys.set_asyncgen_hooks(
             firstiter=self._asyncgen_firstiter_hook,  # type: ignore[attr-defined]
             finalizer=self._asyncgen_finalizer_hook,  # type: ignore[attr-defined]
