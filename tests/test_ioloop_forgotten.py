@@ -32,6 +32,8 @@ WORK = {
 OTHERS = {
     "asyncio.run": "asyncio.run(asyncio.sleep(0))",
     "tornado4.run": "tornado4.run(asyncio.sleep(0))",
+    "nest_asyncio's": "import nest_asyncio; loop = tornado4.new_event_loop()\n"
+    "nest_asyncio.apply(loop); loop.run_until_complete(asyncio.sleep(0))",
     "our new loop": "tornado4.new_event_loop().run_until_complete(asyncio.sleep(0))",
     "a stock loop": "asyncio.new_event_loop().run_until_complete(uses_tornado())",
     "a stock reactor": """
@@ -142,6 +144,25 @@ if not child:
     sys.exit()
 os.waitpid(child, 0)
 current().run_sync(uses_tornado)
+""",
+    "iterated by hand": """
+loop = current().asyncio_loop
+loop.call_soon(print, "done")
+loop.call_later(9, print)
+asyncio._set_running_loop(loop)
+loop._run_once()
+asyncio._set_running_loop(None)
+tornado4.run(asyncio.sleep(0))
+""",
+    "run by nest_asyncio": """
+import nest_asyncio
+later = tornado4.ioloop.IOLoop.current()
+nest_asyncio.apply(later.asyncio_loop)
+later.run_sync(uses_tornado)
+later.call_later(9, print)
+other = asyncio.new_event_loop()
+other.run_until_complete(uses_tornado())
+other.close()
 """,
     "a policy that makes loops unasked": """
 import warnings

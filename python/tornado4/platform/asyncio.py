@@ -194,6 +194,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         elif self._selector.is_driven:
             super()._run_once()  # type: ignore[misc]
         elif not self._runs or self._turning:
+            _forgotten.used(self)
             self._nested_turn(None)
         else:
             self._turning = True
@@ -208,6 +209,7 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             # `run_forever` isn't ours any more.
             self._drives = True
             wakeup.listen(self)
+            _forgotten.runs(self)
         if not self._runs:
             self._queue_starts()
         return self._poll(timeout)
