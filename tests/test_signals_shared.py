@@ -19,6 +19,7 @@ import pytest
 import tornado4
 from programs import output_of
 from scenarios import handlers_restored
+from tornado4.platform._wakeup import wakeup
 
 SIGNALS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGHUP]
 SEEDS = range(100)
@@ -425,3 +426,27 @@ def test_a_loop_that_another_thread_is_closing_is_in_nobodys_way() -> None:
         closing._ssock, closing._csock = sockets
         closing.close()
         other.close()
+
+
+@pytest.mark.parametrize("step", ["note", "_settle"])
+def test_an_interrupt_at_either_end_of_a_run_leaves_nothing_of_a_closed_loop(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    loop = tornado4.new_event_loop()
+    loop.call_soon(loop.stop)
+    monkeypatch.setattr(wakeup, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    monkeypatch.undo()
+    loop.close()
+    assert signal.set_wakeup_fd(-1) == -1
+    other, seen = tornado4.new_event_loop(), []
+    other.add_signal_handler(signal.SIGUSR1, seen.append, 1)
+    turn(other)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    turn(other, 3)
+    other.close()
+    assert seen == [1]

@@ -150,7 +150,11 @@ class _Wakeup:
 
     def leave(self, loop: Loop) -> None:
         """A loop is about to be closed."""
-        if self._listening.pop(loop, loop) is None:
+        listened = self._listening.pop(loop, loop) is None
+        if loop in self._running:
+            # Ctrl-C came at its end.
+            self._running.remove(loop)
+        if listened or self._fd == _fileno(loop):
             with suppress(ValueError):
                 self._settle(loop)
 
