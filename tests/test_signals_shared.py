@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from asyncio import events
 from collections import Counter
@@ -450,3 +452,39 @@ def test_an_interrupt_at_either_end_of_a_run_leaves_nothing_of_a_closed_loop(
     turn(other, 3)
     other.close()
     assert seen == [1]
+
+
+MAKERS = {"stock": "asyncio.new_event_loop()", "ours": "tornado4.new_event_loop()"}
+
+TOO_MANY = """
+import asyncio, os, signal
+import tornado4
+
+def kill():
+    for _ in range(5000):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+loop = {new}
+seen = []
+loop.add_signal_handler(signal.SIGUSR1, int)
+loop.add_signal_handler(signal.SIGTERM, seen.append, 1)
+loop.call_soon(kill if {runs} else int)
+loop.call_soon(loop.stop)
+loop.run_forever()
+{runs} or kill()
+for _ in range(5):
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+loop.close()
+print("came" if seen else "lost")
+"""
+
+
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_signals_that_are_too_many_are_not_lost_in_silence(kind: str, runs: bool) -> None:
+    command = [sys.executable, "-c", TOO_MANY.format(new=MAKERS[kind], runs=runs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "lost\n"
+    assert "signal wakeup fd" in done.stderr

@@ -92,11 +92,11 @@ class _Wakeup:
 
     def begin_run(self, loop: Loop) -> bool:
         """Have signals wake a loop; false on any other thread than the main one."""
+        self.note(loop)  # which a fork has forgotten
         try:
             self._take(loop)
         except ValueError:
             return False
-        self.note(loop)  # which a fork has forgotten
         for other in {*self._running, *self._listeners()}:
             if other is not loop:
                 # What came before may be for this one.
@@ -186,7 +186,8 @@ class _Wakeup:
 
     def _take(self, loop: Loop) -> None:
         fd = loop._csock.fileno()
-        before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+        # Should it fill up, that is no loss to a loop that has only to be woken.
+        before = signal.set_wakeup_fd(fd, warn_on_full_buffer=bool(self._listening))
         if before != self._fd:
             self._other = _Other(before) if before != -1 else None
             self._other_is_last = True
@@ -207,7 +208,8 @@ class _Wakeup:
             fd = other.fd
         # Never to nobody in between: what came then would be lost.
         try:
-            now = signal.set_wakeup_fd(-1 if fd is None else fd, warn_on_full_buffer=holder is None)
+            warn = holder is None or bool(self._listening)
+            now = signal.set_wakeup_fd(-1 if fd is None else fd, warn_on_full_buffer=warn)
         except OSError:
             now, fd = signal.set_wakeup_fd(-1), None
         if now not in (self._fd, _fileno(loop)):
