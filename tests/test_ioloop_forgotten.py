@@ -145,6 +145,15 @@ if not child:
 os.waitpid(child, 0)
 current().run_sync(uses_tornado)
 """,
+    "refused": """
+refused = tornado4.ioloop.IOLoop(make_current=False)
+async def main():
+    try:
+        refused.run_sync(uses_tornado)
+    except RuntimeError:
+        print("done")
+tornado4.run(main())
+""",
     "iterated by hand": """
 loop = current().asyncio_loop
 loop.call_soon(print, "done")

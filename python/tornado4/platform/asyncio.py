@@ -155,7 +155,12 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         # Before anything is touched: some versions of asyncio clean up after the
         # loop that runs when they refuse to run it again.
         self._check_closed()
-        self._check_running()  # type: ignore[attr-defined]
+        try:
+            self._check_running()  # type: ignore[attr-defined]
+        except RuntimeError:
+            # Whoever has given it work hears of it by this.
+            _forgotten.used(self)
+            raise
         _forgotten.runs(self)
         cls = type(self)
         if cls.time is not _core.EventLoop.time or cls.call_at is not _core.EventLoop.call_at:
