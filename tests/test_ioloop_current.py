@@ -313,3 +313,62 @@ def test_a_running_stock_loop_stays_as_it_is() -> None:
         """
     )
     assert out == ["True tornado.platform.asyncio", "True"]
+
+
+FORKS = """
+import asyncio, os, sys
+import tornado.ioloop
+current = tornado.ioloop.IOLoop.current
+
+def fork():
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        print(current(instance=False) is None, end=" ")
+        print(current() is before, current().run_sync(sleeps), flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+    finally:
+        os._exit(0)
+
+async def sleeps():
+    await asyncio.sleep(0.01)
+    return "slept"
+
+async def forks():
+    fork()
+
+before = current()
+print(before.run_sync(sleeps), flush=True)
+fork()
+before.run_sync(forks)
+print(before is current(), before.run_sync(sleeps))
+before.close()
+"""
+
+
+def test_what_is_current_in_a_forked_child_is_what_stock_has_there() -> None:
+    # Which depends on the Python.
+    assert run(FORKS, "import tornado4.ioloop\n") == run(FORKS)
+
+
+def test_the_instance_of_a_forked_child() -> None:
+    out = run(
+        """
+        import os
+        import tornado4.ioloop
+        from tornado4.ioloop import IOLoop
+        before = IOLoop.instance()
+        child = os.fork()
+        if not child:
+            print(IOLoop.instance() is IOLoop.current(), IOLoop.instance() is before, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(IOLoop.instance() is before)
+        before.close()
+        """
+    )
+    kept = sys.version_info < (3, 12)
+    assert out == [f"True {kept}", "True"]

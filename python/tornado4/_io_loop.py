@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -291,6 +293,20 @@ def _made(make_current: bool | None = None) -> Any:
     """Make an IOLoop: of the class that Tornado is configured with, if that is ours."""
     factory = tornado.ioloop.IOLoop if _is_configured() else IOLoop
     return factory(make_current=make_current)
+
+
+def _forked() -> None:
+    """Forget what was current in the parent process, where asyncio forgets it too.
+
+    Else a child would run its parent's loop, and change what that polls.
+    """
+    IOLoop._instance_lock = threading.RLock()
+    if sys.version_info >= (3, 12):
+        IOLoop._instance = None
+        IOLoop._thread = threading.local()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def _current_of_main_thread() -> Any:
