@@ -439,3 +439,18 @@ def test_a_timer_of_another_loop_is_queued_for_no_other():
     assert timers[0] in mine._scheduled
     mine.close()
     other.close()
+
+
+def test_a_closed_loop_is_in_no_cycle():
+    gc.collect()
+    gc.disable()
+    try:
+        loop = tornado4.new_event_loop()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        assert (len(loop._ready), list(loop._scheduled)) == (0, [])
+        gone = weakref.ref(loop)
+        del loop
+        assert gone() is None
+    finally:
+        gc.enable()

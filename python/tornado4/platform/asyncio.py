@@ -276,6 +276,8 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         super().close()
         self._ready_view = None  # it holds the loop
         self._release()
+        # A closed loop goes without the garbage collector's help.
+        self._ready_view = None
         self._child_watchers.clear()
         self._stop_listening_for_children()
         self._at_start.clear()
