@@ -76,7 +76,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
         "_at_start",
         "_child_watchers",
         "_drives",
-        "_has_run",
         "_is_set",
         "_iterate_limit",
         "_iterates",
@@ -274,7 +273,6 @@ class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[mis
             self._at_close.pop()()
         wakeup.leave(self)
         super().close()
-        self._ready_view = None  # it holds the loop
         self._release()
         # A closed loop goes without the garbage collector's help.
         self._ready_view = None
