@@ -177,7 +177,9 @@ def test_handles_are_asyncios(run):
     def scenario(loop, trace):
         handles = [loop.call_soon(int), loop.call_soon_threadsafe(int), loop.call_later(0, int)]
         for handle in handles:
-            trace.append((isinstance(handle, asyncio.Handle), handle.__class__.__name__))
+            # For `call_soon_threadsafe` Python 3.14 has a private subclass.
+            name = handle.__class__.__name__.replace("_ThreadSafeHandle", "Handle")
+            trace.append((isinstance(handle, asyncio.Handle), name))
             trace.append(isinstance(handle, asyncio.TimerHandle))
         other = asyncio.TimerHandle(handles[2].when() + 1, int, (), loop)
         trace.append((handles[2] < other, handles[2] == other, other > handles[2]))
