@@ -105,7 +105,7 @@ class EventLoop:
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> Handle: ...
+    ) -> Any: ...
     def call_later(
         self,
         delay: float,

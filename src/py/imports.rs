@@ -40,19 +40,15 @@ pub fn handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     cached(py, &HANDLE, "asyncio.events", "Handle")
 }
 
-/// The class of what `call_soon_threadsafe` returns: a private one from Python 3.14 on.
-pub fn threadsafe_handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static THREADSAFE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let find = || -> PyResult<Py<PyAny>> {
-        let found = py
-            .import("asyncio.events")?
-            .getattr_opt("_ThreadSafeHandle")?;
-        Ok(match found {
-            Some(class) => class.unbind(),
-            None => handle_class(py)?.clone().unbind(),
-        })
+/// asyncio's own class for `call_soon_threadsafe`, which it has from Python 3.14 on.
+pub fn threadsafe_handle_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
+    static THREADSAFE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
+    let find = || -> PyResult<Option<Py<PyAny>>> {
+        let events = py.import("asyncio.events")?;
+        Ok(events.getattr_opt("_ThreadSafeHandle")?.map(Bound::unbind))
     };
-    Ok(THREADSAFE.get_or_try_init(py, find)?.bind(py))
+    let found = THREADSAFE.get_or_try_init(py, find)?;
+    Ok(found.as_ref().map(|class| class.bind(py)))
 }
 
 /// `asyncio.TimerHandle`.

@@ -22,8 +22,6 @@ pub struct Handle {
     event_loop: Py<EventLoop>,
     context: Py<PyAny>,
     cancelled: AtomicBool,
-    /// Whether `call_soon_threadsafe` made it.
-    threadsafe: bool,
     state: Mutex<State>,
 }
 
@@ -58,22 +56,12 @@ impl Handle {
             event_loop: event_loop.clone().unbind(),
             context,
             cancelled: AtomicBool::new(false),
-            threadsafe: false,
             state: Mutex::new(State {
                 work: Some((callback, args)),
                 source_traceback,
                 repr: None,
             }),
         })
-    }
-
-    /// The same as one of `call_soon_threadsafe`.
-    #[must_use]
-    pub fn threadsafe(self) -> Handle {
-        Handle {
-            threadsafe: true,
-            ..self
-        }
     }
 
     /// The loop that runs the handle.
@@ -128,12 +116,9 @@ impl Handle {
 impl Handle {
     /// asyncio's own class, for `isinstance`.
     #[getter]
+    #[allow(clippy::unused_self)]
     fn __class__<'py>(&self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
-        if self.threadsafe {
-            imports::threadsafe_handle_class(py)
-        } else {
-            imports::handle_class(py)
-        }
+        imports::handle_class(py)
     }
 
     /// Cancel the callback; does nothing if it has run or was cancelled.

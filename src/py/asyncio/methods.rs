@@ -19,7 +19,7 @@ use super::{EventLoop, Handle, TimerHandle, driven};
 use crate::core::clock::Deadline;
 use crate::py::call::Call;
 use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::{clock, error, turn};
+use crate::py::{clock, error, imports, turn};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
 fn check(
@@ -101,17 +101,31 @@ impl EventLoop {
     }
 
     /// Like call_soon(), from any thread; wakes the loop.
+    ///
+    /// From Python 3.14 on the handle is asyncio's own: cancelling it in another thread
+    /// waits for a callback that is under way.
     #[pyo3(signature = (callback, *args, context = None))]
     fn call_soon_threadsafe(
         slf: &Bound<'_, Self>,
         callback: Py<PyAny>,
         args: Py<PyTuple>,
         context: Option<Py<PyAny>>,
-    ) -> PyResult<Py<Handle>> {
+    ) -> PyResult<Py<PyAny>> {
         hang_rather_than_unwind();
         check(slf, &callback, "call_soon_threadsafe", false)?;
-        let handle = Handle::create(slf, callback, args, context)?;
-        queue(slf, handle.threadsafe())
+        let py = slf.py();
+        let Some(class) = imports::threadsafe_handle_class(py)? else {
+            let handle = Handle::create(slf, callback, args, context)?;
+            return Ok(queue(slf, handle)?.into_any());
+        };
+        let handle = class.call1((callback, args, slf, context))?;
+        let traceback = handle.getattr(intern!(py, "_source_traceback"))?;
+        if traceback.is_truthy()? {
+            // The class's own frame.
+            traceback.del_item(-1)?;
+        }
+        slf.get().schedule(Call::Foreign(handle.clone().unbind()));
+        Ok(handle.unbind())
     }
 
     /// Arrange for a callback to be called after a delay in seconds.
