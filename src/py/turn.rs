@@ -48,6 +48,12 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     outcome
 }
 
+/// How long a turn may wait: so many seconds, or for ever. Too long for a duration is as
+/// good as that.
+pub fn limit(seconds: Option<f64>) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds?.max(0.0)).ok()
+}
+
 /// One turn, waiting no longer than `limit`. May nest in another turn.
 ///
 /// # Errors
@@ -93,7 +99,7 @@ fn collect(
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     let next = waited?;
     if this.clocked.any() {
-        own_clock::follow(event_loop)?;
+        own_clock::hold(event_loop);
     }
     let mut due = None;
     if next.is_some() {
@@ -220,7 +226,11 @@ fn run_calls(
         }
     }
     if this.has_reactor.load(Ordering::Relaxed) {
-        let now = now.or(due);
+        let mut now = now.or(due);
+        if this.clocked.any() {
+            own_clock::follow(event_loop)?;
+            now = None;
+        }
         let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
         while let Some(call) = this.pop_due_delayed(now) {
             run_call(event_loop, &call)?;

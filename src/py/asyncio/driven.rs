@@ -3,47 +3,79 @@
 
 use std::convert::Infallible;
 use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
 use super::{EventLoop, Handle, TimerHandle};
 use crate::py::call::Call;
 use crate::py::timer::Timer;
-
-/// What is ready: handles, and what stands for the calls of the other faces.
-pub fn ready(this: &EventLoop, py: Python<'_>) -> Vec<Py<PyAny>> {
-    let mut found = Vec::new();
-    let Ok(()) = this.calls.try_visit(|call| {
-        found.extend(call.subject(py));
-        Ok::<(), Infallible>(())
-    });
-    found
-}
-
-/// The handles of `call_later` and `call_at` that aren't due yet, in no order.
-pub fn scheduled(this: &EventLoop, py: Python<'_>) -> Vec<Py<Handle>> {
-    let mut found = Vec::new();
-    this.for_each_timer(|timer| {
-        if let Timer::Handle(handle) = timer {
-            found.push(handle.clone_ref(py));
-        }
-    });
-    found
-}
-
-/// Queues a handle. One of a timer leaves the heap; if it has left it before, it is in
-/// the queue already, or has run.
-pub fn add(this: &EventLoop, handle: &Bound<'_, PyAny>) {
-    if let Ok(timer) = handle.cast::<TimerHandle>() {
-        if let Some(timer) = TimerHandle::unschedule(timer) {
-            this.schedule(timer.due());
-        }
-    } else if let Ok(handle) = handle.cast::<Handle>() {
-        this.schedule(Call::Handle(handle.clone().unbind()));
-    } else {
-        this.schedule(Call::Foreign(handle.clone().unbind()));
-    }
-}
+use crate::py::turn;
 
 /// A descriptor and what it is ready for: 1 to read, 2 to write, as `selectors` has it.
 pub type Ready = (RawFd, u8);
+
+#[pymethods]
+impl EventLoop {
+    /// The first half of a turn: wait at most `limit` seconds, queue what is ready and
+    /// due. Returns the descriptors that handles watch and that are ready, each with a
+    /// mask of events as `selectors` has it.
+    fn _poll(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<Vec<Ready>> {
+        turn::poll(slf, turn::limit(limit))
+    }
+
+    /// The second half of a turn: run what is in the queue now.
+    fn _run_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        turn::run_ready(slf)
+    }
+
+    /// Leave the loop's turns to Python code, or make them natively again.
+    fn _drive(&self, driven: bool) {
+        self.driven.store(driven, Ordering::Relaxed);
+        self.look_again();
+    }
+
+    fn _ready_count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The handles that are ready, and what stands for the calls of the other faces.
+    fn _ready_calls(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let mut found = Vec::new();
+        let Ok(()) = self.calls.try_visit(|call| {
+            found.extend(call.subject(py));
+            Ok::<(), Infallible>(())
+        });
+        found
+    }
+
+    /// The handles of call_later() and call_at() that aren't due yet, in no order.
+    fn _timer_handles(&self, py: Python<'_>) -> Vec<Py<Handle>> {
+        let mut found = Vec::new();
+        self.for_each_timer(|timer| {
+            if let Timer::Handle(handle) = timer {
+                found.push(handle.clone_ref(py));
+            }
+        });
+        found
+    }
+
+    /// Drop what is ready.
+    fn _clear_ready(&self) {
+        drop(self.calls.clear());
+    }
+
+    /// Queue a handle. One of a timer leaves the heap; if it has left it before, it is in
+    /// the queue already, or has run.
+    fn _add_ready(&self, handle: &Bound<'_, PyAny>) {
+        if let Ok(timer) = handle.cast::<TimerHandle>() {
+            if let Some(timer) = TimerHandle::unschedule(timer) {
+                self.schedule(timer.due());
+            }
+        } else if let Ok(handle) = handle.cast::<Handle>() {
+            self.schedule(Call::Handle(handle.clone().unbind()));
+        } else {
+            self.schedule(Call::Foreign(handle.clone().unbind()));
+        }
+    }
+}

@@ -5,7 +5,6 @@
 //! inherited Python code sets is what the native code sees.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -15,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::readers::{self, Direction};
-use super::{EventLoop, Handle, TimerHandle, driven};
+use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::call::Call;
 use crate::py::finalization::hang_rather_than_unwind;
@@ -262,52 +261,7 @@ impl EventLoop {
     /// happens. May be called while a turn is under way.
     #[pyo3(signature = (limit = None))]
     fn _turn(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<()> {
-        let limit = limit.map(|limit| Duration::try_from_secs_f64(limit.max(0.0)));
-        // Too long for a duration is as good as for ever.
-        turn::turn(slf, limit.and_then(Result::ok))
-    }
-
-    /// The first half of a turn: wait at most `limit` seconds, queue what is ready and
-    /// due. Returns the descriptors that handles watch and that are ready, each with a
-    /// mask of events as `selectors` has it.
-    fn _poll(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<Vec<driven::Ready>> {
-        let limit = limit.map(|limit| Duration::try_from_secs_f64(limit.max(0.0)));
-        turn::poll(slf, limit.and_then(Result::ok))
-    }
-
-    /// The second half of a turn: run what is in the queue now.
-    fn _run_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
-        turn::run_ready(slf)
-    }
-
-    /// Leave the loop's turns to Python code, or make them natively again.
-    fn _drive(&self, driven: bool) {
-        self.driven.store(driven, Ordering::Relaxed);
-        self.look_again();
-    }
-
-    fn _ready_count(&self) -> usize {
-        self.calls.len()
-    }
-
-    /// The handles that are ready, and what stands for the calls of the other faces.
-    fn _ready_calls(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        driven::ready(self, py)
-    }
-
-    /// The handles of call_later() and call_at() that aren't due yet, in no order.
-    fn _timer_handles(&self, py: Python<'_>) -> Vec<Py<Handle>> {
-        driven::scheduled(self, py)
-    }
-
-    /// Drop what is ready.
-    fn _clear_ready(&self) {
-        drop(self.calls.clear());
-    }
-
-    /// Queue a handle, that of a timer unless it has left the heap before.
-    fn _add_ready(&self, handle: &Bound<'_, PyAny>) {
-        driven::add(self, handle);
+        turn::turn(slf, turn::limit(limit))
     }
 
     /// One turn of a guest, whose poll a foreign loop watches: doesn't wait.

@@ -17,6 +17,9 @@ use crate::py::error;
 use crate::py::timer::Timer;
 
 mod attributes;
+mod work;
+
+use work::Work;
 
 /// A call scheduled by callLater(). Follows IDelayedCall.
 ///
@@ -66,42 +69,6 @@ enum Stage {
     Cancelled,
     /// A copy, which is never called.
     Copy,
-}
-
-struct Work {
-    function: Py<PyAny>,
-    /// A tuple, unless somebody has put another sequence in its place.
-    args: Py<PyAny>,
-    /// A dict, unless somebody has put another mapping in its place.
-    kw: Option<Py<PyAny>>,
-}
-
-impl Work {
-    /// # Errors
-    /// Those of the function, and of arguments that somebody has replaced.
-    fn call(&self, py: Python<'_>) -> PyResult<()> {
-        let args = match self.args.bind(py).cast::<PyTuple>() {
-            Ok(args) => args.clone(),
-            Err(_) => py.get_type::<PyTuple>().call1((&self.args,))?.cast_into()?,
-        };
-        let kw = match self.kw.as_ref().map(|kw| kw.bind(py)) {
-            None => None,
-            Some(kw) => Some(match kw.cast::<PyDict>() {
-                Ok(kw) => kw.clone(),
-                Err(_) => py.get_type::<PyDict>().call1((kw,))?.cast_into()?,
-            }),
-        };
-        self.function.call(py, args, kw.as_ref())?;
-        Ok(())
-    }
-
-    fn clone_ref(&self, py: Python<'_>) -> Work {
-        Work {
-            function: self.function.clone_ref(py),
-            args: self.args.clone_ref(py),
-            kw: self.kw.as_ref().map(|kw| kw.clone_ref(py)),
-        }
-    }
 }
 
 impl DelayedCall {
@@ -170,12 +137,10 @@ impl DelayedCall {
         state.stage == Stage::Due && state.turn == turn
     }
 
-    /// Moves the call in the heap to where it belongs by a reactor's own clock, which says
-    /// `now` when the loop's says `loop_now`.
-    pub fn reckon(&self, now: f64, loop_now: Deadline) {
+    /// Moves the call in the heap, where it is one, to a deadline made from its time.
+    pub fn move_in_heap(&self, deadline: impl FnOnce(f64) -> Option<Deadline>) {
         let mut state = lock(&self.state);
-        let deadline = loop_now.plus_seconds(state.time - now);
-        if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline) {
+        if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline(state.time)) {
             state.deadline = deadline;
             drop(state);
             self.reactor

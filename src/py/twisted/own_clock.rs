@@ -1,15 +1,16 @@
 //! A reactor's clock that is somebody's own: `reactor.seconds` was replaced.
 //!
 //! Delayed calls are in the loop's heap, whose deadlines are readings of the loop's clock.
-//! As long as the reactor's goes on at the same rate they are right. One that is moved on
-//! by hand, or stands still, is asked in each turn, as Twisted's own reactors do, and the
-//! deadlines are made anew by what it says.
+//! The reactor's may be moved on by hand, or stand still. So it is asked in each turn, as
+//! Twisted's own reactors do: before a wait for its time-out, and when the turn's other
+//! calls, which may have moved it, are done. Until then nothing is due by it.
 
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 
 use super::{DelayedCall, Reactor};
+use crate::core::clock::Deadline;
 use crate::py::event_loop::EventLoop;
 use crate::py::timer::Timer;
 
@@ -20,6 +21,15 @@ use crate::py::timer::Timer;
 pub fn follow(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let reactors = event_loop.get().clocked.all(event_loop.py());
     reactors.iter().try_for_each(Reactor::follow_clock)
+}
+
+/// Has none of them due until `follow` is called.
+pub fn hold(event_loop: &Bound<'_, EventLoop>) {
+    for reactor in event_loop.get().clocked.all(event_loop.py()) {
+        for call in Reactor::scheduled(&reactor) {
+            call.get().move_in_heap(|_| Some(Deadline::NEVER));
+        }
+    }
 }
 
 impl Reactor {
@@ -35,19 +45,24 @@ impl Reactor {
 
     /// Reckons the deadlines of the reactor's delayed calls by its clock.
     fn follow_clock(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let mut calls: Vec<Py<DelayedCall>> = Vec::new();
+        let (now, loop_now) = (slf.get().now(slf.py())?, slf.get().loop_now(slf.py())?);
+        for call in Reactor::scheduled(slf) {
+            call.get()
+                .move_in_heap(|time| loop_now.plus_seconds(time - now));
+        }
+        Ok(())
+    }
+
+    /// The reactor's delayed calls that are in the heap.
+    fn scheduled(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
+        let mut calls = Vec::new();
         slf.get().event_loop().for_each_timer(|timer| {
             if let Timer::Delayed(delayed) = timer
                 && delayed.get().is_of(slf)
             {
-                calls.push(delayed.clone_ref(py));
+                calls.push(delayed.clone_ref(slf.py()));
             }
         });
-        let (now, loop_now) = (slf.get().now(py)?, slf.get().loop_now(py)?);
-        for call in calls {
-            call.get().reckon(now, loop_now);
-        }
-        Ok(())
+        calls
     }
 }
