@@ -12,11 +12,14 @@ from types import ModuleType
 
 import pytest
 import tornado.ioloop
+from tornado import gen
+from twisted.internet.defer import Deferred
 
 import tornado4
 import tornado4.ioloop
 from aliases import run
 from programs import output_of
+from tornado4.platform.twisted import as_future
 
 MODULES = ["ioloop", "platform", "platform.asyncio", "platform.twisted"]
 
@@ -45,7 +48,13 @@ MISSING = {
 
 
 def modules(name: str) -> tuple[ModuleType, ModuleType]:
-    return importlib.import_module(f"tornado.{name}"), importlib.import_module(f"tornado4.{name}")
+    """Return Tornado's module of this name, and ours."""
+    ours = importlib.import_module(f"tornado4.{name}")
+    theirs = importlib.import_module(f"tornado.{name}")
+    # Tornado registers its own way to convert Deferreds when it is imported. Before 6.5 that
+    # may be now, and other tests in this process want ours.
+    gen.convert_yielded.register(Deferred, as_future)  # type: ignore[attr-defined]
+    return theirs, ours
 
 
 def provided(module: ModuleType) -> set[str]:
