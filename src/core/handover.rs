@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::clock::Deadline;
 
 /// How long to hold the lock before looking whether somebody waits for it.
-const LOOK_EVERY: Duration = Duration::from_micros(100);
+const LOOK_EVERY: Duration = Duration::from_micros(50);
 
 /// The same while some thread computes, for a loop with callbacks only.
 const SHARE_EVERY: Duration = Duration::from_millis(2);
@@ -29,9 +29,8 @@ const SERVE_FOR: Duration = Duration::from_millis(10);
 /// A thread that keeps the lock longer than this computes.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// How long to stay away: what it takes a thread to be woken, less what systems add to so
-/// short a sleep (Linux: 50 microseconds).
-pub const STAY_AWAY: Duration = Duration::from_micros(10);
+/// How long to stay away: what it takes a thread to be woken.
+pub const STAY_AWAY: Duration = Duration::from_micros(40);
 
 /// No release that wakes a thread is expected to be as quick as this.
 const QUICK: Duration = Duration::from_nanos(700);

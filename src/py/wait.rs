@@ -129,10 +129,19 @@ pub fn let_others_run(
     py.detach(|| {
         let released = Deadline::now();
         if handover.released(released, released.since(now), serves) {
-            std::thread::sleep(handover::STAY_AWAY);
+            stay_away();
         }
     });
     let back = Deadline::now();
     handover.regained(back, back.since(now));
     true
+}
+
+/// Stays away for a moment. Not asleep, which would take several times as long, but the
+/// thread that was woken may have this one's processor.
+fn stay_away() {
+    let start = Deadline::now();
+    while Deadline::now().since(start) < handover::STAY_AWAY {
+        std::thread::yield_now();
+    }
 }
