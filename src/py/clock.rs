@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyDict, PyString, PySuper};
+use pyo3::types::{PyCFunction, PyDict, PyString, PySuper, PyTuple};
 
 use super::attributes;
 use super::error;
@@ -166,6 +166,26 @@ pub fn next_deadline(
     }
     let left = deadline.since(own_now(event_loop)?.a_nanosecond_later());
     Ok(now.plus_seconds(left.as_secs_f64()))
+}
+
+/// Calls the `call_at` of an asyncio loop or an IOLoop, which may be somebody's own, with
+/// the time and the callback before their arguments.
+///
+/// # Errors
+/// Those of `call_at`.
+#[cold]
+pub fn call_at(
+    loop_or_io_loop: &Bound<'_, PyAny>,
+    first: (f64, Py<PyAny>),
+    args: &Py<PyTuple>,
+    kwargs: Option<Py<PyDict>>,
+) -> PyResult<Py<PyAny>> {
+    let py = loop_or_io_loop.py();
+    let args = args.bind(py).as_sequence();
+    let all = first.into_pyobject(py)?.as_sequence().concat(args)?;
+    let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+    let timer = loop_or_io_loop.call_method(intern!(py, "call_at"), all.to_tuple()?, kwargs)?;
+    Ok(timer.unbind())
 }
 
 /// Looks whether a loop has a clock, or a `call_at`, of somebody's own: in its class or

@@ -38,7 +38,7 @@ pub struct EventLoop {
     pub(super) clocked: Chosen,
     /// Whether the calls of the turn under way wait for `run_waiting_calls`.
     pub(super) calls_wait: AtomicBool,
-    /// Calls of reactors that have ended before the loop; see `Reactor::keep`.
+    /// Calls of reactors that have ended before the loop; see `Reactor::keeps`.
     pub(super) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.

@@ -1,5 +1,6 @@
 //! How a turn waits: it looks, lets other threads run, and blocks.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub fn wait(
     let (this, py) = (event_loop.get(), event_loop.py());
     let events = &mut waiting.events;
     let mut poll = |timeout| {
-        let outcome = poller.poll(timeout, events).map_err(error::os_error);
-        outcome.map_err(|error| this.ended_by(error, false))
+        let outcome = poller.poll(timeout, events);
+        outcome.map_err(|error| poll_failed(this, error))
     };
     let mut now = Deadline::now();
     if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
@@ -79,8 +80,8 @@ fn block(
     let mut over = false;
     if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
         over = py
-            .detach(|| poller.linger(LINGER, events).map_err(error::os_error))
-            .map_err(|error| this.ended_by(error, false))?;
+            .detach(|| poller.linger(LINGER, events))
+            .map_err(|error| poll_failed(this, error))?;
         waiting.lingering.note(over);
         if !over {
             // A signal that came meanwhile ends the wait only if the interpreter writes
@@ -94,16 +95,17 @@ fn block(
         next = clock::next_deadline(event_loop, now)?;
     }
     if !over {
-        py.detach(|| {
-            poller
-                .poll(timeout(next, now), events)
-                .map_err(error::os_error)
-        })
-        .map_err(|error| this.ended_by(error, false))?;
+        py.detach(|| poller.poll(timeout(next, now), events))
+            .map_err(|error| poll_failed(this, error))?;
         now = Deadline::now();
     }
     waiting.lingering.waited(now.since(start));
     Ok(next)
+}
+
+/// What ends the loop when its poll has failed.
+fn poll_failed(this: &EventLoop, error: io::Error) -> PyErr {
+    this.ended_by(error::os_error(error), false)
 }
 
 /// Runs the handlers of signals that have come.

@@ -52,19 +52,13 @@ fn call_later_by_clock(
     slf: &Bound<'_, EventLoop>,
     delay: f64,
     callback: Py<PyAny>,
-    args: &Bound<'_, PyTuple>,
+    args: &Py<PyTuple>,
     context: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
-    let py = slf.py();
-    let positional = (clock::seconds(slf)? + delay, callback).into_pyobject(py)?;
-    let positional = positional
-        .as_sequence()
-        .concat(args.as_sequence())?
-        .to_tuple()?;
-    let named = PyDict::new(py);
-    named.set_item(intern!(py, "context"), context)?;
-    let timer = slf.call_method(intern!(py, "call_at"), positional, Some(&named))?;
-    Ok(timer.unbind())
+    let when = clock::seconds(slf)? + delay;
+    let named = PyDict::new(slf.py());
+    named.set_item(intern!(slf.py(), "context"), context)?;
+    clock::call_at(slf, (when, callback), args, Some(named.unbind()))
 }
 
 /// A number of seconds that asyncio's methods require.
@@ -143,7 +137,7 @@ impl EventLoop {
         let (this, py) = (slf.get(), slf.py());
         let delay = seconds(delay, "delay must not be None")?;
         if this.own_call_at.load(Ordering::Relaxed) || clock::is_own(this, py) {
-            return call_later_by_clock(slf, delay, callback, args.bind(py), context);
+            return call_later_by_clock(slf, delay, callback, &args, context);
         }
         check(slf, &callback, "call_at", true)?;
         let now = Deadline::now();

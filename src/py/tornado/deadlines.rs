@@ -67,7 +67,7 @@ impl IOLoop {
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         if slf.get().own_call_at.load(Ordering::Relaxed) {
-            return IOLoop::at_by_subclass(slf, when, callback, &args, kwargs);
+            return clock::call_at(slf, (when, callback), &args, kwargs);
         }
         Ok(IOLoop::schedule_at(slf, when, callback, args, kwargs)?.into_any())
     }
@@ -94,26 +94,9 @@ impl IOLoop {
     ) -> PyResult<Py<PyAny>> {
         if slf.get().own_call_at.load(Ordering::Relaxed) {
             let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
-            return IOLoop::at_by_subclass(slf, now + delay, callback, &args, kwargs);
+            return clock::call_at(slf, (now + delay, callback), &args, kwargs);
         }
         let deadline = IOLoop::relative(slf, delay)?;
         Ok(IOLoop::schedule(slf, deadline, callback, args, kwargs)?.into_any())
-    }
-
-    #[cold]
-    fn at_by_subclass(
-        slf: &Bound<'_, Self>,
-        when: f64,
-        callback: Py<PyAny>,
-        args: &Py<PyTuple>,
-        kwargs: Option<Py<PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let first = (when, callback).into_pyobject(py)?;
-        let all = first.as_sequence().concat(args.bind(py).as_sequence())?;
-        let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let call_at = intern!(py, "call_at");
-        let timeout = slf.call_method(call_at, all.to_tuple()?, kwargs)?;
-        Ok(timeout.unbind())
     }
 }
