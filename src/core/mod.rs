@@ -10,9 +10,10 @@ pub mod handover;
 pub mod inbox;
 pub mod interest;
 pub mod lock;
-pub mod patience;
+
 pub mod poller;
 pub mod registrations;
+pub mod spin;
 pub mod stream;
 pub mod sys;
 pub mod timers;

@@ -1,22 +1,20 @@
 //! The loop as Python sees it: the only place that knows pyo3.
 //!
-//! What the faces share is here; each face has a folder. A pyclass is frozen
-//! and keeps what changes under short locks that are never held while Python
-//! code may run, so that a callback can re-enter anything.
+//! | folder       | what is there                                                  |
+//! |--------------|----------------------------------------------------------------|
+//! | `support`    | what PyO3 lacks: errors, contexts, imports, reference counts    |
+//! | `transport`  | what the faces' transports share; no framework's word           |
+//! | `event_loop` | the loop's state, one turn of it, how it waits                  |
+//! | a face's     | `asyncio`, `tornado`, `twisted`: what is that framework's own   |
+//! | `dispatch`   | the closed enums that list the faces                            |
+//!
+//! A pyclass is frozen and keeps what changes under short locks that are never held while
+//! Python code may run, so that a callback can re-enter anything.
 
 pub mod asyncio;
-mod attributes;
-mod call;
-mod clock;
-mod context;
-mod error;
+mod dispatch;
 mod event_loop;
-mod finalization;
-mod imports;
-mod references;
-mod timer;
+mod support;
 pub mod tornado;
-mod turn;
+mod transport;
 pub mod twisted;
-mod wait;
-mod watcher;

@@ -18,7 +18,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::core::lock::{lock, try_lock};
-use crate::py::finalization::hang_rather_than_unwind;
+use crate::py::support::finalization::hang_rather_than_unwind;
 
 /// The class Deferred, and what makes the future for one.
 pub type Deferreds = (Py<PyType>, Py<PyAny>);

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use pyo3::prelude::*;
 
 use super::{EventLoop, Handle, TimerHandle};
-use crate::py::call::Call;
-use crate::py::timer::Timer;
-use crate::py::turn;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::timer::Timer;
+use crate::py::event_loop::turn;
 
 /// A descriptor and what it is ready for: 1 to read, 2 to write, as `selectors` has it.
 pub type Ready = (RawFd, u8);

@@ -11,7 +11,7 @@ use pyo3::types::{PyList, PyString, PyTuple};
 
 use super::EventLoop;
 use crate::core::lock::{lock, try_lock};
-use crate::py::{context, error, imports};
+use crate::py::support::{context, error, imports};
 
 /// A callback wrapper object returned by call_soon(), call_soon_threadsafe(),
 /// add_reader() and add_writer().

@@ -16,9 +16,10 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
-use crate::py::call::Call;
-use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::{clock, error, imports, turn};
+use crate::py::dispatch::call::Call;
+use crate::py::event_loop::{clock, turn};
+use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::{error, imports};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
 fn check(

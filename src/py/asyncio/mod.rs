@@ -8,7 +8,7 @@ mod readers;
 mod task_maker;
 mod timer_handle;
 
-pub use super::event_loop::EventLoop;
+pub use crate::py::event_loop::EventLoop;
 pub use coroutine::Coroutine;
 pub use handle::Handle;
 pub use task_maker::TaskMaker;

@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyInt, PyTuple};
 use super::{EventLoop, Handle};
 use crate::core::registrations::{Role, Watchers};
 use crate::core::sys::Trigger;
-use crate::py::watcher::{HandleWatcher, Watcher};
+use crate::py::dispatch::watcher::{HandleWatcher, Watcher};
 
 /// Which side of a descriptor is watched.
 #[derive(Clone, Copy)]

@@ -7,8 +7,8 @@ use pyo3::types::PyDict;
 
 use super::Coroutine;
 use super::coroutine::{self, Deferreds};
-use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::imports;
+use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::imports;
 
 /// What stands for a loop's create_task: TaskMaker(create_task, deferreds = None).
 ///

@@ -9,8 +9,8 @@ use pyo3::types::{PyFloat, PyList, PyTuple};
 use super::{EventLoop, Handle};
 use crate::core::clock::Deadline;
 use crate::core::timers::Key;
-use crate::py::imports;
-use crate::py::timer::Timer;
+use crate::py::dispatch::timer::Timer;
+use crate::py::support::imports;
 
 /// A callback wrapper object returned by call_later() and call_at().
 ///

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::IOLoop;
-use crate::py::{context, error};
+use crate::py::support::{context, error};
 
 /// See the module's documentation.
 pub struct Callback {

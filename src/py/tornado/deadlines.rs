@@ -9,7 +9,8 @@ use pyo3::types::{PyDict, PyTuple};
 use super::io_loop::check_callable;
 use super::{Callback, IOLoop, Timeout};
 use crate::core::clock::Deadline;
-use crate::py::{clock, context, error};
+use crate::py::event_loop::clock;
+use crate::py::support::{context, error};
 
 impl IOLoop {
     fn schedule(

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use super::IOLoop;
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
-use crate::py::watcher::Watcher;
-use crate::py::{context, error};
+use crate::py::dispatch::watcher::Watcher;
+use crate::py::support::{context, error};
 
 /// `IOLoop.READ`.
 pub const READ: u32 = 0x001;

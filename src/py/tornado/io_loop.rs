@@ -15,11 +15,11 @@ use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
 use super::{Callback, Handler, Timeout};
 use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
-use crate::py::call::Call;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::watcher::Watcher;
 use crate::py::event_loop::EventLoop;
-use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::watcher::Watcher;
-use crate::py::{context, error, imports};
+use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::{context, error, imports};
 
 const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 

@@ -10,8 +10,8 @@ use super::Callback;
 use crate::core::clock::Deadline;
 use crate::core::lock::{lock, try_lock};
 use crate::core::timers::Key;
+use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
-use crate::py::timer::Timer;
 
 /// A timeout, as add_timeout(), call_later() and call_at() return it; to be
 /// passed to remove_timeout(). Follows the documentation of Tornado 4.5.

@@ -13,8 +13,8 @@ use super::Reactor;
 use crate::core::clock::Deadline;
 use crate::core::lock::{lock, try_lock};
 use crate::core::timers::Key;
-use crate::py::error;
-use crate::py::timer::Timer;
+use crate::py::dispatch::timer::Timer;
+use crate::py::support::error;
 
 mod attributes;
 mod work;

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use super::stream::{self, fileno};
 use super::{Reactor, Selectable};
 use crate::core::registrations::{Role, Watchers};
-use crate::py::watcher::Watcher;
+use crate::py::dispatch::watcher::Watcher;
 
 impl Reactor {
     /// Watches a descriptor object in one direction; with `only`, no longer in the

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::core::lock::{lock, try_lock};
-use crate::py::references::references;
+use crate::py::support::refcounts::references;
 
 thread_local! {
     /// Kept, since asking for it takes longer than all the rest.

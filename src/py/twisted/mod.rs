@@ -9,7 +9,6 @@ mod disconnect;
 mod log_context;
 pub mod own_clock;
 mod reactor;
-mod read_buffer;
 mod rounds;
 mod selectable;
 pub mod stream;

@@ -11,8 +11,8 @@ use pyo3::prelude::*;
 
 use super::{DelayedCall, Reactor};
 use crate::core::clock::Deadline;
+use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
-use crate::py::timer::Timer;
 
 /// Has the delayed calls of such reactors follow their clocks.
 ///

@@ -18,13 +18,13 @@ use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::py::call::Call;
-use crate::py::clock;
-use crate::py::error;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
-use crate::py::finalization::hang_rather_than_unwind;
-use crate::py::timer::Timer;
-use crate::py::turn;
+use crate::py::event_loop::clock;
+use crate::py::event_loop::turn;
+use crate::py::support::error;
+use crate::py::support::finalization::hang_rather_than_unwind;
 
 /// The wall clock, in seconds since the epoch.
 pub fn seconds() -> f64 {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::Reactor;
 use crate::core::lock::lock;
-use crate::py::call::Call;
+use crate::py::dispatch::call::Call;
 
 impl Reactor {
     /// Whether a due call is kept for a later run of the reactor, which has ended before

@@ -18,9 +18,9 @@ use super::stream::{self, Direct, Extent, Received};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
 use crate::core::sys::Trigger;
-use crate::py::call::Call;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::watcher::{self, Watcher};
 use crate::py::event_loop::EventLoop;
-use crate::py::watcher::{self, Watcher};
 
 /// How often a native transport is read from in one turn, as long as each time as much
 /// came as could: a stream goes faster that isn't left in its midst, while the others wait

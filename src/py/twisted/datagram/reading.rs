@@ -13,9 +13,9 @@ use pyo3::types::PyBytes;
 use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::socket::Peer;
-use crate::py::error;
+use crate::py::support::error;
+use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::Reactor;
-use crate::py::twisted::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::stream::host;
 
 /// A datagram, and its sender as Twisted has it.

@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::socket::{self, LocalAddress};
-use crate::py::error;
+use crate::py::support::error;
 
 type Written = PyResult<Option<io::Result<usize>>>;
 

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::{DelayedCall, Rare, Stage, State, Work};
 use crate::core::lock::lock;
-use crate::py::attributes;
+use crate::py::support::attributes;
 
 impl DelayedCall {
     /// Looks at a part of the work. A call that was cancelled has none, as Twisted's, but

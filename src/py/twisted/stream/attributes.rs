@@ -12,9 +12,9 @@ use super::{Flag, StreamTransport, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket as sys;
-use crate::py::error;
-use crate::py::imports;
-use crate::py::references::references;
+use crate::py::support::error;
+use crate::py::support::imports;
+use crate::py::support::refcounts::references;
 
 /// What an object says its descriptor is.
 ///

@@ -10,7 +10,7 @@ use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket;
-use crate::py::error;
+use crate::py::support::error;
 
 #[pymethods]
 #[allow(non_snake_case)]

@@ -27,7 +27,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::Reactor;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
-use crate::core::stream::SendQueue;
+use crate::core::stream::send_queue::SendQueue;
 use crate::core::sys::socket;
 
 pub use attributes::{address, fileno, host};

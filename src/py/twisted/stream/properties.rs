@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 
 use super::{StreamTransport, attributes, missing};
 use crate::core::lock::lock;
-use crate::core::stream::SendQueue;
+use crate::core::stream::send_queue::SendQueue;
 
 #[pymethods]
 #[allow(non_snake_case)]

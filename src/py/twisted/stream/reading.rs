@@ -11,7 +11,7 @@ use super::attributes;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, reason};
 use crate::core::lock::lock;
 use crate::core::sys::Trigger;
-use crate::py::twisted::read_buffer::{self, READ_SIZE};
+use crate::py::transport::read_buffer::{self, READ_SIZE};
 
 /// A transport whose events take the short way, as it is at one moment.
 pub struct Direct<'a, 'py> {

@@ -17,7 +17,7 @@ use super::{Flag, Reason, State, StreamTransport, reason};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::stream::SendQueue;
+use crate::core::stream::send_queue::SendQueue;
 
 /// How many bytes are held at most before they are sent: what is written in one turn
 /// is sent together at its end, which wakes a peer on this machine less often, as

@@ -9,63 +9,63 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
-use super::call::Call;
-use super::error;
-use super::timer::Timer;
-use super::twisted::{Chosen, StreamTransport};
-use super::watcher::Watcher;
 use crate::core::clock::Deadline;
 use crate::core::fifo::Fifo;
 use crate::core::handover::Handover;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
-use crate::core::patience::{Lingering, Looking};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
+use crate::core::spin::{Lingering, Looking};
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::timer::Timer;
+use crate::py::dispatch::watcher::Watcher;
+use crate::py::support::error;
+use crate::py::twisted::{Chosen, StreamTransport};
 
 /// The native core of an event loop, and the base of
 /// `tornado4.platform.asyncio.EventLoop`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct EventLoop {
     /// Calls that are ready to run.
-    pub(super) calls: Inbox<Call>,
+    pub(in crate::py) calls: Inbox<Call>,
     timers: Mutex<Timers<Timer>>,
     /// Reactors whose `runUntilCurrent` is somebody's own; see `turn::run_through_reactors`.
-    pub(super) wrapped: Chosen,
+    pub(in crate::py) wrapped: Chosen,
     /// Reactors whose clock is somebody's own; see `twisted::own_clock`.
-    pub(super) clocked: Chosen,
+    pub(in crate::py) clocked: Chosen,
     /// Whether the calls of the turn under way wait for `run_waiting_calls`.
-    pub(super) calls_wait: AtomicBool,
+    pub(in crate::py) calls_wait: AtomicBool,
     /// Calls of reactors that have ended before the loop; see `Reactor::keeps`.
-    pub(super) kept: Mutex<Vec<Call>>,
+    pub(in crate::py) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
     poller: Mutex<Option<Arc<Poller>>>,
     /// What a turn needs while it waits; taken out meanwhile.
-    pub(super) waiting: Mutex<Waiting>,
+    pub(in crate::py) waiting: Mutex<Waiting>,
     /// Twisted's transports that a callback has written to.
     unsent: Mutex<Fifo<Py<StreamTransport>>>,
     /// How many bytes they had when they were noted.
     held: AtomicUsize,
     /// How many turns, one in another, run calls at this moment.
-    pub(super) turns: AtomicU32,
-    pub(super) closed: AtomicBool,
-    pub(super) stopping: AtomicBool,
-    pub(super) debug: AtomicBool,
+    pub(in crate::py) turns: AtomicU32,
+    pub(in crate::py) closed: AtomicBool,
+    pub(in crate::py) stopping: AtomicBool,
+    pub(in crate::py) debug: AtomicBool,
     /// Whether a Twisted reactor works on this loop.
-    pub(super) has_reactor: AtomicBool,
+    pub(in crate::py) has_reactor: AtomicBool,
     /// Whether what ended the last run is for Twisted's main loop to log; see `ended_by`.
-    pub(super) unexpected: AtomicBool,
+    pub(in crate::py) unexpected: AtomicBool,
     /// Whether `time()` isn't the monotonic clock but somebody's own.
-    pub(super) own_clock: AtomicBool,
+    pub(in crate::py) own_clock: AtomicBool,
     /// Whether `call_at` is a subclass's own, which `call_later` goes through.
-    pub(super) own_call_at: AtomicBool,
+    pub(in crate::py) own_call_at: AtomicBool,
     /// Whether Python code makes the loop's turns; `run` leaves that to it.
-    pub(super) driven: AtomicBool,
+    pub(in crate::py) driven: AtomicBool,
     /// The identifier of the thread that runs the loop, 0 for none.
-    pub(super) thread: AtomicU64,
+    pub(in crate::py) thread: AtomicU64,
 }
 
 /// What a turn needs while it waits, kept from turn to turn.

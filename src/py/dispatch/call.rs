@@ -7,12 +7,12 @@ use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::asyncio::Handle;
-use super::event_loop::EventLoop;
-use super::tornado::{Callback, Timeout};
-use super::twisted::{DelayedCall, Reactor, Selectable, ThreadCall};
 use super::watcher;
 use crate::core::interest::Readiness;
+use crate::py::asyncio::Handle;
+use crate::py::event_loop::EventLoop;
+use crate::py::tornado::{Callback, Timeout};
+use crate::py::twisted::{DelayedCall, Reactor, Selectable, ThreadCall};
 
 /// A call that is ready to run.
 pub enum Call {

@@ -6,8 +6,8 @@
 use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 
-use super::fifo::Fifo;
-use super::sys::socket;
+use crate::core::fifo::Fifo;
+use crate::core::sys::socket;
 
 /// How many chunks one system call takes at most.
 const SLICES: usize = 64;

@@ -12,14 +12,14 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
-use super::asyncio::Handle;
 use super::call::Call;
-use super::event_loop::EventLoop;
-use super::tornado::Handler;
-use super::twisted::Selectable;
 use crate::core::interest::Readiness;
 use crate::core::poller::Event;
 use crate::core::registrations::Watchers;
+use crate::py::asyncio::Handle;
+use crate::py::event_loop::EventLoop;
+use crate::py::tornado::Handler;
+use crate::py::twisted::Selectable;
 
 /// A watcher of one of the faces.
 pub enum Watcher {

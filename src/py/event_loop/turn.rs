@@ -9,19 +9,19 @@ use std::time::Duration;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::asyncio::driven::Ready;
-use super::call::Call;
 use super::clock;
-use super::event_loop::{EventLoop, Waiting};
-use super::finalization::hang_rather_than_unwind;
-use super::twisted::{Reactor, own_clock, stream};
+use super::state::{EventLoop, Waiting};
 use super::wait::{check_signals, let_others_run, wait};
-use super::watcher;
 use crate::core::clock::Deadline;
 use crate::core::handover::Handover;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::poller::{Event, Poller};
+use crate::py::asyncio::driven::Ready;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::watcher;
+use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::twisted::{Reactor, own_clock, stream};
 
 /// How many descriptors are served before the clock is asked whether to let other threads
 /// run: each may have hundreds of kilobytes to read.

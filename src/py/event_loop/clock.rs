@@ -13,10 +13,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyString, PySuper, PyTuple};
 
-use super::attributes;
-use super::error;
-use super::event_loop::EventLoop;
+use super::state::EventLoop;
 use crate::core::clock::Deadline;
+use crate::py::support::attributes;
+use crate::py::support::error;
 
 /// A function of the module `time`, which tests put others in the place of.
 struct Builtin {

@@ -4,10 +4,10 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
-use super::asyncio::Handle;
 use super::call::Call;
-use super::tornado::Timeout;
-use super::twisted::DelayedCall;
+use crate::py::asyncio::Handle;
+use crate::py::tornado::Timeout;
+use crate::py::twisted::DelayedCall;
 
 /// A scheduled call of one of the faces.
 pub enum Timer {

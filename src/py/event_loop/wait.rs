@@ -7,12 +7,12 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use super::clock;
-use super::error;
-use super::event_loop::{EventLoop, Waiting};
+use super::state::{EventLoop, Waiting};
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
-use crate::core::patience::LINGER;
 use crate::core::poller::Poller;
+use crate::core::spin::LINGER;
+use crate::py::support::error;
 
 /// Looks for events without letting go of the interpreter; only when there is
 /// nothing to do at all, lets go of it and blocks. Returns when the next timer is

@@ -1,0 +1,3 @@
+//! What a stream decides, without a descriptor or an interpreter.
+
+pub mod send_queue;

@@ -1,0 +1,6 @@
+//! The closed enums that list the faces: what is queued, what is due, who watches a
+//! descriptor. The one place that may look upwards.
+
+pub mod call;
+pub mod timer;
+pub mod watcher;

@@ -1,0 +1,8 @@
+//! What the native code needs of Python beside PyO3: it knows neither loop nor framework.
+
+pub mod attributes;
+pub mod context;
+pub mod error;
+pub mod finalization;
+pub mod imports;
+pub mod refcounts;

@@ -1,0 +1,3 @@
+//! What the faces' transports share. No framework's word is in it.
+
+pub mod read_buffer;
