@@ -1,3 +1,5 @@
-//! What a stream decides, without a descriptor or an interpreter.
+//! What a stream decides, without an interpreter.
 
+pub mod read_budget;
 pub mod send_queue;
+pub mod write_buffer;

@@ -1,0 +1,106 @@
+//! How much of a stream is read in one iteration, and what follows.
+//!
+//! A stream that is reported only once for what comes (edge-triggered) must be read to
+//! its end, or be deferred to the next iteration. A fast one goes faster if it isn't left
+//! in its midst, as long as the others don't wait too long for it.
+
+/// How often a stream is read from in one iteration, as long as each read is full: the
+/// others wait no longer than for 400 kilobytes.
+const READS: u32 = 2;
+
+/// How much a read has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All there was, unless the event has said that there is more.
+    Part,
+    /// What somebody wants to have at once; there may be more.
+    Piece,
+    /// What is read at once; there may be more.
+    Full,
+}
+
+impl Extent {
+    /// What `count` bytes are where there was room for so many; `whole` says whether that
+    /// is all that is ever read at once.
+    #[must_use]
+    pub fn of(count: usize, room: usize, whole: bool) -> Extent {
+        match (count >= room, whole) {
+            (false, _) => Extent::Part,
+            (true, false) => Extent::Piece,
+            (true, true) => Extent::Full,
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct ReadBudget {
+    reads: u32,
+    deferred: bool,
+}
+
+impl Default for ReadBudget {
+    fn default() -> Self {
+        ReadBudget {
+            reads: READS,
+            deferred: false,
+        }
+    }
+}
+
+impl ReadBudget {
+    /// Notes a read. Whether the stream has to be deferred now, before anything is called
+    /// that may run the loop: it may have more, and nothing would say so. `has_more`: the
+    /// event says that there is more than a part.
+    pub fn defers(&mut self, extent: Extent, has_more: bool) -> bool {
+        self.reads = self.reads.saturating_sub(1);
+        let first = !self.deferred && (extent != Extent::Part || has_more);
+        self.deferred |= first;
+        first
+    }
+
+    /// Whether to read once more in this iteration.
+    #[must_use]
+    pub fn goes_on(&self, extent: Extent) -> bool {
+        extent == Extent::Full && self.reads > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_is_full_only_if_nothing_more_had_room() {
+        assert_eq!(Extent::of(9, 10, true), Extent::Part);
+        assert_eq!(Extent::of(10, 10, true), Extent::Full);
+        assert_eq!(Extent::of(10, 10, false), Extent::Piece);
+    }
+
+    #[test]
+    fn a_stream_is_deferred_once_and_only_if_there_may_be_more() {
+        let mut budget = ReadBudget::default();
+        assert!(!budget.defers(Extent::Part, false));
+        assert!(budget.defers(Extent::Part, true));
+        assert!(!budget.defers(Extent::Part, true));
+        assert!(ReadBudget::default().defers(Extent::Piece, false));
+        assert!(ReadBudget::default().defers(Extent::Full, false));
+    }
+
+    #[test]
+    fn only_full_reads_are_repeated_and_not_for_ever() {
+        let mut budget = ReadBudget::default();
+        let mut reads = 0;
+        loop {
+            budget.defers(Extent::Full, false);
+            reads += 1;
+            if !budget.goes_on(Extent::Full) {
+                break;
+            }
+        }
+        assert_eq!(reads, READS);
+        let mut budget = ReadBudget::default();
+        budget.defers(Extent::Part, false);
+        assert!(!budget.goes_on(Extent::Part) && !budget.goes_on(Extent::Piece));
+    }
+}
