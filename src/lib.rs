@@ -18,7 +18,9 @@ mod py;
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
     #[pymodule_export]
-    use crate::py::asyncio::{Coroutine, EventLoop, Handle, TaskMaker, TimerHandle};
+    use crate::py::asyncio::{
+        Acceptor, Coroutine, EventLoop, Handle, SocketTransport, TaskMaker, TimerHandle,
+    };
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]

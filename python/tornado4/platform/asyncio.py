@@ -1,7 +1,7 @@
 """The asyncio face: `EventLoop`, asyncio's selector loop on the Rust core.
 
-Everything that isn't the loop itself (streams, TLS, subprocesses, pipes,
-datagrams, executors, ``sock_*``) is inherited from asyncio.
+Everything that isn't the loop itself or a transport (streams, TLS, subprocesses,
+executors, ``sock_*``) is inherited from asyncio.
 
 What `tornado.platform.asyncio` provides has a name here too, and is Tornado's own:
 `AsyncIOMainLoop`, `AsyncIOLoop`, `to_asyncio_future` and so on. Tornado is imported when
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core
 from tornado4.platform import _forgotten
+from tornado4.platform._asyncio_transports.making import MakesTransports
 from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
 from tornado4.platform._selector import ReadyView, SelectorView, scheduled
@@ -59,7 +60,7 @@ def _no_action(*_args: object) -> None:
     """Handle a signal by doing nothing: the wake-up is all that is wanted."""
 
 
-class EventLoop(_core.EventLoop, asyncio.SelectorEventLoop):  # type: ignore[misc]
+class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):  # type: ignore[misc]
     """An asyncio event loop that runs in Rust.
 
     Use it wherever an asyncio loop is wanted; see `tornado4.run` and

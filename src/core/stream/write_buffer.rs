@@ -175,6 +175,12 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
         self.paused
     }
 
+    /// Everything that waits, as one string of bytes.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.queue.to_vec()
+    }
+
     /// Takes out everything that waits.
     pub fn take(&mut self) -> SendQueue<B> {
         std::mem::take(&mut self.queue)

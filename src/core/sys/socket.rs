@@ -228,6 +228,19 @@ pub fn shutdown(fd: RawFd) {
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
 
+/// Ends the direction to the peer.
+///
+/// # Errors
+/// Those of shutdown(2), such as that there is no connection any more.
+pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
+    // SAFETY: takes numbers only; a bad one is reported as an error.
+    if unsafe { libc::shutdown(fd, libc::SHUT_WR) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Makes the close that follows a reset: what isn't sent yet is dropped.
 pub fn reset_on_close(fd: RawFd) {
     let linger = libc::linger {

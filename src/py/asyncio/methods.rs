@@ -226,6 +226,11 @@ impl EventLoop {
         readers::handles(self, py)
     }
 
+    /// The native transport that a descriptor belongs to, if there is one.
+    fn _transport_of<'py>(slf: &Bound<'py, Self>, fd: i32) -> Option<Bound<'py, PyAny>> {
+        slf.get().transports.get(slf.py(), fd)
+    }
+
     /// Queue a handle that asyncio made itself, such as a signal handler's.
     fn _add_callback(&self, py: Python<'_>, handle: Py<PyAny>) -> PyResult<()> {
         if !handle

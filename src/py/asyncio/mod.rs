@@ -7,9 +7,11 @@ mod methods;
 mod readers;
 mod task_maker;
 mod timer_handle;
+mod transport;
 
 pub use crate::py::event_loop::EventLoop;
 pub use coroutine::Coroutine;
 pub use handle::Handle;
 pub use task_maker::TaskMaker;
 pub use timer_handle::TimerHandle;
+pub use transport::{Acceptor, SocketTransport, Step};

@@ -9,10 +9,10 @@ use pyo3::prelude::*;
 
 use super::watcher;
 use crate::core::interest::Readiness;
-use crate::py::asyncio::Handle;
+use crate::py::asyncio::{Handle, SocketTransport, Step};
 use crate::py::event_loop::EventLoop;
 use crate::py::tornado::{Callback, Timeout};
-use crate::py::twisted::{DelayedCall, Reactor, Selectable, ThreadCall};
+use crate::py::twisted::{DelayedCall, Reactor, ThreadCall};
 
 /// A call that is ready to run.
 pub enum Call {
@@ -28,12 +28,14 @@ pub enum Call {
     Thread(ThreadCall),
     /// Twisted: a due `DelayedCall`, and which of its times this is.
     Delayed(Py<DelayedCall>, u32),
-    /// Twisted: something was written from outside the loop, and is sent after
-    /// this call as after every other.
-    Send,
+    /// Something was written from outside the loop, and is sent at the end of this
+    /// iteration as of every other.
+    Flush,
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
-    /// Twisted: a native transport may have more to read.
+    /// asyncio: a transport's next step.
+    Socket(Py<SocketTransport>, Step),
+    /// A stream that is reported once for what comes may have more to read.
     ReadOn(Token),
 }
 
@@ -53,21 +55,22 @@ impl Call {
             Call::Thread(call) => call.run(py),
             Call::Delayed(delayed, _) if delayed.get().reactor.get().keeps(py, self) => Ok(()),
             Call::Delayed(delayed, turn) => DelayedCall::run(delayed.bind(py), *turn),
-            Call::Send => Ok(()),
+            Call::Flush => Ok(()),
             Call::Ready(token, readiness) => {
                 return watcher::dispatch(event_loop, *token, *readiness);
             }
-            Call::ReadOn(token) => Selectable::read_on(event_loop, *token),
+            Call::Socket(transport, step) => {
+                let outcome = SocketTransport::run(transport.bind(py), event_loop, *step);
+                return outcome.map_err(|error| this.ended_by(error, false));
+            }
+            Call::ReadOn(token) => return watcher::read_on(event_loop, *token),
         };
         outcome.map_err(|error| this.ended_by(error, self.is_twisteds()))
     }
 
     /// Whether it is a call of Twisted's.
     fn is_twisteds(&self) -> bool {
-        matches!(
-            self,
-            Call::Thread(_) | Call::Delayed(..) | Call::ReadOn(_) | Call::Send
-        )
+        matches!(self, Call::Thread(_) | Call::Delayed(..) | Call::Flush)
     }
 
     /// The same call once more, if it is a thread's or a delayed one of Twisted's.
@@ -97,7 +100,8 @@ impl Call {
             Call::Timeout(timeout) => Some(timeout.clone_ref(py).into_any()),
             Call::Thread(call) => Some(call.subject(py)),
             Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
-            Call::Send | Call::Ready(..) | Call::ReadOn(..) => None,
+            Call::Socket(transport, _) => Some(transport.clone_ref(py).into_any()),
+            Call::Flush | Call::Ready(..) | Call::ReadOn(..) => None,
         }
     }
 
@@ -110,7 +114,8 @@ impl Call {
             Call::Timeout(timeout) => visit.call(timeout),
             Call::Thread(call) => call.traverse(visit),
             Call::Delayed(delayed, _) => visit.call(delayed),
-            Call::Send | Call::Ready(..) | Call::ReadOn(..) => Ok(()),
+            Call::Socket(transport, _) => visit.call(transport),
+            Call::Flush | Call::Ready(..) | Call::ReadOn(..) => Ok(()),
         }
     }
 }

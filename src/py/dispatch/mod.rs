@@ -3,4 +3,5 @@
 
 pub mod call;
 pub mod timer;
+pub mod unflushed;
 pub mod watcher;

@@ -16,7 +16,7 @@ use super::call::Call;
 use crate::core::interest::Readiness;
 use crate::core::poller::Event;
 use crate::core::registrations::Watchers;
-use crate::py::asyncio::Handle;
+use crate::py::asyncio::{Handle, SocketTransport, Step};
 use crate::py::event_loop::EventLoop;
 use crate::py::tornado::Handler;
 use crate::py::twisted::Selectable;
@@ -29,6 +29,8 @@ pub enum Watcher {
     Handler(Handler),
     /// Twisted's `addReader`, `addWriter`.
     Selectable(Selectable),
+    /// asyncio's transport of a stream socket.
+    Socket(Py<SocketTransport>),
 }
 
 /// asyncio's watcher: the handle, and the file object if one was given.
@@ -64,12 +66,21 @@ impl Watcher {
         }
     }
 
+    /// asyncio's transport, if this is one's watcher.
+    pub fn socket(&self) -> Option<&Py<SocketTransport>> {
+        match self {
+            Watcher::Socket(transport) => Some(transport),
+            _ => None,
+        }
+    }
+
     /// Whether this is the watcher of the given file object.
     pub fn is_for(&self, object: &Bound<'_, PyAny>) -> bool {
         match self {
             Watcher::Handle(watcher) => watcher.file.as_ref().is_some_and(|file| file.is(object)),
             Watcher::Handler(handler) => handler.is_for(object),
             Watcher::Selectable(selectable) => selectable.is_for(object),
+            Watcher::Socket(transport) => transport.is(object),
         }
     }
 
@@ -82,6 +93,7 @@ impl Watcher {
             }
             Watcher::Handler(handler) => handler.traverse(visit),
             Watcher::Selectable(selectable) => selectable.traverse(visit),
+            Watcher::Socket(transport) => visit.call(transport),
         }
     }
 }
@@ -132,18 +144,25 @@ fn add_calls(
 ) {
     let readiness = event.readiness;
     let mut others = watchers.error.is_some();
+    let mut socket = None;
     let directions = [
         (&watchers.read, readiness.is_readable()),
         (&watchers.write, readiness.is_writable()),
     ];
     for (watcher, ready) in directions {
-        match watcher.as_deref().map(Watcher::handle) {
-            Some(Some(handle)) if ready || readiness.is_disconnected() => {
-                calls.push(Call::Handle(handle.clone_ref(py)));
+        let ready = ready || readiness.is_disconnected();
+        match watcher.as_deref() {
+            Some(Watcher::Handle(watcher)) if ready => {
+                calls.push(Call::Handle(watcher.handle.clone_ref(py)));
             }
-            Some(None) => others = true,
-            _ => {}
+            Some(Watcher::Socket(transport)) if ready => socket = Some(transport),
+            None | Some(Watcher::Handle(_) | Watcher::Socket(_)) => {}
+            Some(Watcher::Handler(_) | Watcher::Selectable(_)) => others = true,
         }
+    }
+    if let Some(transport) = socket {
+        let step = Step::Ready(event.token, readiness);
+        calls.push(Call::Socket(transport.clone_ref(py), step));
     }
     if others {
         calls.push(Call::Ready(event.token, readiness));
@@ -174,6 +193,28 @@ pub fn dispatch(
         outcome.map_err(|error| event_loop.get().ended_by(error, true))?;
     }
     Ok(())
+}
+
+/// Reads on where an iteration has left something.
+///
+/// # Errors
+/// Those exceptions that must end the loop.
+pub fn read_on(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
+    let this = event_loop.get();
+    let Some(readiness) = this.with_registrations(|all| all.take_left(token)) else {
+        return Ok(());
+    };
+    let Some(watchers) = resolve(this, token) else {
+        return Ok(());
+    };
+    let reader = watchers.read.as_deref();
+    if let Some(transport) = reader.and_then(Watcher::socket) {
+        let step = Step::Ready(token, readiness | Readiness::READABLE);
+        let outcome = SocketTransport::run(transport.bind(event_loop.py()), event_loop, step);
+        return outcome.map_err(|error| this.ended_by(error, false));
+    }
+    let outcome = Selectable::read_on(event_loop, token, readiness, &watchers);
+    outcome.map_err(|error| this.ended_by(error, true))
 }
 
 /// The watchers behind a token, unless the descriptor was removed since.

@@ -1,7 +1,9 @@
 //! The loop: its state, one turn of it, how it waits, and the clock it follows.
 
 pub mod clock;
+pub mod flush;
 mod state;
+mod transports;
 pub mod turn;
 mod wait;
 

@@ -1,7 +1,7 @@
 //! The loop's state and what the faces do with it; no Python method is here.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mio::Token;
@@ -9,8 +9,9 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
+use super::flush::FlushQueue;
+use super::transports::Transports;
 use crate::core::clock::Deadline;
-use crate::core::fifo::Fifo;
 use crate::core::handover::Handover;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
@@ -23,7 +24,7 @@ use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
-use crate::py::twisted::{Chosen, StreamTransport};
+use crate::py::twisted::Chosen;
 
 /// The native core of an event loop, and the base of
 /// `tornado4.platform.asyncio.EventLoop`.
@@ -45,10 +46,10 @@ pub struct EventLoop {
     poller: Mutex<Option<Arc<Poller>>>,
     /// What a turn needs while it waits; taken out meanwhile.
     pub(in crate::py) waiting: Mutex<Waiting>,
-    /// Twisted's transports that a callback has written to.
-    unsent: Mutex<Fifo<Py<StreamTransport>>>,
-    /// How many bytes they had when they were noted.
-    held: AtomicUsize,
+    /// Streams that a callback has written to.
+    pub(super) unflushed: FlushQueue,
+    /// Which descriptors belong to transports.
+    pub(in crate::py) transports: Transports,
     /// How many turns, one in another, run calls at this moment.
     pub(in crate::py) turns: AtomicU32,
     pub(in crate::py) closed: AtomicBool,
@@ -104,8 +105,8 @@ impl EventLoop {
             registrations: Mutex::default(),
             poller: Mutex::new(Some(Arc::new(poller))),
             waiting: Mutex::default(),
-            unsent: Mutex::default(),
-            held: AtomicUsize::new(0),
+            unflushed: FlushQueue::default(),
+            transports: Transports::default(),
             turns: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -165,25 +166,6 @@ impl EventLoop {
         if self.calls.push_last_of_turn(call) {
             self.wake();
         }
-    }
-
-    /// Notes a transport that has `bytes` to send.
-    pub fn add_unsent(&self, transport: Py<StreamTransport>, bytes: usize) {
-        lock(&self.unsent).push(transport);
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-        if self.turns.load(Ordering::Relaxed) == 0 {
-            // Written from outside the loop.
-            self.schedule(Call::Send);
-        }
-    }
-
-    /// The transports that have something to send, if that is at least `bytes`.
-    pub fn take_unsent(&self, bytes: usize) -> Option<Fifo<Py<StreamTransport>>> {
-        if self.held.load(Ordering::Relaxed) < bytes {
-            return None;
-        }
-        self.held.store(0, Ordering::Relaxed);
-        Some(std::mem::take(&mut *lock(&self.unsent)))
     }
 
     /// Ends a wait that is under way, or else the next one.
@@ -314,7 +296,8 @@ impl EventLoop {
         drop(kept);
         self.wrapped.clear();
         self.clocked.clear();
-        drop(self.take_unsent(0));
+        self.unflushed.clear();
+        self.transports.clear();
         let timers = lock(&self.timers).clear();
         drop(timers);
         let watchers = lock(&self.registrations).clear();
@@ -333,11 +316,7 @@ impl EventLoop {
                 call.traverse(visit)?;
             }
         }
-        if let Some(unsent) = try_lock(&self.unsent) {
-            for transport in unsent.iter() {
-                visit.call(transport)?;
-            }
-        }
+        self.unflushed.traverse(visit)?;
         if let Some(timers) = try_lock(&self.timers) {
             for timer in timers.values() {
                 timer.traverse(visit)?;

@@ -10,6 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::clock;
+use super::flush::{flush, flush_much};
 use super::state::{EventLoop, Waiting};
 use super::wait::{check_signals, let_others_run, wait};
 use crate::core::clock::Deadline;
@@ -21,7 +22,7 @@ use crate::py::asyncio::driven::Ready;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher;
 use crate::py::support::finalization::hang_rather_than_unwind;
-use crate::py::twisted::{Reactor, own_clock, stream};
+use crate::py::twisted::{Reactor, own_clock};
 
 /// How many descriptors are served before the clock is asked whether to let other threads
 /// run: each may have hundreds of kilobytes to read.
@@ -90,7 +91,7 @@ fn collect(
 ) -> PyResult<Option<Deadline>> {
     let (this, py) = (event_loop.get(), event_loop.py());
     // A turn within a callback: its answer may be what is waited for.
-    send(event_loop, 1);
+    flush(event_loop)?;
     if this.clocked.any() {
         own_clock::follow(event_loop)?;
     }
@@ -122,8 +123,9 @@ fn run_collected(
     let outer = this.calls.begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer, due, handover);
-    send(event_loop, 1);
+    let flushed = flush(event_loop);
     this.turns.fetch_sub(1, Ordering::Relaxed);
+    let outcome = outcome.and(flushed);
     if outcome.is_err() {
         this.calls.abandon_turn(&outer);
     }
@@ -239,24 +241,14 @@ fn run_calls(
     Ok(())
 }
 
-/// Runs a call, and sends what was written to Twisted's transports once it is much.
+/// Runs a call, and sends what was written once it is much.
 fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     let outcome = if event_loop.get().is_debug() {
         run_timed(event_loop, call)
     } else {
         call.run(event_loop)
     };
-    send(event_loop, stream::HELD);
-    outcome
-}
-
-/// Sends what was written to Twisted's transports, if it is at least `bytes`.
-fn send(event_loop: &Bound<'_, EventLoop>, bytes: usize) {
-    while let Some(mut unsent) = event_loop.get().take_unsent(bytes) {
-        while let Some(transport) = unsent.pop() {
-            stream::flush(transport.bind(event_loop.py()));
-        }
-    }
+    outcome.and(flush_much(event_loop))
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.

@@ -84,15 +84,14 @@ impl Selectable {
     ///
     /// # Errors
     /// As `dispatch`.
-    pub fn read_on(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
+    pub fn read_on(
+        event_loop: &Bound<'_, EventLoop>,
+        token: Token,
+        readiness: Readiness,
+        watchers: &Watchers<Arc<Watcher>>,
+    ) -> PyResult<()> {
         let this = event_loop.get();
-        let Some(readiness) = this.with_registrations(|all| all.take_left(token)) else {
-            return Ok(());
-        };
-        let Some(watchers) = watcher::resolve(this, token) else {
-            return Ok(());
-        };
-        match of(&watchers, Role::Read) {
+        match of(watchers, Role::Read) {
             Some(reader)
                 if stream::trigger(reader.object.bind(event_loop.py())) == Trigger::Edge =>
             {

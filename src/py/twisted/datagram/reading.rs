@@ -14,9 +14,9 @@ use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::socket::Peer;
 use crate::py::support::error;
+use crate::py::transport::addresses::host;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::Reactor;
-use crate::py::twisted::stream::host;
 
 /// A datagram, and its sender as Twisted has it.
 type Datagram<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);

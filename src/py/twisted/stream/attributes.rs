@@ -1,6 +1,5 @@
 //! A stream transport's attributes that take more than a look.
 
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 use pyo3::intern;
@@ -15,6 +14,7 @@ use crate::core::sys::socket as sys;
 use crate::py::support::error;
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;
+use crate::py::transport::addresses::{address, host};
 
 /// What an object says its descriptor is.
 ///
@@ -149,35 +149,6 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     state.fd = fd;
     state.socket = None;
     Ok(())
-}
-
-/// An address as the socket module has it.
-///
-/// # Errors
-/// Those of `getnameinfo`, for an address with a scope.
-pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyAny>> {
-    let (host, port) = (host(py, address)?, address.port());
-    match address {
-        SocketAddr::V4(_) => (host, port).into_pyobject(py).map(Bound::into_any),
-        SocketAddr::V6(v6) => {
-            let full = (host, port, v6.flowinfo(), v6.scope_id());
-            full.into_pyobject(py).map(Bound::into_any)
-        }
-    }
-}
-
-/// The host of an address as the socket module has it.
-///
-/// # Errors
-/// Those of `getnameinfo`, for an address with a scope.
-pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyString>> {
-    let mut host = address.ip().to_string();
-    if let SocketAddr::V6(v6) = address
-        && v6.scope_id() != 0
-    {
-        host = imports::scoped_host(py, (host, v6.port(), v6.flowinfo(), v6.scope_id()))?;
-    }
-    Ok(PyString::new(py, &host))
 }
 
 /// The own end's address as the socket module has it.

@@ -11,6 +11,7 @@ use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::socket;
 use crate::py::support::error;
+use crate::py::transport::addresses::address;
 
 #[pymethods]
 #[allow(non_snake_case)]
@@ -162,7 +163,7 @@ impl StreamTransport {
     /// The peer's address as the socket module has it; None if not known.
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let peer = lock(&self.state).peer;
-        peer.map(|peer| attributes::address(py, &peer)).transpose()
+        peer.map(|peer| address(py, &peer)).transpose()
     }
 
     /// The class of the protocol that a port's connection was made for, and the

@@ -30,10 +30,10 @@ use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::sys::socket;
 
-pub use attributes::{address, fileno, host};
+pub use attributes::fileno;
 pub use lifetime::Accepted;
 pub use reading::{Direct, Extent, Received, trigger};
-pub use writing::{HELD, flush, write_directly};
+pub use writing::{flush, write_directly};
 
 /// Twisted's `FileDescriptor.bufferSize`.
 const BUFFER_SIZE: usize = 64 * 1024;

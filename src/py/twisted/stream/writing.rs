@@ -18,11 +18,8 @@ use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-
-/// How many bytes are held at most before they are sent: what is written in one turn
-/// is sent together at its end, which wakes a peer on this machine less often, as
-/// long as it stays in the processor's cache.
-pub const HELD: usize = 64 * 1024;
+use crate::core::stream::write_buffer::HOLD;
+use crate::py::dispatch::unflushed::Unflushed;
 
 /// What is written. Of a subclass only the bytes are kept: an instance could hold the
 /// transport, or run code when it is dropped.
@@ -157,7 +154,7 @@ fn written<'a>(
     {
         let core = core.bind(py).clone();
         // A producer is paused by what was written, sent or not.
-        let much = full || state.producer.is_none() && state.queue.len() >= HELD;
+        let much = full || state.producer.is_none() && state.queue.len() >= HOLD;
         if much && !state.sends_by_method() {
             let sent;
             (sent, state) = send(slf, state)?;
@@ -176,7 +173,7 @@ fn written<'a>(
         drop(state);
         core.get()
             .event_loop()
-            .add_unsent(slf.clone().unbind(), bytes);
+            .note_unflushed(Unflushed::Stream(slf.clone().unbind()), bytes);
         return Ok(());
     }
     drop(state);

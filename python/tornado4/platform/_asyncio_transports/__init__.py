@@ -1,0 +1,1 @@
+"""asyncio's transports: native ones under the names that asyncio has for them."""

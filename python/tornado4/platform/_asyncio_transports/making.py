@@ -1,0 +1,143 @@
+"""The loop's methods that make transports: the native ones."""
+
+from __future__ import annotations
+
+import contextvars
+import socket
+from asyncio import selector_events, sslproto
+from collections.abc import Callable
+from typing import Any
+
+from tornado4 import _core
+from tornado4.platform._asyncio_transports.stream import SocketTransport, open_transport
+
+_Stock = selector_events.BaseSelectorEventLoop
+
+
+class MakesTransports:
+    """What stands before `asyncio.SelectorEventLoop` in the bases of a loop of ours."""
+
+    _transport_of: Callable[[int], Any]
+    _add_reader: Callable[..., Any]
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: Any,
+        waiter: Any = None,
+        *,
+        extra: Any = None,
+        server: Any = None,
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        return open_transport(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: Any = None,
+        extra: Any = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> Any:
+        self._ensure_fd_no_transport(rawsock)
+        tls = sslproto.SSLProtocol(
+            self,  # type: ignore[arg-type]
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            **timeouts,
+        )
+        open_transport(self, rawsock, tls, None, extra, server)
+        return tls._app_transport
+
+    def _ensure_fd_no_transport(self, fd: Any) -> None:
+        super()._ensure_fd_no_transport(fd)  # type: ignore[misc]
+        number = fd if isinstance(fd, int) else int(fd.fileno())
+        transport = self._transport_of(number)
+        if transport is not None and transport._owns():
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    # Servers
+
+    def _start_serving(
+        self,
+        protocol_factory: Any,
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        *timeouts: Any,
+        **named: Any,
+    ) -> None:
+        arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
+        if sslcontext is not None or named or not self._accepts_natively():
+            super()._start_serving(*arguments, **named)  # type: ignore[misc]
+            return
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            # What is accepted has it from the listening socket.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        fallback = (self._accept_connection, arguments)  # type: ignore[attr-defined]
+        acceptor = _core.Acceptor(
+            self,  # type: ignore[arg-type]
+            SocketTransport,
+            protocol_factory,
+            sock,
+            server,
+            backlog,
+            fallback,
+        )
+        self._add_reader(sock.fileno(), acceptor)
+
+    def _accepts_natively(self) -> bool:
+        """Tell whether nobody has methods of their own for what is done natively."""
+        cls: Any = type(self)
+        return (
+            cls._make_socket_transport is MakesTransports._make_socket_transport
+            and cls._accept_connection is _Stock._accept_connection  # type: ignore[attr-defined]
+            and cls._accept_connection2 is _Stock._accept_connection2  # type: ignore[attr-defined]
+        )
+
+    def _accepted(self, factory: Any, connection: socket.socket, server: Any) -> None:
+        """Connect what isn't a connection over the Internet to a protocol."""
+        contextvars.copy_context().run(self._connect, factory, connection, server)
+
+    def _connect(self, factory: Any, connection: socket.socket, server: Any) -> None:
+        try:
+            extra = {"peername": connection.getpeername()}
+            self._make_socket_transport(connection, factory(), extra=extra, server=server)
+        except (SystemExit, KeyboardInterrupt):
+            connection.close()
+            raise
+        except BaseException:
+            # Reported in debug mode only, where asyncio's own code accepts.
+            connection.close()
+
+    # sendfile
+
+    async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int) -> int:
+        if not isinstance(transp, _core.SocketTransport):
+            sent: int = await super()._sendfile_native(  # type: ignore[misc]
+                transp, file, offset, count
+            )
+            return sent
+        loop: Any = self
+        resume = transp.is_reading()
+        transp.pause_reading()
+        await transp._make_empty_waiter()  # type: ignore[attr-defined]
+        transp._lend(True)
+        try:
+            sent = await loop.sock_sendfile(transp._sock, file, offset, count, fallback=False)
+        finally:
+            transp._reset_empty_waiter()  # type: ignore[attr-defined]
+            if resume:
+                transp.resume_reading()
+            transp._lend(False)
+        return sent

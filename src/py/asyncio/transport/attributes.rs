@@ -1,0 +1,272 @@
+//! What asyncio keeps in a transport's attributes, under the same names.
+
+use std::os::fd::RawFd;
+
+use mio::Token;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyDict, PyString};
+
+use super::{EventLoop, Flag, SocketTransport, stock};
+use crate::core::interest::Readiness;
+use crate::core::lock::lock;
+use crate::core::sys::socket as sys;
+use crate::py::support::imports;
+use crate::py::transport::addresses::address;
+
+impl SocketTransport {
+    /// Makes the socket object of an accepted connection, unless there is one. From then
+    /// on that owns the descriptor.
+    pub(super) fn socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let fd = {
+            let state = lock(&slf.get().state);
+            if let Some(socket) = &state.socket {
+                return Ok(socket.bind(py).clone());
+            }
+            state.fd
+        };
+        if fd < 0 {
+            return Ok(py.None().into_bound(py));
+        }
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "fileno"), fd)?;
+        let socket = imports::socket_class(py)?.call((), Some(&options))?;
+        // It is non-blocking, which a default time-out would make the object forget.
+        let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
+        let other = {
+            let mut state = lock(&slf.get().state);
+            if outcome.is_ok() && state.socket.is_none() && state.fd == fd {
+                state.socket = Some(socket.clone().unbind());
+                return Ok(socket);
+            }
+            state.socket.as_ref().map(|other| other.bind(py).clone())
+        };
+        // Meanwhile somebody else has made one, or closed the connection: this one must
+        // not close the descriptor.
+        socket.call_method0(intern!(py, "detach"))?;
+        outcome?;
+        Ok(other.unwrap_or_else(|| py.None().into_bound(py)))
+    }
+
+    /// What `get_extra_info` knows of an accepted connection but for the socket.
+    pub(super) fn keep_addresses(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let extra = PyDict::new(slf.py());
+        for name in ["peername", "sockname"] {
+            extra.set_item(name, Self::address(slf, name)?)?;
+        }
+        let before = lock(&slf.get().state).extra.replace(extra.unbind());
+        drop(before);
+        Ok(())
+    }
+
+    /// The address of one end of an accepted connection; None if it isn't known.
+    fn address<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let known = {
+            let state = lock(&slf.get().state);
+            match name {
+                "peername" => state.peer,
+                _ if state.fd < 0 => state.local,
+                _ => sys::local_address(state.fd).unwrap_or_default(),
+            }
+        };
+        known.map(|known| address(slf.py(), &known)).transpose()
+    }
+
+    /// Says it in asyncio's log, in debug mode.
+    pub(super) fn log_in_debug(slf: &Bound<'_, Self>, message: &str) -> PyResult<()> {
+        let event_loop = slf.get().event_loop(slf.py());
+        if event_loop.is_some_and(|event_loop| event_loop.get().is_debug()) {
+            slf.call_method1(intern!(slf.py(), "_log"), (message,))?;
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl SocketTransport {
+    /// asyncio's own class, for `isinstance`.
+    #[getter]
+    #[allow(clippy::unused_self)]
+    fn __class__<'py>(&self, py: Python<'py>) -> PyResult<&'py Bound<'py, PyAny>> {
+        stock::socket_transport_class(py)
+    }
+
+    /// Return optional information about the transport. Follows asyncio.BaseTransport.
+    ///
+    /// Names are "socket", "sockname" and "peername".
+    #[pyo3(signature = (name, default = None))]
+    fn get_extra_info<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let kept = lock(&slf.get().state)
+            .extra
+            .as_ref()
+            .map(|extra| extra.bind(py).clone());
+        if kept.is_none()
+            && let Ok(name) = name.cast::<PyString>()
+            && let Ok(name) = name.to_str()
+            && matches!(name, "peername" | "sockname")
+        {
+            return Self::address(slf, name);
+        }
+        let extra = match kept {
+            Some(extra) => extra,
+            None => slf.getattr(intern!(py, "_extra"))?.cast_into::<PyDict>()?,
+        };
+        Ok(extra.get_item(name)?.or(default))
+    }
+
+    /// What get_extra_info() knows so far.
+    fn _known(&self, py: Python<'_>) -> Option<Py<PyDict>> {
+        let state = lock(&self.state);
+        state.extra.as_ref().map(|extra| extra.clone_ref(py))
+    }
+
+    fn _keep_addresses(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::keep_addresses(slf)
+    }
+
+    /// The socket object; None after the end.
+    fn _make_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::socket(slf)
+    }
+
+    /// The socket object; None after the end. Whoever asks may close it.
+    #[getter(_sock)]
+    fn shared_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::flush_now(slf)?;
+        let socket = Self::socket(slf)?;
+        let mut state = lock(&slf.get().state);
+        state.set(Flag::Shared, true);
+        state.set(Flag::Through, true);
+        drop(state);
+        Ok(socket)
+    }
+
+    /// The descriptor, -1 after the end.
+    #[getter]
+    fn _sock_fd(&self) -> RawFd {
+        lock(&self.state).fd
+    }
+
+    /// The descriptor's number, which is remembered after the end.
+    fn _number(&self) -> RawFd {
+        lock(&self.state).number
+    }
+
+    #[getter]
+    fn _loop(&self, py: Python<'_>) -> Option<Py<EventLoop>> {
+        self.event_loop(py).map(Bound::unbind)
+    }
+
+    #[getter]
+    fn _protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.protocol(py).map(Bound::unbind)
+    }
+
+    /// Return the current protocol. Follows asyncio.BaseTransport.
+    fn get_protocol(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.protocol(py).map(Bound::unbind)
+    }
+
+    #[getter]
+    fn _server(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let state = lock(&self.state);
+        state.server.as_ref().map(|server| server.clone_ref(py))
+    }
+
+    #[getter]
+    fn _closing(&self) -> bool {
+        self.is(Flag::Closing)
+    }
+
+    #[getter]
+    fn _paused(&self) -> bool {
+        self.is(Flag::Paused)
+    }
+
+    #[getter]
+    fn _eof(&self) -> bool {
+        self.is(Flag::Eof)
+    }
+
+    #[getter]
+    fn _conn_lost(&self) -> u32 {
+        lock(&self.state).lost
+    }
+
+    #[getter]
+    fn _protocol_paused(&self) -> bool {
+        lock(&self.state).buffer.is_paused()
+    }
+
+    #[getter]
+    fn _low_water(&self) -> usize {
+        lock(&self.state).buffer.limits().0
+    }
+
+    #[getter]
+    fn _high_water(&self) -> usize {
+        lock(&self.state).buffer.limits().1
+    }
+
+    /// A copy of what the socket hasn't taken yet.
+    #[getter]
+    fn _buffer<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyByteArray>> {
+        Self::flush_now(slf)?;
+        let unsent = lock(&slf.get().state).buffer.to_vec();
+        Ok(PyByteArray::new(slf.py(), &unsent))
+    }
+
+    /// Whether the descriptor is watched for (input, output).
+    #[getter]
+    fn _polls(&self) -> (bool, bool) {
+        let state = lock(&self.state);
+        (state.is(Flag::Reading), state.buffer.is_watched())
+    }
+
+    #[getter]
+    fn _empty_waiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let state = lock(&self.state);
+        state
+            .empty_waiter
+            .as_ref()
+            .map(|waiter| waiter.clone_ref(py))
+    }
+
+    /// Have a future done when everything is sent, or None; writing is refused meanwhile.
+    fn _set_empty_waiter(slf: &Bound<'_, Self>, waiter: Option<Py<PyAny>>) -> PyResult<()> {
+        Self::flush_now(slf)?;
+        let (before, done) = {
+            let mut state = lock(&slf.get().state);
+            let done = waiter.as_ref().filter(|_| state.buffer.is_empty());
+            let done = done.map(|waiter| waiter.clone_ref(slf.py()));
+            (std::mem::replace(&mut state.empty_waiter, waiter), done)
+        };
+        drop(before);
+        done.map_or(Ok(()), |done| stock::set_result(done.bind(slf.py())))
+    }
+
+    /// Let sendfile() use the descriptor, or not.
+    fn _lend(&self, lent: bool) {
+        lock(&self.state).set(Flag::Lent, lent);
+    }
+
+    /// Whether nobody else may use the descriptor.
+    fn _owns(&self) -> bool {
+        let state = lock(&self.state);
+        !state.is(Flag::Closing) && !state.is(Flag::Lent)
+    }
+
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let Some(event_loop) = slf.get().event_loop(slf.py()) else {
+            return Ok(());
+        };
+        let nobodys = Token(usize::MAX);
+        Self::ready(slf, &event_loop, nobodys, Readiness::READABLE)
+    }
+}

@@ -1,0 +1,289 @@
+//! A connection's beginning and its end.
+
+use std::net::SocketAddr;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+
+use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
+use crate::core::lock::lock;
+use crate::core::registrations::Role;
+use crate::core::sys::socket as sys;
+use crate::py::dispatch::call::Call;
+use crate::py::support::context;
+
+/// What a transport is made of, beside its descriptor.
+pub struct Parts<'a, 'py> {
+    /// The loop.
+    pub event_loop: &'a Bound<'py, EventLoop>,
+    /// Told of what happens.
+    pub protocol: &'a Bound<'py, PyAny>,
+    /// Done when reading begins.
+    pub waiter: Option<Py<PyAny>>,
+    /// The server that accepted the connection.
+    pub server: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl SocketTransport {
+    /// A transport of class `class` for a connection that was just accepted. The current
+    /// context becomes its own.
+    ///
+    /// # Errors
+    /// What the server raises.
+    pub fn accepted<'py>(
+        class: &Bound<'py, PyType>,
+        connection: OwnedFd,
+        peer: SocketAddr,
+        parts: Parts<'_, 'py>,
+    ) -> PyResult<()> {
+        let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
+        let slf = made.cast::<SocketTransport>()?;
+        {
+            let mut state = lock(&slf.get().state);
+            state.fd = connection.into_raw_fd();
+            state.peer = Some(peer);
+        }
+        Self::begin(slf, parts)
+    }
+
+    /// Tells the protocol that there is a connection, and reads from the next iteration on.
+    fn begin(slf: &Bound<'_, Self>, parts: Parts<'_, '_>) -> PyResult<()> {
+        let py = slf.py();
+        let event_loop = parts.event_loop;
+        let context = context::copy_current(py)?;
+        Self::set_protocol(slf, parts.protocol)?;
+        if let Some(server) = parts.server {
+            stock::attach(server, slf.as_any())?;
+        }
+        let fd = {
+            let mut state = lock(&slf.get().state);
+            state.event_loop = Some(event_loop.clone().unbind());
+            state.server = parts.server.map(|server| server.clone().unbind());
+            state.context = Some(context);
+            state.waiter = parts.waiter;
+            state.number = state.fd;
+            state.fd
+        };
+        event_loop.get().transports.insert(fd, slf.as_any())?;
+        let made = parts.protocol.getattr(intern!(py, "connection_made"))?;
+        let args = PyTuple::new(py, [slf])?;
+        let handle = Handle::create(event_loop, made.unbind(), args.unbind(), None)?;
+        let this = event_loop.get();
+        this.schedule(Call::Handle(Py::new(py, handle)?));
+        this.schedule(Call::Socket(slf.clone().unbind(), Step::Start));
+        Ok(())
+    }
+
+    /// After `connection_made`: reads from now on.
+    pub(super) fn start(slf: &Bound<'_, Self>, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+        let (reads, waiter) = {
+            let mut state = lock(&slf.get().state);
+            let reads = state.is_reading() && !state.is(Flag::Reading);
+            (reads, state.waiter.take())
+        };
+        let started = if reads {
+            Self::start_reading(slf)
+        } else {
+            Ok(())
+        };
+        if let Some(waiter) = waiter {
+            stock::set_result(waiter.bind(event_loop.py()))?;
+        }
+        match started {
+            Ok(()) => Ok(()),
+            Err(error) => Self::fatal(slf, error, "Fatal error on transport"),
+        }
+    }
+
+    /// Ends the connection once everything is sent.
+    pub(super) fn close_transport(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if slf.get().is(Flag::Closing) {
+            return Ok(());
+        }
+        Self::flush_now(slf)?;
+        let empty = {
+            let mut state = lock(&slf.get().state);
+            if state.is(Flag::Closing) {
+                return Ok(());
+            }
+            state.set(Flag::Closing, true);
+            let empty = state.buffer.is_empty();
+            state.lost += u32::from(empty);
+            empty
+        };
+        Self::stop_reading(slf)?;
+        if empty {
+            Self::end_soon(slf, slf.py().None())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Calls `_call_connection_lost` in the next iteration.
+    fn end_soon(slf: &Bound<'_, Self>, exception: Py<PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let Some(event_loop) = slf.get().event_loop(py) else {
+            return Ok(());
+        };
+        event_loop.get().check_open()?;
+        let ends = slf.getattr(intern!(py, "_call_connection_lost"))?.unbind();
+        let args = PyTuple::new(py, [exception])?.unbind();
+        let handle = Py::new(py, Handle::create(&event_loop, ends, args, None)?)?;
+        event_loop.get().schedule(Call::Handle(handle));
+        Ok(())
+    }
+
+    /// Tells the protocol that the connection is over, and lets go of everything.
+    pub(super) fn connection_lost(
+        slf: &Bound<'_, Self>,
+        exception: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let told = match slf.get().protocol(py) {
+            Some(protocol) => protocol
+                .call_method1(intern!(py, "connection_lost"), (exception,))
+                .map(drop),
+            None => Ok(()),
+        };
+        let released = Self::release(slf);
+        let waited = Self::fail_empty_waiter(slf);
+        told.and(released).and(waited)
+    }
+
+    /// Closes the socket and lets go of protocol, loop and server.
+    fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (fd, socket, event_loop, server, rest) = {
+            let mut state = lock(&slf.get().state);
+            let fd = std::mem::replace(&mut state.fd, -1);
+            if state.extra.is_none() {
+                // Somebody may ask for it later.
+                state.local = sys::local_address(fd).unwrap_or_default();
+            }
+            let rest = (
+                state.protocol.take(),
+                state.context.take(),
+                state.buffer.take(),
+            );
+            (
+                fd,
+                state.socket.take(),
+                state.event_loop.take(),
+                state.server.take(),
+                rest,
+            )
+        };
+        if let Some(event_loop) = event_loop {
+            let this = event_loop.bind(py).get();
+            drop(this.unwatch(fd, &[Role::Read, Role::Write]));
+            this.transports.remove(fd);
+        }
+        let closed = Self::close_descriptor(py, fd, socket);
+        drop(rest);
+        if let Some(server) = server {
+            stock::detach(server.bind(py), slf.as_any())?;
+        }
+        closed
+    }
+
+    fn close_descriptor(py: Python<'_>, fd: RawFd, socket: Option<Py<PyAny>>) -> PyResult<()> {
+        match socket {
+            Some(socket) => socket.call_method0(py, intern!(py, "close")).map(drop),
+            None => {
+                if fd >= 0 {
+                    sys::close(fd);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl SocketTransport {
+    /// Begin: `extra` is what get_extra_info() knows.
+    #[pyo3(signature = (event_loop, socket, protocol, waiter, extra, server))]
+    fn _begin(
+        slf: &Bound<'_, Self>,
+        event_loop: &Bound<'_, EventLoop>,
+        socket: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+        waiter: Option<Py<PyAny>>,
+        extra: Py<PyDict>,
+        server: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let fd = socket
+            .call_method0(intern!(slf.py(), "fileno"))?
+            .extract()?;
+        {
+            let mut state = lock(&slf.get().state);
+            if state.fd >= 0 {
+                return Err(PyRuntimeError::new_err("the transport has begun already"));
+            }
+            state.fd = fd;
+            state.socket = Some(socket.clone().unbind());
+            state.extra = Some(extra);
+            state.set(Flag::Shared, true);
+        }
+        let parts = Parts {
+            event_loop,
+            protocol,
+            waiter,
+            server,
+        };
+        Self::begin(slf, parts)
+    }
+
+    /// Close the transport. Follows asyncio.BaseTransport.
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::close_transport(slf)
+    }
+
+    /// Close the transport immediately; buffered data is lost. Follows
+    /// asyncio.WriteTransport.
+    fn abort(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::_force_close(slf, slf.py().None())
+    }
+
+    /// Return True if the transport is closing or closed.
+    fn is_closing(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        Self::flush_now(slf)?;
+        Ok(slf.get().is(Flag::Closing))
+    }
+
+    /// Close at once because of an exception, or None.
+    fn _force_close(slf: &Bound<'_, Self>, exception: Py<PyAny>) -> PyResult<()> {
+        if lock(&slf.get().state).lost > 0 {
+            return Ok(());
+        }
+        Self::flush_now(slf)?;
+        {
+            let mut state = lock(&slf.get().state);
+            if state.lost > 0 {
+                return Ok(());
+            }
+            state.lost += 1;
+            state.set(Flag::Closing, true);
+        }
+        Self::drop_unsent(slf)?;
+        Self::stop_reading(slf)?;
+        Self::end_soon(slf, exception)
+    }
+
+    /// Close the socket of a transport that everybody has forgotten.
+    fn _abandon(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (fd, socket) = {
+            let mut state = lock(&slf.get().state);
+            (std::mem::replace(&mut state.fd, -1), state.socket.take())
+        };
+        Self::close_descriptor(py, fd, socket)
+    }
+
+    fn _call_connection_lost(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::connection_lost(slf, exception)
+    }
+}

@@ -1,0 +1,279 @@
+//! asyncio's transport of a stream socket: TCP and UNIX connections.
+//!
+//! It does what `asyncio.selector_events._SelectorSocketTransport` does, in the same
+//! order; that class can't stand behind it in the bases, since its attributes are in slots,
+//! so its name is answered for `__class__`. What happens rarely is in the Python subclass.
+//!
+//! What is written in one iteration is sent together at its end. Nobody can tell: whatever
+//! would show it (`close`, `get_write_buffer_size`, the high-water mark...) sends first.
+
+mod accept;
+mod attributes;
+mod lifetime;
+mod reading;
+mod stock;
+mod writing;
+
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::sync::Mutex;
+
+use mio::Token;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::{EventLoop, Handle};
+use crate::core::interest::Readiness;
+use crate::core::lock::{lock, try_lock};
+use crate::core::stream::write_buffer::WriteBuffer;
+use crate::core::sys::socket;
+use crate::py::support::error::ends_the_loop;
+use crate::py::support::refcounts::references;
+
+pub use accept::Acceptor;
+
+/// What a transport is or does, one bit each.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Flag {
+    /// `close` or `abort` was called, or the connection has failed.
+    Closing = 1,
+    /// `pause_reading` was called.
+    Paused = 1 << 1,
+    /// `write_eof` was called.
+    Eof = 1 << 2,
+    /// Watched for input.
+    Reading = 1 << 3,
+    /// The protocol is a `BufferedProtocol`.
+    Buffered = 1 << 4,
+    /// Somebody knows the descriptor, who would see that bytes are held back.
+    Through = 1 << 5,
+    /// Somebody else may have the socket object, and close it.
+    Shared = 1 << 6,
+    /// `sendfile` uses the descriptor.
+    Lent = 1 << 7,
+}
+
+/// What a queued call does with a transport.
+#[derive(Clone, Copy)]
+pub enum Step {
+    /// After `connection_made`: reads from now on.
+    Start,
+    /// The descriptor is ready.
+    Ready(Token, Readiness),
+}
+
+/// The native half of asyncio's transport of a stream socket.
+#[pyclass(frozen, subclass, module = "tornado4._core")]
+pub struct SocketTransport {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// -1: closed.
+    fd: RawFd,
+    /// The same, kept after the end.
+    number: RawFd,
+    /// See `Flag`.
+    flags: u8,
+    /// Not 0 once `connection_lost` is scheduled; counts writes since then.
+    lost: u32,
+    buffer: WriteBuffer<PyBackedBytes>,
+    event_loop: Option<Py<EventLoop>>,
+    protocol: Option<Py<PyAny>>,
+    /// In which the protocol is told of what comes.
+    context: Option<Py<PyAny>>,
+    /// The socket object, once there is one: then it owns the descriptor.
+    socket: Option<Py<PyAny>>,
+    server: Option<Py<PyAny>>,
+    /// What `get_extra_info` knows, once somebody has asked.
+    extra: Option<Py<PyDict>>,
+    /// Where an accepted connection comes from.
+    peer: Option<SocketAddr>,
+    /// Its own end, once it is closed.
+    local: Option<SocketAddr>,
+    /// Done when reading begins.
+    waiter: Option<Py<PyAny>>,
+    /// `sendfile` waits for everything to be sent.
+    empty_waiter: Option<Py<PyAny>>,
+}
+
+impl State {
+    fn is(&self, flag: Flag) -> bool {
+        self.flags & flag as u8 != 0
+    }
+
+    fn set(&mut self, flag: Flag, on: bool) {
+        if on {
+            self.flags |= flag as u8;
+        } else {
+            self.flags &= !(flag as u8);
+        }
+    }
+
+    fn is_reading(&self) -> bool {
+        self.flags & (Flag::Closing as u8 | Flag::Paused as u8) == 0
+    }
+
+    /// Whether nothing is held back for the end of the iteration.
+    fn is_through(&self) -> bool {
+        let iterates = |event_loop: &Py<EventLoop>| event_loop.get().is_iterating();
+        self.is(Flag::Through) || !self.event_loop.as_ref().is_some_and(iterates)
+    }
+}
+
+impl SocketTransport {
+    fn is(&self, flag: Flag) -> bool {
+        lock(&self.state).is(flag)
+    }
+
+    /// The loop, until `connection_lost`.
+    fn event_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, EventLoop>> {
+        let state = lock(&self.state);
+        state
+            .event_loop
+            .as_ref()
+            .map(|event_loop| event_loop.bind(py).clone())
+    }
+
+    fn protocol<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let state = lock(&self.state);
+        state
+            .protocol
+            .as_ref()
+            .map(|protocol| protocol.bind(py).clone())
+    }
+
+    /// The descriptor. A socket object that somebody else has may have been closed, and
+    /// its number be another's by now, so it is asked.
+    fn fd(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
+        let (fd, socket) = {
+            let mut state = lock(&slf.get().state);
+            let socket = state.socket.as_ref().map(|socket| socket.bind(slf.py()));
+            let shared = socket.filter(|socket| state.is(Flag::Shared) && references(socket) > 1);
+            let shared = shared.cloned();
+            if shared.is_none() {
+                state.set(Flag::Shared, false);
+            }
+            (state.fd, shared)
+        };
+        match socket {
+            Some(socket) => socket.call_method0(intern!(slf.py(), "fileno"))?.extract(),
+            None => Ok(fd),
+        }
+    }
+
+    /// Does what a queued call is for. What it raises is reported as of a callback.
+    ///
+    /// # Errors
+    /// `KeyboardInterrupt` and `SystemExit`.
+    pub fn run(
+        slf: &Bound<'_, Self>,
+        event_loop: &Bound<'_, EventLoop>,
+        step: Step,
+    ) -> PyResult<()> {
+        let outcome = match step {
+            Step::Start => Self::start(slf, event_loop),
+            Step::Ready(token, readiness) => Self::ready(slf, event_loop, token, readiness),
+        };
+        let Err(error) = outcome else {
+            return Ok(());
+        };
+        let py = slf.py();
+        if ends_the_loop(py, &error) {
+            return Err(error);
+        }
+        let method = match step {
+            Step::Ready(_, readiness) if readiness.is_writable() => intern!(py, "_write_ready"),
+            _ => intern!(py, "_read_ready"),
+        };
+        let method = slf.getattr(method)?.unbind();
+        let handle = Handle::create(event_loop, method, PyTuple::empty(py).unbind(), None)?;
+        let report = intern!(py, "_report_callback_error");
+        event_loop.call_method1(report, (Py::new(py, handle)?, error.into_value(py)))?;
+        Ok(())
+    }
+
+    /// Reports an error that ends the connection; what must end the loop is raised.
+    fn fatal(slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
+        let py = slf.py();
+        if ends_the_loop(py, &error) {
+            return Err(error);
+        }
+        let exception = error.into_value(py);
+        slf.call_method1(intern!(py, "_fail"), (exception, message))?;
+        Ok(())
+    }
+}
+
+impl Drop for SocketTransport {
+    fn drop(&mut self) {
+        let state = lock(&self.state);
+        if state.fd >= 0 && state.socket.is_none() {
+            socket::close(state.fd);
+        }
+    }
+}
+
+#[pymethods]
+impl SocketTransport {
+    #[new]
+    fn new() -> Self {
+        SocketTransport {
+            state: Mutex::new(State {
+                fd: -1,
+                number: -1,
+                flags: 0,
+                lost: 0,
+                buffer: WriteBuffer::default(),
+                event_loop: None,
+                protocol: None,
+                context: None,
+                socket: None,
+                server: None,
+                extra: None,
+                peer: None,
+                local: None,
+                waiter: None,
+                empty_waiter: None,
+            }),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(state) = try_lock(&self.state) else {
+            return Ok(());
+        };
+        visit.call(&state.event_loop)?;
+        visit.call(&state.protocol)?;
+        visit.call(&state.context)?;
+        visit.call(&state.socket)?;
+        visit.call(&state.server)?;
+        visit.call(&state.extra)?;
+        visit.call(&state.waiter)?;
+        visit.call(&state.empty_waiter)
+    }
+
+    fn __clear__(&self) {
+        let held = {
+            let mut state = lock(&self.state);
+            // The socket object stays: it owns the descriptor and holds nothing.
+            (
+                state.event_loop.take(),
+                [
+                    state.protocol.take(),
+                    state.context.take(),
+                    state.server.take(),
+                    state.waiter.take(),
+                    state.empty_waiter.take(),
+                ],
+                state.extra.take(),
+            )
+        };
+        drop(held);
+    }
+}

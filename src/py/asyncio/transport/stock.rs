@@ -1,0 +1,121 @@
+//! asyncio's own classes and functions that a transport needs.
+
+use std::os::fd::{IntoRawFd, OwnedFd};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+use crate::py::support::imports;
+
+fn cached<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyAny>>,
+    module: &str,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyAny>> {
+    let find = || -> PyResult<Py<PyAny>> { Ok(py.import(module)?.getattr(name)?.unbind()) };
+    Ok(cell.get_or_try_init(py, find)?.bind(py))
+}
+
+/// asyncio's own class of such a transport.
+pub fn socket_transport_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(
+        py,
+        &CLASS,
+        "asyncio.selector_events",
+        "_SelectorSocketTransport",
+    )
+}
+
+/// `asyncio.BufferedProtocol`.
+pub fn buffered_protocol_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &CLASS, "asyncio.protocols", "BufferedProtocol")
+}
+
+/// Sets a future's result to None, unless it is cancelled.
+pub fn set_result(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    static SET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = future.py();
+    let set = cached(py, &SET, "asyncio.futures", "_set_result_unless_cancelled")?;
+    set.call1((future, py.None())).map(drop)
+}
+
+/// Whether a server is told which transport is attached, as from Python 3.13 on.
+fn attaches_transports(py: Python<'_>) -> PyResult<bool> {
+    static TAKES: PyOnceLock<bool> = PyOnceLock::new();
+    let find = || -> PyResult<bool> {
+        let server = py.import("asyncio.base_events")?.getattr("Server")?;
+        let code = server.getattr("_attach")?.getattr("__code__")?;
+        Ok(code.getattr("co_argcount")?.extract::<usize>()? > 1)
+    };
+    TAKES.get_or_try_init(py, find).copied()
+}
+
+/// Tells a server of a transport of its own.
+pub fn attach(server: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+    let name = intern!(server.py(), "_attach");
+    if attaches_transports(server.py())? {
+        server.call_method1(name, (transport,))?;
+    } else {
+        server.call_method0(name)?;
+    }
+    Ok(())
+}
+
+/// Tells a server that one of its transports is no more.
+pub fn detach(server: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+    let name = intern!(server.py(), "_detach");
+    if attaches_transports(server.py())? {
+        server.call_method1(name, (transport,))?;
+    } else {
+        server.call_method0(name)?;
+    }
+    Ok(())
+}
+
+/// The socket object of a descriptor, which it owns from then on.
+pub fn socket_of<'py>(py: Python<'py>, descriptor: OwnedFd) -> PyResult<Bound<'py, PyAny>> {
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "fileno"), descriptor.into_raw_fd())?;
+    let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
+    Ok(socket)
+}
+
+/// From this version on asyncio says it in other words.
+fn is_from(py: Python<'_>, minor: u8) -> bool {
+    py.version_info() >= (3, minor)
+}
+
+/// Refuses to write what isn't bytes-like.
+pub fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let wanted = if is_from(data.py(), 14) {
+        "bytes, bytearray, or memoryview object"
+    } else {
+        "bytes-like object"
+    };
+    let class = data.get_type().name()?;
+    let message = format!("data argument must be a {wanted}, not '{class}'");
+    Ok(PyTypeError::new_err(message))
+}
+
+/// Refuses `writelines` after `write_eof`, and while `sendfile` is in progress. Up to
+/// Python 3.11 it is a `write` of everything.
+pub fn refused_lines(py: Python<'_>) -> (&'static str, &'static str) {
+    if is_from(py, 12) {
+        (
+            "Cannot call writelines() after write_eof()",
+            "unable to writelines; sendfile is in progress",
+        )
+    } else {
+        (
+            "Cannot call write() after write_eof()",
+            "unable to write; sendfile is in progress",
+        )
+    }
+}

@@ -1,0 +1,409 @@
+//! Writing: what is sent when, and when the protocol has to pause.
+
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+
+use super::{Flag, SocketTransport, State, stock};
+use crate::core::fifo::Fifo;
+use crate::core::lock::lock;
+use crate::core::registrations::Role;
+use crate::core::stream::send_queue::SendQueue;
+use crate::core::stream::write_buffer::{Next, Sent};
+use crate::core::sys::socket;
+use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::error::{ends_the_loop, os_error};
+use crate::py::transport::buffers;
+
+const WRITE_FAILED: &str = "Fatal write error on socket transport";
+
+impl State {
+    /// Refuses what can't be written any more.
+    fn check_writable(&self, after_eof: &'static str, in_sendfile: &'static str) -> PyResult<()> {
+        if self.is(Flag::Eof) {
+            return Err(PyRuntimeError::new_err(after_eof));
+        }
+        if self.empty_waiter.is_some() {
+            return Err(PyRuntimeError::new_err(in_sendfile));
+        }
+        Ok(())
+    }
+}
+
+/// What is written, as bytes that nobody can change.
+enum Chunk<'a, 'py> {
+    Bytes(Bound<'py, PyBytes>),
+    /// May be changed by the caller.
+    Mutable(&'a Bound<'py, PyAny>),
+}
+
+impl SocketTransport {
+    /// Sends what the iteration's callbacks have written.
+    ///
+    /// # Errors
+    /// `KeyboardInterrupt` and `SystemExit` of the protocol.
+    pub fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let flushes = {
+            let mut state = lock(&slf.get().state);
+            state.buffer.take_note() && state.lost == 0
+        };
+        if flushes { Self::send(slf) } else { Ok(()) }
+    }
+
+    /// Sends what is held back, before something is done that would show that it is.
+    pub(super) fn flush_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let unflushed = lock(&slf.get().state).buffer.is_unflushed();
+        if unflushed { Self::send(slf) } else { Ok(()) }
+    }
+
+    /// Sends what the socket takes; the rest waits for it.
+    fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let fd = Self::fd(slf)?;
+        let mut sent = Fifo::default();
+        let outcome = lock(&slf.get().state).buffer.send(fd, &mut sent);
+        drop(sent);
+        match outcome {
+            Sent::All => Ok(()),
+            Sent::Rest => Self::wait_for_room(slf),
+            Sent::Failed(error) => Self::send_failed(slf, os_error(error)),
+        }
+    }
+
+    /// Sends the rest when the socket takes more.
+    fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::watch(slf, Role::Write)?;
+        lock(&slf.get().state).buffer.watch(true);
+        Self::pause_if_full(slf)
+    }
+
+    fn send_failed(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
+        Self::drop_unsent(slf)?;
+        Self::fatal(slf, error, WRITE_FAILED)
+    }
+
+    /// Forgets what isn't sent.
+    pub(super) fn drop_unsent(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (unsent, watched) = {
+            let mut state = lock(&slf.get().state);
+            let watched = state.buffer.is_watched();
+            state.buffer.watch(false);
+            (state.buffer.take(), watched)
+        };
+        drop(unsent);
+        if watched {
+            Self::unwatch(slf, Role::Write)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells the protocol to pause, if too much waits.
+    pub(super) fn pause_if_full(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let pauses = lock(&slf.get().state).buffer.pauses();
+        if pauses {
+            Self::tell(slf, "pause_writing")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Calls one of the protocol's two methods for flow control.
+    fn tell(slf: &Bound<'_, Self>, method: &str) -> PyResult<()> {
+        let py = slf.py();
+        let Some(protocol) = slf.get().protocol(py) else {
+            return Ok(());
+        };
+        match protocol.call_method0(method) {
+            Ok(_) => Ok(()),
+            Err(error) if ends_the_loop(py, &error) => Err(error),
+            Err(error) => {
+                let exception = error.into_value(py);
+                let message = format!("protocol.{method}() failed");
+                slf.call_method1(intern!(py, "_report"), (exception, message))?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds to what waits, and does what has to follow.
+    fn add(slf: &Bound<'_, Self>, add: impl FnOnce(&mut State)) -> PyResult<()> {
+        let (next, pauses, event_loop, bytes) = {
+            let mut state = lock(&slf.get().state);
+            add(&mut state);
+            let through = state.is_through();
+            let next = state.buffer.written(through);
+            let pauses = next == Next::Wait && state.buffer.pauses();
+            let event_loop = state.event_loop.as_ref().filter(|_| next == Next::Note);
+            let event_loop = event_loop.map(|event_loop| event_loop.clone_ref(slf.py()));
+            (next, pauses, event_loop, state.buffer.len())
+        };
+        if let Some(event_loop) = event_loop {
+            let noted = Unflushed::Socket(slf.clone().unbind());
+            event_loop.get().note_unflushed(noted, bytes);
+        }
+        if next == Next::Send {
+            return Self::send(slf);
+        }
+        if pauses {
+            return Self::tell(slf, "pause_writing");
+        }
+        Ok(())
+    }
+
+    /// Writes bytes that the caller may change later: what is sent is what they are now.
+    fn write_mutable(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let fd = Self::fd(slf)?;
+        let rest = buffers::with_bytes(data, |bytes| {
+            let at_once = {
+                let state = lock(&slf.get().state);
+                state.buffer.is_empty() && state.buffer.would_send(bytes.len(), state.is_through())
+            };
+            if !at_once {
+                return Ok(PyBytes::new(py, bytes));
+            }
+            match socket::send(fd, bytes) {
+                Ok(count) => Ok(PyBytes::new(py, bytes.get(count..).unwrap_or_default())),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    Ok(PyBytes::new(py, bytes))
+                }
+                Err(error) => Err(error),
+            }
+        });
+        match rest {
+            Ok(Ok(rest)) if rest.as_bytes().is_empty() => Ok(()),
+            Ok(Ok(rest)) => Self::add(slf, |state| {
+                drop(state.buffer.push(PyBackedBytes::from(rest)));
+            }),
+            Ok(Err(error)) => Self::send_failed(slf, os_error(error)),
+            // One that isn't contiguous.
+            Err(error) => Self::send_failed(slf, error),
+        }
+    }
+
+    /// The socket takes more.
+    pub(super) fn write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let state = lock(&slf.get().state);
+            if state.lost > 0 || !state.buffer.is_watched() {
+                return Ok(());
+            }
+        }
+        let fd = Self::fd(slf)?;
+        let mut sent = Fifo::default();
+        let (outcome, resumes) = {
+            let mut state = lock(&slf.get().state);
+            let outcome = state.buffer.send(fd, &mut sent);
+            (outcome, state.buffer.resumes())
+        };
+        drop(sent);
+        if let Sent::Failed(error) = outcome {
+            let waiter = slf.get().take_empty_waiter();
+            let error = os_error(error);
+            let told = error.clone_ref(slf.py());
+            Self::send_failed(slf, error)?;
+            return set_exception(slf.py(), waiter, told);
+        }
+        if resumes {
+            Self::tell(slf, "resume_writing")?;
+        }
+        Self::all_sent(slf)
+    }
+
+    /// If nothing waits any more, does what was to follow that.
+    fn all_sent(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (waiter, closing, eof) = {
+            let mut state = lock(&slf.get().state);
+            // The protocol may have written, or ended the connection.
+            if !state.buffer.is_empty() || !state.buffer.is_watched() {
+                return Ok(());
+            }
+            state.buffer.watch(false);
+            let closing = state.is(Flag::Closing) && state.lost == 0;
+            state.lost += u32::from(closing);
+            let waiter = state.empty_waiter.as_ref();
+            let waiter = waiter.map(|waiter| waiter.clone_ref(py));
+            (waiter, closing, state.is(Flag::Eof))
+        };
+        Self::unwatch(slf, Role::Write)?;
+        if let Some(waiter) = waiter {
+            stock::set_result(waiter.bind(py))?;
+        }
+        if closing {
+            return Self::connection_lost(slf, py.None().bind(py));
+        }
+        if eof { Self::shut_down(slf) } else { Ok(()) }
+    }
+
+    /// Tells the peer that nothing more comes.
+    fn shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
+        socket::shutdown_write(Self::fd(slf)?).map_err(os_error)
+    }
+
+    fn take_empty_waiter(&self) -> Option<Py<PyAny>> {
+        lock(&self.state).empty_waiter.take()
+    }
+
+    /// Tells `sendfile` that the connection is closed.
+    pub(super) fn fail_empty_waiter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let waiter = slf.get().take_empty_waiter();
+        let closed = PyConnectionError::new_err("Connection is closed by peer");
+        set_exception(slf.py(), waiter, closed)
+    }
+
+    /// Counts a write after the end, and says so when there are many.
+    fn write_after_end(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let count = {
+            let mut state = lock(&slf.get().state);
+            state.lost = state.lost.saturating_add(1);
+            state.lost - 1
+        };
+        slf.call_method1(intern!(slf.py(), "_wrote_after_end"), (count,))?;
+        Ok(())
+    }
+}
+
+fn set_exception(py: Python<'_>, waiter: Option<Py<PyAny>>, error: PyErr) -> PyResult<()> {
+    let Some(waiter) = waiter else {
+        return Ok(());
+    };
+    let waiter = waiter.bind(py);
+    if !waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
+        let exception = error.into_value(py);
+        waiter.call_method1(intern!(py, "set_exception"), (exception,))?;
+    }
+    Ok(())
+}
+
+fn chunk<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<Option<Chunk<'a, 'py>>> {
+    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+        let full = !bytes.as_bytes().is_empty();
+        return Ok(full.then(|| Chunk::Bytes(bytes.clone())));
+    }
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        // An instance of a subclass could hold the transport, or run code when dropped.
+        let copy = PyBytes::new(data.py(), bytes.as_bytes());
+        return Ok((!copy.as_bytes().is_empty()).then_some(Chunk::Bytes(copy)));
+    }
+    if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
+        return Ok(data.is_truthy()?.then_some(Chunk::Mutable(data)));
+    }
+    Err(stock::not_bytes_like(data)?)
+}
+
+#[pymethods]
+impl SocketTransport {
+    /// Write data; doesn't block. Follows asyncio.WriteTransport.
+    ///
+    /// What one iteration writes is sent together at its end, or sooner if it is much.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let chunk = chunk(data)?;
+        let lost = {
+            let state = lock(&slf.get().state);
+            state.check_writable(
+                "Cannot call write() after write_eof()",
+                "unable to write; sendfile is in progress",
+            )?;
+            state.lost > 0
+        };
+        let Some(chunk) = chunk else {
+            return Ok(());
+        };
+        if lost {
+            return Self::write_after_end(slf);
+        }
+        match chunk {
+            Chunk::Bytes(bytes) => Self::add(slf, |state| {
+                // Not empty, so nothing is handed back.
+                drop(state.buffer.push(PyBackedBytes::from(bytes)));
+            }),
+            Chunk::Mutable(data) => Self::write_mutable(slf, data),
+        }
+    }
+
+    /// Write a list, or any iterable, of data; sent by one system call if it can be.
+    /// Follows asyncio.WriteTransport.
+    fn writelines(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let (mut pieces, mut rest) = (SendQueue::default(), Vec::new());
+        // Errors of what isn't bytes-like are worded by Python's own code.
+        let listed = slf.call_method1(intern!(py, "_pieces"), (list_of_data,))?;
+        for piece in listed.try_iter()? {
+            let piece = piece?.cast_into::<PyBytes>()?;
+            rest.extend(pieces.push(PyBackedBytes::from(piece)));
+        }
+        let lost = {
+            let state = lock(&slf.get().state);
+            let (after_eof, in_sendfile) = stock::refused_lines(py);
+            state.check_writable(after_eof, in_sendfile)?;
+            state.lost > 0
+        };
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        if lost {
+            return Self::write_after_end(slf);
+        }
+        Self::add(slf, |state| state.buffer.append(pieces))
+    }
+
+    /// Close the write end after flushing buffered data. Follows asyncio.WriteTransport.
+    fn write_eof(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let over = |state: &State| state.is(Flag::Closing) || state.is(Flag::Eof);
+        if over(&lock(&slf.get().state)) {
+            return Ok(());
+        }
+        Self::flush_now(slf)?;
+        let empty = {
+            let mut state = lock(&slf.get().state);
+            if over(&state) {
+                return Ok(());
+            }
+            state.set(Flag::Eof, true);
+            state.buffer.is_empty()
+        };
+        if empty { Self::shut_down(slf) } else { Ok(()) }
+    }
+
+    /// Return True: a stream socket can be closed for writing alone.
+    #[allow(clippy::unused_self)]
+    fn can_write_eof(&self) -> bool {
+        true
+    }
+
+    /// Return the number of bytes that the socket hasn't taken yet.
+    fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        Self::flush_now(slf)?;
+        Ok(lock(&slf.get().state).buffer.len())
+    }
+
+    /// Return the water marks in bytes, as (low, high).
+    fn get_write_buffer_limits(&self) -> (usize, usize) {
+        lock(&self.state).buffer.limits()
+    }
+
+    fn _set_limits(slf: &Bound<'_, Self>, low: usize, high: usize) -> PyResult<()> {
+        lock(&slf.get().state).buffer.set_limits(low, high);
+        Self::flush_now(slf)?;
+        Self::pause_if_full(slf)
+    }
+
+    /// Send what is held back until the end of the iteration.
+    fn _flush(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::flush_now(slf)
+    }
+
+    /// Hold nothing back from now on: somebody knows the descriptor.
+    fn _write_through(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::flush_now(slf)?;
+        lock(&slf.get().state).set(Flag::Through, true);
+        Ok(())
+    }
+
+    fn _write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::write_ready(slf)
+    }
+}

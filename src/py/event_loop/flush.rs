@@ -1,0 +1,95 @@
+//! What is sent at the end of an iteration.
+//!
+//! A stream that a callback writes to is noted here, and flushed when the iteration's
+//! calls are made, together with the others; or before the next call, once what they have
+//! to send is much.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::prelude::*;
+
+use super::state::EventLoop;
+use crate::core::fifo::Fifo;
+use crate::core::lock::{lock, try_lock};
+use crate::core::stream::write_buffer::HOLD;
+use crate::py::dispatch::call::Call;
+use crate::py::dispatch::unflushed::Unflushed;
+
+/// See the module's documentation.
+#[derive(Default)]
+pub struct FlushQueue {
+    streams: Mutex<Fifo<Unflushed>>,
+    /// How many bytes they had when they were noted.
+    held: AtomicUsize,
+}
+
+impl FlushQueue {
+    /// The streams that have something to send, if that is at least `bytes`.
+    fn take(&self, bytes: usize) -> Option<Fifo<Unflushed>> {
+        if self.held.load(Ordering::Relaxed) < bytes {
+            return None;
+        }
+        self.held.store(0, Ordering::Relaxed);
+        Some(std::mem::take(&mut *lock(&self.streams)))
+    }
+
+    /// Forgets the streams, without sending.
+    pub fn clear(&self) {
+        drop(self.take(0));
+    }
+
+    /// Shows the collector what is held.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(streams) = try_lock(&self.streams) {
+            for stream in streams.iter() {
+                stream.traverse(visit)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EventLoop {
+    /// Notes a stream that has `bytes` to send, for the end of the iteration.
+    pub fn note_unflushed(&self, stream: Unflushed, bytes: usize) {
+        lock(&self.unflushed.streams).push(stream);
+        self.unflushed.held.fetch_add(bytes, Ordering::Relaxed);
+        if !self.is_iterating() {
+            // Written from outside the loop.
+            self.schedule(Call::Flush);
+        }
+    }
+
+    /// Whether an iteration makes calls at this moment: it ends with a flush.
+    pub fn is_iterating(&self) -> bool {
+        self.turns.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// Flushes what was written, if it is much: before the next call begins.
+#[inline]
+pub fn flush_much(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    flush_from(event_loop, HOLD)
+}
+
+/// Flushes everything that was written.
+///
+/// # Errors
+/// Those exceptions that must end the loop; the other streams are flushed all the same.
+#[inline]
+pub fn flush(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    flush_from(event_loop, 1)
+}
+
+fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
+    let mut outcome = Ok(());
+    while let Some(mut streams) = event_loop.get().unflushed.take(bytes) {
+        while let Some(stream) = streams.pop() {
+            outcome = outcome.and(stream.flush(event_loop.py()));
+        }
+    }
+    outcome
+}
