@@ -227,7 +227,12 @@ impl EventLoop {
     }
 
     /// The native transport that a descriptor belongs to, if there is one.
-    fn _transport_of<'py>(slf: &Bound<'py, Self>, fd: i32) -> Option<Bound<'py, PyAny>> {
+    fn _transport_of<'py>(
+        slf: &Bound<'py, Self>,
+        fd: &Bound<'py, PyAny>,
+    ) -> Option<Bound<'py, PyAny>> {
+        // Too large a number is no descriptor.
+        let fd = fd.extract().ok()?;
         slf.get().transports.get(slf.py(), fd)
     }
 
