@@ -74,15 +74,15 @@ test-all: lint test-rust build $(BARE)/built test-oldest ## Run the lints and al
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run the project's own tests with the oldest Twisted and Tornado
-	$(OLDEST)/bin/python -m pytest --ignore-glob='tests/test_suite_*.py'
+	$(OLDEST)/bin/python -m pytest --ignore=tests/suites
 
 # These tests start other programs, and the bare environment's interpreter with them.
 PYTEST := TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python $(BIN)/python -m pytest
 
 .PHONY: test-bare
 test-bare: build $(BARE)/built ## Run what a clean install must be able to do, in one
-	$(PYTEST) -k bare tests/test_bare.py tests/test_demo.py tests/test_plugin.py \
-		tests/test_readme.py
+	$(PYTEST) -k bare tests/project/test_bare.py tests/project/test_readme.py \
+		tests/together/test_demo.py tests/twisted/test_plugin.py
 
 .PHONY: test-rust
 test-rust: ## Run the unit tests of the core, without an interpreter

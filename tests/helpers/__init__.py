@@ -1,0 +1,1 @@
+"""What the tests share: loops and reactors, and what scenarios are written with."""
