@@ -2,6 +2,8 @@
 
 import datetime
 import functools
+import ssl as stdlib_ssl
+import tempfile
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -11,7 +13,7 @@ from twisted.internet import ssl
 
 
 @functools.cache
-def certificate():
+def _pem():
     """A certificate that signs itself, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
@@ -32,7 +34,12 @@ def certificate():
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
-    return ssl.PrivateCertificate.loadPEM(pem + made.public_bytes(serialization.Encoding.PEM))
+    return pem + made.public_bytes(serialization.Encoding.PEM)
+
+
+@functools.cache
+def certificate():
+    return ssl.PrivateCertificate.loadPEM(_pem())
 
 
 def server_context():
@@ -44,3 +51,15 @@ def client_context():
     return ssl.optionsForClientTLS(
         "test", trustRoot=ssl.Certificate.loadPEM(certificate().dumpPEM())
     )
+
+
+@functools.cache
+def ssl_contexts():
+    """The standard library's contexts, for a server and for its clients."""
+    server = stdlib_ssl.SSLContext(stdlib_ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as pem:
+        pem.write(_pem())
+        pem.flush()
+        server.load_cert_chain(pem.name)
+    client = stdlib_ssl.create_default_context(cadata=certificate().dumpPEM().decode())
+    return server, client

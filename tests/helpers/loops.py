@@ -198,7 +198,9 @@ def difference(ours, stock):
     return f"event {index} of the trace is {mine} on ours and {theirs} on stock"
 
 
-def _marked(tracer, stock, ours):
+def marked(tracer, stock, ours):
+    """Parametrizes a test with `run`: on stock, and on ours beside stock."""
+
     def run_stock(scenario):
         return tracer(stock, scenario)
 
@@ -213,9 +215,9 @@ def _marked(tracer, stock, ours):
     )
 
 
-on_asyncio = _marked(trace_asyncio, stock_asyncio, tornado4_asyncio)
-on_io_loops = _marked(trace_io_loop, stock_io_loop, tornado4_io_loop)
-on_reactors = _marked(trace_reactor, epoll_reactor, tornado4_reactor)
+on_asyncio = marked(trace_asyncio, stock_asyncio, tornado4_asyncio)
+on_io_loops = marked(trace_io_loop, stock_io_loop, tornado4_io_loop)
+on_reactors = marked(trace_reactor, epoll_reactor, tornado4_reactor)
 
 
 nested_run = pytest.mark.skipif(

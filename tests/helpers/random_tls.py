@@ -1,0 +1,181 @@
+"""Programs that do random things to both ends of a TLS connection between asyncio's
+transports, all drawn from a seed."""
+
+import random
+
+from helpers.certificates import ssl_contexts
+from helpers.random_streams import METHODS
+from helpers.scenarios import outcome, turns
+from helpers.transports import Buffered, Plain, described, run_until
+
+STEPS = 14
+
+# Enough for whatever was begun to come to its end, however many turns a record takes.
+SETTLED = 25
+
+
+class End:
+    """One end: its protocols, its transport, and what happened to it."""
+
+    def __init__(self, program, name):
+        self.program = program
+        self.name = name
+        self.trace = []
+        self.written = self.came = b""
+
+    def protocol(self):
+        made = self.program.random.choice([Plain, Plain, Buffered])(self.trace)
+        made.keep = self.keep
+        for method in METHODS:
+            made.hooks[method] = lambda protocol, method=method: self.within(method)
+        return made
+
+    def keep(self, data):
+        self.came += data
+
+    def within(self, method):
+        program = self.program
+        if program.done or not method.endswith(("received", "updated", "writing")):
+            return None
+        if program.random.random() < program.raising:
+            raise ValueError(method)
+        if method == "pause_writing":
+            # Not at once: SSLProtocol may be in the midst of writing.
+            program.loop.call_soon(self.tried, "write", b"|")
+        return True
+
+    def tried(self, method, *args):
+        before = self.written
+        if method in ("write", "writelines"):
+            self.written += b"".join(args[0]) if method == "writelines" else args[0]
+        result = outcome(getattr(self.transport, method), *args)
+        if result is not None:
+            self.written = before
+            self.trace.append((method, result))
+
+
+class TLSProgram:
+    """Between the steps, one of the two ends does something."""
+
+    ACTIONS = (
+        *("write", "write", "write", "write_much", "writelines", "write_wrong", "eof"),
+        *("close", "abort", "pause", "resume", "resume", "limits", "look", "look"),
+        *("other_protocol", "soon"),
+    )
+
+    def __init__(self, seed, loop, trace):
+        self.random = random.Random(seed)
+        self.loop = loop
+        self.trace = trace
+        self.count = 0
+        self.fatal = self.random.choice([0.02, 0.2])
+        self.raising = self.random.choice([0.0, 0.0, 0.1])
+        self.left, self.right = End(self, "left"), End(self, "right")
+        self.done = False
+
+    def run(self):
+        loop = self.loop
+        first, second = self.left.protocol(), self.right.protocol()
+        for context in (first, second):
+            context.hooks.clear()
+        server_side, client_side = ssl_contexts()
+        server = loop.run_until_complete(
+            loop.create_server(lambda: first, "127.0.0.1", 0, ssl=server_side)
+        )
+        self.right.transport, _ = loop.run_until_complete(
+            loop.create_connection(
+                lambda: second,
+                *server.sockets[0].getsockname(),
+                ssl=client_side,
+                server_hostname="test",
+            )
+        )
+        run_until(loop, lambda: first.transport)
+        self.left.transport = first.transport
+        loop.set_exception_handler(self.reported)
+        for end in (self.left, self.right):
+            end.transport.set_protocol(end.protocol())
+        for _ in range(STEPS):
+            end = self.random.choice([self.left, self.right])
+            for _ in range(self.random.randint(1, 3)):
+                self.act(end)
+            for end in (self.left, self.right):
+                end.trace.append(("step",))
+            self.settle()
+        self.done = True
+        for end in (self.left, self.right):
+            end.transport.abort()
+        self.settle()
+        server.close()
+        turns(loop, 3)
+        for end, other in [(self.left, self.right), (self.right, self.left)]:
+            assert end.written.startswith(other.came)
+            self.trace += [(end.name, *event) for event in end.trace]
+
+    def settle(self):
+        try:
+            turns(self.loop, SETTLED)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.left.trace.append(("let out", described(error)))
+
+    def reported(self, loop, context):
+        end = self.left if context.get("transport") is self.left.transport else self.right
+        end.trace.append(("reported", context["message"], described(context["exception"])))
+
+    def act(self, end):
+        self.count += 1
+        action = self.random.choice(self.ACTIONS)
+        if action in ("close", "abort") and self.random.random() > self.fatal:
+            return
+        getattr(self, action)(end)
+
+    def word(self, size=None):
+        size = self.random.choice([0, 10, 20_000]) if size is None else size
+        return b"<%d:%s>" % (self.count, b"x" * size)
+
+    def write(self, end):
+        data = bytearray(self.word())
+        end.tried("write", data)
+
+    def write_much(self, end):
+        end.tried("write", self.word(100_000))
+
+    def writelines(self, end):
+        end.tried("writelines", [self.word() for _ in range(self.random.randint(0, 4))])
+
+    def write_wrong(self, end):
+        end.trace.append(("write", outcome(end.transport.write, "text")))
+
+    def eof(self, end):
+        end.tried("write_eof")
+
+    def close(self, end):
+        end.tried("close")
+
+    def abort(self, end):
+        end.tried("abort")
+
+    def pause(self, end):
+        end.tried("pause_reading")
+
+    def resume(self, end):
+        end.tried("resume_reading")
+
+    def limits(self, end):
+        high = self.random.choice([None, 0, 1, 1000, 50_000, -1])
+        end.tried("set_write_buffer_limits", high, self.random.choice([None, 0, 1]))
+
+    def look(self, end):
+        for name in (
+            *("is_closing", "is_reading", "get_write_buffer_limits"),
+            *("can_write_eof", "get_write_buffer_size"),
+        ):
+            result = outcome(getattr(end.transport, name))
+            # How much the kernel takes is its own affair.
+            end.trace.append((name, result and type(result).__name__ if "size" in name else result))
+
+    def other_protocol(self, end):
+        end.tried("set_protocol", end.protocol())
+
+    def soon(self, end):
+        self.loop.call_soon(end.trace.append, ("soon", self.count))
