@@ -14,11 +14,15 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from transports.asyncio_rows import ROWS as ASYNCIO_ROWS
 from transports.peers import Programs
 from transports.processes import processors
 from transports.report import HEADING, as_json, table
 from transports.rounds import Result, measure_row
-from transports.rows import ROWS
+from transports.rows import Row
+from transports.twisted_rows import ROWS as TWISTED_ROWS
+
+ROWS = TWISTED_ROWS + ASYNCIO_ROWS
 
 SECONDS = 1.0
 ROUNDS = 5
@@ -31,13 +35,10 @@ def main() -> None:
     arguments = parse()
     # So that what was begun is tidied up then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    rows = chosen(arguments.face, arguments.rows)
     if arguments.list:
-        print("\n".join(f"{row.name:<16}{row.title}" for row in ROWS))
+        print("\n".join(f"{row.name:<24}{row.face}: {row.title}" for row in rows))
         return
-    names = arguments.rows.split(",") if arguments.rows else [row.name for row in ROWS]
-    unknown = set(names) - {row.name for row in ROWS}
-    if unknown:
-        sys.exit(f"no row is called {', '.join(sorted(unknown))}; --list shows them all")
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
 
@@ -47,7 +48,7 @@ def main() -> None:
         print(HEADING, flush=True)
         if len(set(processors())) == 1:
             print("There is one processor only: a server shares it with its load.")
-        for row in (row for row in ROWS if row.name in names):
+        for row in rows:
             if arguments.by_time:
                 row = row.counted_by_time()
             results.append(measure_row(programs, row, rounds, seconds, progress))
@@ -59,10 +60,23 @@ def main() -> None:
         sys.exit("a server or its load failed; see above")
 
 
+def chosen(face: str | None, names: str | None) -> list[Row]:
+    """Find the rows of a face, or those of so many names."""
+    rows = [row for row in ROWS if face in (None, row.face)]
+    if names is None:
+        return rows
+    wanted = names.split(",")
+    unknown = set(wanted) - {row.name for row in rows}
+    if unknown:
+        sys.exit(f"no row is called {', '.join(sorted(unknown))}; --list shows them all")
+    return [row for row in rows if row.name in wanted]
+
+
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description="Measure transports beside their peers.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--face", choices=("asyncio", "twisted"), help="the rows of this alone")
     parser.add_argument("--rows", metavar="NAMES", help="only these, with commas between them")
     parser.add_argument(
         "--by-time",

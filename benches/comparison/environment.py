@@ -10,7 +10,16 @@ from typing import Any
 
 def environment() -> dict[str, Any]:
     """Describe the machine, and what is installed on it."""
-    packages = ("tornado4", "twisted", "tornado", "uvloop")
+    packages = (
+        "tornado4",
+        "twisted",
+        "tornado",
+        "uvloop",
+        "aiofastnet",
+        "rloop",
+        "uvicorn",
+        "aiohttp",
+    )
     return {
         "python": platform.python_version(),
         "system": platform.system(),

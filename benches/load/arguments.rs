@@ -1,10 +1,11 @@
 //! What the command line asks for.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT [--connections N] \
+const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT|PATH [--connections N] \
     [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once]";
 
 /// What is done with the server.
@@ -33,6 +34,8 @@ pub struct Arguments {
     pub name: String,
     /// The server.
     pub to: SocketAddrV4,
+    /// Where its UNIX socket is, if it has one instead.
+    pub path: Option<PathBuf>,
     /// How many connections, or datagrams under way.
     pub connections: usize,
     /// How long a message is.
@@ -61,11 +64,20 @@ impl Arguments {
             "idle" => Mode::Idle,
             _ => return Err(USAGE.into()),
         };
-        let port = number(words.next(), "the port")?;
+        let place = words.next();
+        let path = place
+            .as_deref()
+            .filter(|word| word.starts_with('/'))
+            .map(PathBuf::from);
+        let port = match path {
+            Some(_) => 0,
+            None => number(place, "the port")?,
+        };
         let mut arguments = Self {
             mode,
             name,
             to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+            path,
             connections: 50,
             size: 1_000,
             seconds: Duration::from_secs(1),
@@ -87,6 +99,9 @@ impl Arguments {
                 "--timeout" => arguments.timeout = duration(value, &word)?,
                 _ => return Err(USAGE.into()),
             }
+        }
+        if arguments.path.is_some() && !matches!(mode, Mode::Echo | Mode::Four | Mode::Http) {
+            return Err(format!("{} isn't for a UNIX socket", arguments.name));
         }
         if arguments.connections == 0 || arguments.size == 0 {
             return Err("neither connections nor bytes may be none".into());

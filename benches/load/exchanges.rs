@@ -1,8 +1,10 @@
 //! Requests and answers on connections that stay, one under way on each.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry};
 
@@ -33,7 +35,8 @@ pub struct Exchanges {
 }
 
 struct Connection {
-    stream: TcpStream,
+    // A socket, of either kind.
+    stream: File,
     request: Range<usize>,
     sent: usize,
     answer: Answer,
@@ -61,8 +64,8 @@ impl Exchanges {
         };
         let connections = (0..arguments.connections)
             .map(|index| {
-                let stream = connect(source(index), arguments.to, arguments.timeout)
-                    .map_err(|error| format!("connection {index} to {}: {error}", arguments.to))?;
+                let stream = open(arguments, index)
+                    .map_err(|error| format!("connection {index}: {error}"))?;
                 let (request, answer) = match talk {
                     Talk::Copies(copies) => (
                         index..index + arguments.size,
@@ -89,6 +92,19 @@ impl Exchanges {
             once: arguments.once,
         })
     }
+}
+
+/// Connects to wherever the server is.
+fn open(arguments: &Arguments, index: usize) -> io::Result<File> {
+    let socket = match &arguments.path {
+        Some(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_nonblocking(true)?;
+            OwnedFd::from(stream)
+        }
+        None => connect(source(index), arguments.to, arguments.timeout)?.into(),
+    };
+    Ok(File::from(socket))
 }
 
 impl Load for Exchanges {

@@ -50,6 +50,8 @@ def measure(programs: Programs, row: Row, peer: str, seconds: float) -> Sample:
                 stack.enter_context(idle(programs, row, child, port))
             before = child.worked()
             counted = answer(load(programs, port, *row.load, "--seconds", str(seconds)), seconds)
+            if not counted["in_all"]:
+                raise Failed(f"{child.name} got nothing done")
             each = (child.worked() - before) / counted["in_all"]
         value = 1 / each if row.by_time else counted["rate"]
         return Sample(value, each, counted["busy"], counted["lost"], transport)
@@ -59,21 +61,21 @@ def measure(programs: Programs, row: Row, peer: str, seconds: float) -> Sample:
 def server(programs: Programs, row: Row, peer: str) -> Iterator[tuple[Child, dict[str, Any]]]:
     """Have the peer serve, and give it a first connection that comes and goes.
 
-    It is known then at which port it is, and unless it is in C, which transports it has.
+    It is known then at which port it is, or at which path, and unless it is in C, which
+    transports it has.
     """
     on, _ = processors()
-    with Child(f"the server on {peer}", programs.server(peer, row.serve), on) as child:
+    with Child(f"the server on {peer}", programs.server(row, peer), on) as child:
         facts = child.answer(PATIENCE)
         while "port" not in facts:
             facts |= child.answer(PATIENCE)
-        # The mode is named as the servers' work.
-        answer(load(programs, facts["port"], row.serve, "--once"))
+        answer(load(programs, facts["port"], row.mode, "--once"))
         while "transport" not in facts and peer != "C":
             facts |= child.answer(PATIENCE)
         yield child, facts
 
 
-def load(programs: Programs, port: int, mode: str, *options: str) -> Child:
+def load(programs: Programs, port: int | str, mode: str, *options: str) -> Child:
     """Start the load generator."""
     _, on = processors()
     return Child("the load generator", [programs.load, mode, str(port), *options], on)
@@ -88,7 +90,7 @@ def answer(running: Child, seconds: float = 0.0) -> dict[str, Any]:
 
 
 @contextmanager
-def idle(programs: Programs, row: Row, child: Child, port: int) -> Iterator[None]:
+def idle(programs: Programs, row: Row, child: Child, port: int | str) -> Iterator[None]:
     """Have connections open that do nothing. They must all be there at the end."""
     files = child.open_files() + row.idle
     with load(programs, port, "idle", "--connections", str(row.idle)) as holder:

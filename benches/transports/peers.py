@@ -9,17 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
+from .rows import ALONE, OURS, Row
+
 BENCHES = Path(__file__).parent.parent
 BUILD_SECONDS = 900
 
-# The module that serves on each, and the name that it has there.
-PYTHON = {
-    "tornado4": ("transports.serve_twisted", "tornado4"),
-    "tornado4, alone": ("transports.serve_twisted", "tornado4"),
-    "epoll": ("transports.serve_twisted", "epoll"),
-    "uvloop": ("transports.serve_asyncio", "uvloop"),
-    "asyncio": ("transports.serve_asyncio", "asyncio"),
-}
+# Those that can serve Twisted's protocols; all others serve asyncio's.
+TWISTED = (OURS, ALONE, "epoll")
+
+# What must be installed for a peer.
+NEEDS = {"uvloop": ("uvloop",), "aiofastnet": ("aiofastnet", "uvloop"), "rloop": ("rloop",)}
 
 
 class Programs:
@@ -27,20 +26,29 @@ class Programs:
 
     def __init__(self, folder: Path) -> None:
         self.load = _built_load()
+        self._folder = folder
         self._echo = _compiled_echo(folder)
 
-    def has(self, peer: str) -> bool:
-        """Whether that peer can run here."""
+    def has(self, row: Row, peer: str) -> bool:
+        """Whether that peer can do the row's work here."""
         if peer == "C":
             return self._echo is not None
-        return peer != "uvloop" or find_spec("uvloop") is not None
+        return all(find_spec(package) for package in (*row.needs, *NEEDS.get(peer, ())))
 
-    def server(self, peer: str, work: str) -> list[str]:
+    def server(self, row: Row, peer: str) -> list[str]:
         """Tell the command that has the peer serve; it prints its port."""
         if peer == "C":
-            return [str(self._echo), work]
-        module, name = PYTHON[peer]
-        return [sys.executable, "-m", module, name, work]
+            return [str(self._echo), row.mode]
+        face = "twisted" if row.face == "twisted" and peer in TWISTED else "asyncio"
+        name = OURS if peer == ALONE else peer
+        return [
+            sys.executable,
+            "-m",
+            f"transports.serve_{face}",
+            name,
+            row.serve,
+            str(self._folder),
+        ]
 
 
 def _built_load() -> str:

@@ -26,7 +26,7 @@ def table(result: Result) -> str:
     sign = "<=" if row.of_memory else ">="
     lines = [
         "",
-        row.title,
+        f"{row.face}: {row.title}",
         f"  {'':<16}{row.unit:>14}{'':>6}{'us':>7}{'load':>7}   {'ours to it':<22}wanted",
     ]
     for peer in row.peers:
@@ -62,6 +62,7 @@ def as_json(results: list[Result]) -> dict[str, Any]:
 def _entry(result: Result) -> dict[str, Any]:
     row = result.row
     return {
+        "face": row.face,
         "name": row.name,
         "title": row.title,
         "unit": row.unit,

@@ -75,7 +75,7 @@ def measure_row(
     progress: Callable[[str], None],
 ) -> Result:
     """Measure each peer once in each round. Who fails is left out from then on."""
-    order = [peer for peer in row.peers if programs.has(peer)]
+    order = [peer for peer in row.peers if programs.has(row, peer)]
     samples: dict[str, list[Sample]] = {peer: [] for peer in order}
     failed: dict[str, str] = {}
     for number in range(rounds):

@@ -1,19 +1,23 @@
-"""A server on asyncio: ``python -m transports.serve_asyncio uvloop|asyncio WORK``.
+"""A server on asyncio: ``python -m transports.serve_asyncio LOOP WORK FOLDER``.
 
-It prints its port, and after the first connection the class of its transport.
+It prints its port, or the path of its UNIX socket in that folder, and after the first
+connection the class of its transport.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .say import say, say_transport
+from .serve_web import BACKLOG, bound, serve_aiohttp, serve_uvicorn
 
-BACKLOG = 4_096
 HOST = "127.0.0.1"
+BUFFER = 256 * 1_024
 
 
 class Plain(asyncio.Protocol):
@@ -30,6 +34,21 @@ class Echo(Plain):
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)
+
+
+class BufferedEcho(asyncio.BufferedProtocol):
+    """Sends everything back, read into a buffer of its own."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.buffer = bytearray(BUFFER)
+
+    def get_buffer(self, _sizehint: int) -> bytearray:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        # A copy: the next read may come before it is sent.
+        self.transport.write(self.buffer[:nbytes])
 
 
 class Four(Plain):
@@ -62,11 +81,11 @@ class DatagramEcho(asyncio.DatagramProtocol):
         self.transport.sendto(data, addr)
 
 
-def telling(protocol: type[Plain]) -> Callable[[], Plain]:
+def telling(protocol: type[Any]) -> Callable[[], Any]:
     """Make a factory that tells the first connection's transport."""
     told = False
 
-    def factory() -> Plain:
+    def factory() -> Any:
         nonlocal told
         made = protocol()
         if not told:
@@ -79,29 +98,110 @@ def telling(protocol: type[Plain]) -> Callable[[], Plain]:
     return factory
 
 
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Sends everything back, by way of streams."""
+    # The load generator leaves in the middle.
+    with suppress(ConnectionError):
+        while data := await reader.read(BUFFER):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def telling_streams() -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+    """Make what is called with each connection's streams, and tells the first one's."""
+    told = False
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Any:
+        nonlocal told
+        if not told:
+            told = True
+            say_transport(writer.transport)
+        return echo(reader, writer)
+
+    return connected
+
+
+async def serve_datagrams() -> None:
+    """Serve by UDP."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(DatagramEcho, local_addr=(HOST, 0))
+    say(port=transport.get_extra_info("sockname")[1])
+    await asyncio.Event().wait()
+
+
+async def serve_unix() -> None:
+    """Serve at a UNIX socket."""
+    path = os.path.join(sys.argv[-1], str(os.getpid()))
+    server = await asyncio.get_running_loop().create_unix_server(
+        telling(Echo), path, backlog=BACKLOG
+    )
+    say(port=path)
+    await forever(server)
+
+
+async def forever(_server: asyncio.AbstractServer) -> None:
+    """Keep a server. (Its own ``serve_forever`` makes rloop deaf.)"""
+    await asyncio.Event().wait()
+
+
 async def serve(work: str) -> None:
     """Open the port for that work."""
     loop = asyncio.get_running_loop()
-    if work == "udp":
-        transport, _ = await loop.create_datagram_endpoint(DatagramEcho, local_addr=(HOST, 0))
-        say(port=transport.get_extra_info("sockname")[1])
-        await asyncio.Event().wait()
-    factory = telling({"echo": Echo, "four": Four, "close": Close}[work])
-    server = await loop.create_server(factory, HOST, 0, backlog=BACKLOG)
-    say(port=server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    if work == "streams":
+        server = await asyncio.start_server(telling_streams(), sock=bound(), backlog=BACKLOG)
+    else:
+        factory = telling(PROTOCOLS[work])
+        server = await loop.create_server(factory, sock=bound(), backlog=BACKLOG)
+    await forever(server)
+
+
+PROTOCOLS: dict[str, type[Any]] = {
+    "echo": Echo,
+    "four": Four,
+    "buffered": BufferedEcho,
+    "close": Close,
+}
+OTHERS: dict[str, Callable[[], Any]] = {
+    "udp": serve_datagrams,
+    "unix": serve_unix,
+    "uvicorn": serve_uvicorn,
+    "aiohttp": serve_aiohttp,
+}
+
+
+def new_loop(name: str) -> asyncio.AbstractEventLoop:
+    """Make the loop of that name."""
+    loop: asyncio.AbstractEventLoop
+    if name == "tornado4":
+        import tornado4
+
+        loop = tornado4.new_event_loop()
+    elif name == "uvloop":
+        import uvloop
+
+        loop = uvloop.new_event_loop()
+    elif name == "aiofastnet":
+        import aiofastnet
+        import uvloop
+
+        loop = aiofastnet.patch_loop(uvloop.new_event_loop())
+    elif name == "rloop":
+        import rloop
+
+        loop = rloop.new_event_loop()
+        # aiohttp fails on it whenever a client leaves, at length.
+        loop.set_exception_handler(lambda *_: None)
+    else:
+        loop = asyncio.SelectorEventLoop()
+    return loop
 
 
 def main() -> None:
     """Serve until somebody ends this process."""
-    name, work = sys.argv[1:]
-    if name == "uvloop":
-        import uvloop
-
-        loop = uvloop.new_event_loop()
-    else:
-        loop = asyncio.SelectorEventLoop()
-    loop.run_until_complete(serve(work))
+    name, work, _folder = sys.argv[1:]
+    other = OTHERS.get(work)
+    new_loop(name).run_until_complete(other() if other else serve(work))
 
 
 if __name__ == "__main__":

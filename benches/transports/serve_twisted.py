@@ -1,4 +1,4 @@
-"""A server on Twisted: ``python -m transports.serve_twisted tornado4|epoll WORK``.
+"""A server on Twisted: ``python -m transports.serve_twisted tornado4|epoll WORK FOLDER``.
 
 It prints its port, and after the first connection the class of its transport.
 """
@@ -113,7 +113,7 @@ def listen(reactor: Any, work: str) -> Any:
 
 def main() -> None:
     """Serve until somebody ends this process."""
-    name, work = sys.argv[1:]
+    name, work, _folder = sys.argv[1:]
     if name == "tornado4":
         from tornado4.platform.twisted import install
     else:
