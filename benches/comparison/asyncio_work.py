@@ -78,6 +78,23 @@ def sleep_tasks(host: AsyncioHost) -> Iterator[Round]:
     yield lambda: host.run(begin)
 
 
+@contextmanager
+def gather_tasks(host: AsyncioHost) -> Iterator[Round]:
+    async def empty() -> None:
+        pass
+
+    def begin(finish: Callback) -> None:
+        async def main() -> None:
+            for _ in range(CALLS // TASKS):
+                await asyncio.gather(*(empty() for _ in range(TASKS)))
+            finish()
+
+        # Kept as in `sleep_tasks`.
+        _task = host.loop.create_task(main())
+
+    yield lambda: host.run(begin)
+
+
 ON_A_PAR = Target("uvloop", 1.0)
 WORK = [
     Work("asyncio", "call_soon", CALLS, call_soon, ON_A_PAR),
@@ -89,5 +106,6 @@ WORK = [
     Work("asyncio", "call_soon_threadsafe, there and back", STEPS // 4, threadsafe_ping),
     Work("asyncio", "add_reader, pipe ping-pong", STEPS, patterns.pipe_ping_pong),
     Work("asyncio", "add_reader, 100 ready", CALLS, patterns.always_ready),
-    Work("asyncio", "sleep(0) in 100 tasks", CALLS, sleep_tasks),
+    Work("asyncio", "sleep(0) in 100 tasks", CALLS, sleep_tasks, ON_A_PAR),
+    Work("asyncio", "gather of 100 tasks", CALLS, gather_tasks, ON_A_PAR),
 ]
