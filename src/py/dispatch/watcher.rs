@@ -31,6 +31,10 @@ pub enum Watcher {
     Selectable(Selectable),
 }
 
+/// A descriptor that asyncio's handles watch, and what it is ready for: 1 to read, 2 to
+/// write, as Python's `selectors` has it.
+pub type Ready = (RawFd, u8);
+
 /// asyncio's watcher: the handle, and the file object if one was given.
 pub struct HandleWatcher {
     /// Queued when the descriptor is ready.
@@ -107,9 +111,8 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
     this.calls.extend(calls.drain(..));
 }
 
-/// The descriptors that asyncio's handles watch and that are ready; 1 is to read, 2 to
-/// write, as Python's `selectors` has it.
-pub fn ready(this: &EventLoop, events: &[Event]) -> Vec<(RawFd, u8)> {
+/// The descriptors that asyncio's handles watch and that are ready.
+pub fn ready(this: &EventLoop, events: &[Event]) -> Vec<Ready> {
     this.with_registrations(|registrations| {
         let ready = events.iter().filter_map(|event| {
             let (fd, watchers) = registrations.resolve(event.token)?;

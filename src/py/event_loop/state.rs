@@ -9,6 +9,7 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
+use super::hooks::Hooks;
 use crate::core::clock::Deadline;
 use crate::core::fifo::Fifo;
 use crate::core::handover::Handover;
@@ -23,7 +24,7 @@ use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
-use crate::py::twisted::{Chosen, StreamTransport};
+use crate::py::twisted::StreamTransport;
 
 /// The native core of an event loop, and the base of
 /// `tornado4.platform.asyncio.EventLoop`.
@@ -32,13 +33,13 @@ pub struct EventLoop {
     /// Calls that are ready to run.
     pub(in crate::py) calls: Inbox<Call>,
     timers: Mutex<Timers<Timer>>,
-    /// Reactors whose `runUntilCurrent` is somebody's own; see `turn::run_through_reactors`.
-    pub(in crate::py) wrapped: Chosen,
-    /// Reactors whose clock is somebody's own; see `twisted::own_clock`.
-    pub(in crate::py) clocked: Chosen,
+    /// Who makes the calls of each turn; see `turn::run_through_hooks`.
+    pub(in crate::py) wrapped: Hooks,
+    /// Whose timers follow a clock of its own; see `turn::collect`.
+    pub(in crate::py) clocked: Hooks,
     /// Whether the calls of the turn under way wait for `run_waiting_calls`.
     pub(in crate::py) calls_wait: AtomicBool,
-    /// Calls of reactors that have ended before the loop; see `Reactor::keeps`.
+    /// Due calls of a face that has ended before the loop, for its next run.
     pub(in crate::py) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
@@ -54,9 +55,10 @@ pub struct EventLoop {
     pub(in crate::py) closed: AtomicBool,
     pub(in crate::py) stopping: AtomicBool,
     pub(in crate::py) debug: AtomicBool,
-    /// Whether a Twisted reactor works on this loop.
-    pub(in crate::py) has_reactor: AtomicBool,
-    /// Whether what ended the last run is for Twisted's main loop to log; see `ended_by`.
+    /// Whether there are timers that run at a turn's end if its calls have made them due;
+    /// see `Timer::is_late`.
+    pub(in crate::py) late_timers: AtomicBool,
+    /// Whether what ended the last run is for a face's own main loop to log; see `ended_by`.
     pub(in crate::py) unexpected: AtomicBool,
     /// Whether `time()` isn't the monotonic clock but somebody's own.
     pub(in crate::py) own_clock: AtomicBool,
@@ -97,8 +99,8 @@ impl EventLoop {
         Ok(EventLoop {
             calls: Inbox::default(),
             timers: Mutex::default(),
-            wrapped: Chosen::default(),
-            clocked: Chosen::default(),
+            wrapped: Hooks::default(),
+            clocked: Hooks::default(),
             calls_wait: AtomicBool::new(false),
             kept: Mutex::default(),
             registrations: Mutex::default(),
@@ -110,7 +112,7 @@ impl EventLoop {
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
-            has_reactor: AtomicBool::new(false),
+            late_timers: AtomicBool::new(false),
             unexpected: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
             own_call_at: AtomicBool::new(false),
@@ -137,8 +139,8 @@ impl EventLoop {
         self.debug.load(Ordering::Relaxed)
     }
 
-    /// Notes whether an error that ends the run is one that Twisted's main loop logs
-    /// before it goes on: of a signal handler, or out of Twisted's own calls.
+    /// Notes whether an error that ends the run is one that a face's own main loop
+    /// (Twisted's) logs before it goes on: of a signal handler, or out of its own calls.
     pub fn ended_by(&self, error: PyErr, unexpected: bool) -> PyErr {
         self.unexpected.store(unexpected, Ordering::Relaxed);
         error
@@ -250,10 +252,9 @@ impl EventLoop {
         }
     }
 
-    /// Takes out the next timer if it is due and Twisted's.
-    pub fn pop_due_delayed(&self, now: Deadline) -> Option<Call> {
-        let timer =
-            lock(&self.timers).pop_due_if(now, |timer| matches!(timer, Timer::Delayed(_)))?;
+    /// Takes out the next timer if it is due and one that runs late.
+    pub fn pop_due_late(&self, now: Deadline) -> Option<Call> {
+        let timer = lock(&self.timers).pop_due_if(now, Timer::is_late)?;
         Some(timer.due())
     }
 

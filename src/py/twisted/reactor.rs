@@ -19,6 +19,7 @@ use crate::core::clock::Deadline;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::py::dispatch::call::Call;
+use crate::py::dispatch::hook::Hook;
 use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
 use crate::py::event_loop::clock;
@@ -169,7 +170,7 @@ impl Reactor {
             reports.getattr("theContextTracker")?.unbind(),
             reports.getattr("ILogContext")?.unbind(),
         );
-        event_loop.get().has_reactor.store(true, Ordering::Relaxed);
+        event_loop.get().late_timers.store(true, Ordering::Relaxed);
         Ok(Reactor {
             event_loop,
             reactor,
@@ -228,7 +229,8 @@ impl Reactor {
     /// Say whether the reactor's `runUntilCurrent` is somebody's own, by way of which the
     /// loop then makes its calls.
     fn setWrapped(slf: &Bound<'_, Self>, own: bool) {
-        slf.get().event_loop().wrapped.note(slf, own);
+        let hook = Hook::Reactor(slf.clone().unbind());
+        slf.get().event_loop().wrapped.note(hook, own);
     }
 
     /// Say whether the reactor's `seconds` is somebody's own, which its delayed calls then
