@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from transports.peers import Programs
-from transports.processes import processors
+from transports.processes import cpus
 from transports.report import HEADING, as_json, table
 from transports.rounds import Result, measure_row
 from transports.rows import ROWS
@@ -45,8 +45,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         programs = Programs(Path(folder))
         print(HEADING, flush=True)
-        if len(set(processors())) == 1:
-            print("There is one processor only: a server shares it with its load.")
+        if len(set(cpus())) == 1:
+            print("There is one CPU only: a server shares it with its load.")
         for row in (row for row in ROWS if row.name in names):
             if arguments.by_time:
                 row = row.counted_by_time()
@@ -67,7 +67,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--by-time",
         action="store_true",
-        help="count operations for each second of the server's processor time",
+        help="count operations for each second of the server's CPU time",
     )
     parser.add_argument("--list", action="store_true", help="show the rows, and measure none")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there too")

@@ -29,7 +29,7 @@ class Row:
 
     ``serve`` names what the servers do, ``load`` what is done to them: the load
     generator's mode and options. ``idle`` connections are open beside that. With
-    ``by_time`` the rate is that of the processor time that the server took.
+    ``by_time`` the rate is that of the CPU time that the server took.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Row:
         return not self.load
 
     def counted_by_time(self) -> Row:
-        """Make the same row, counted for each second of processor time."""
+        """Make the same row, counted for each second of CPU time."""
         if self.of_memory or self.by_time:
             return self
-        return replace(self, title=f"{self.title}, by processor time", by_time=True)
+        return replace(self, title=f"{self.title}, by CPU time", by_time=True)
 
 
 def _echo(connections: int, size: int, *wanted: Wanted) -> Row:
@@ -79,7 +79,7 @@ ROWS = [
     ),
     Row(
         "close",
-        "connections accepted and closed, for each second of the server's processor time",
+        "connections accepted and closed, for each second of the server's CPU time",
         "close",
         ("close", "--connections", "50"),
         (Wanted("epoll", 2.0),),
