@@ -2,7 +2,7 @@
 //!
 //! A descriptor has up to three watchers: one for input, one for output and
 //! one for errors; together they make its interest. Each time a descriptor is
-//! added to the poll its token gets a new version, so that an event of a
+//! added to the poll its token gets a new generation, so that an event of a
 //! closed descriptor never reaches the one that has its number next.
 //!
 //! A descriptor is reported as long as it is ready, unless all its watchers agree that
@@ -21,7 +21,7 @@ use super::interest::{Interest, Readiness};
 use super::sys::{Backend, Trigger, Watch};
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("a token holds a 32-bit version and a 32-bit descriptor");
+compile_error!("a token holds a 32-bit generation and a 32-bit descriptor");
 
 /// What a watcher waits for; names one of a descriptor's three places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub struct Registrations<T> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    version: u32,
+    generation: u32,
     /// What the kernel has been asked for; `None`: it doesn't watch.
     interest: Option<Interest>,
     /// What the watchers agree upon.
@@ -115,7 +115,7 @@ struct Slot<T> {
 impl<T> Default for Slot<T> {
     fn default() -> Self {
         Slot {
-            version: 0,
+            generation: 0,
             interest: None,
             trigger: Trigger::Level,
             watchers: Watchers::default(),
@@ -156,20 +156,20 @@ impl<T: Clone> Registrations<T> {
         let Some(interest) = wanted.interest() else {
             return Ok(self.unwatch(backend, fd, clear));
         };
-        let (version, before, agreed) = self.state(fd);
+        let (generation, before, agreed) = self.state(fd);
         let mut agreed = match (before, agreed) {
             (Some(_), Trigger::Level) => Trigger::Level,
             _ => trigger,
         };
-        let watch = |version| Watch {
+        let watch = |generation| Watch {
             fd,
-            token: token(fd, version),
+            token: token(fd, generation),
             interest,
             trigger: effective(agreed, interest),
         };
-        let renewed = version.wrapping_add(1);
+        let renewed = generation.wrapping_add(1);
         let mut stale = false;
-        let version = match before {
+        let generation = match before {
             None => match backend.add(watch(renewed)) {
                 // The kernel knows the open file under this number from before.
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => backend
@@ -179,12 +179,12 @@ impl<T: Clone> Registrations<T> {
             },
             // Asked for even when the interest stays as it is: the answer
             // tells whether this still is the descriptor that was added.
-            Some(before) => match backend.modify(watch(version), before) {
+            Some(before) => match backend.modify(watch(generation), before) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                     stale = true;
                     backend.add(watch(renewed)).map(|()| renewed)?
                 }
-                outcome => outcome.map(|()| version)?,
+                outcome => outcome.map(|()| generation)?,
             },
         };
         if stale {
@@ -197,16 +197,18 @@ impl<T: Clone> Registrations<T> {
                 let watch = Watch {
                     interest: only,
                     trigger: effective(trigger, only),
-                    ..watch(version)
+                    ..watch(generation)
                 };
                 backend.modify(watch, interest)?;
             }
             agreed = trigger;
         }
-        let left = self.slot_mut(fd).filter(|slot| slot.version == version);
+        let left = self
+            .slot_mut(fd)
+            .filter(|slot| slot.generation == generation);
         let left = left.and_then(|slot| slot.left);
         let slot = Slot {
-            version,
+            generation,
             interest: wanted.interest(),
             trigger: agreed,
             watchers: wanted,
@@ -239,7 +241,7 @@ impl<T: Clone> Registrations<T> {
             (Some(before), Some(interest)) => {
                 let watch = Watch {
                     fd,
-                    token: token(fd, slot.version),
+                    token: token(fd, slot.generation),
                     interest,
                     trigger: effective(slot.trigger, interest),
                 };
@@ -257,10 +259,10 @@ impl<T: Clone> Registrations<T> {
 
     /// Whether the descriptor behind a token is reported only when it becomes ready.
     #[must_use]
-    pub fn is_edge(&self, token: Token) -> bool {
-        let (fd, version) = parts(token);
+    pub fn is_edge_triggered(&self, token: Token) -> bool {
+        let (fd, generation) = parts(token);
         let (current, interest, trigger) = self.state(fd);
-        current == version
+        current == generation
             && interest.is_some_and(|interest| effective(trigger, interest) == Trigger::Edge)
     }
 
@@ -268,7 +270,7 @@ impl<T: Clone> Registrations<T> {
     /// known of it. Whether that has to be seen to: `false` if it has been already, or if
     /// the input is reported anyway.
     pub fn leave(&mut self, token: Token, readiness: Readiness) -> bool {
-        if !self.is_edge(token) {
+        if !self.is_edge_triggered(token) {
             return false;
         }
         let left = self.slot_mut(parts(token).0).map(|slot| &mut slot.left);
@@ -282,7 +284,7 @@ impl<T: Clone> Registrations<T> {
     /// nobody else needs to know.
     pub fn join(&mut self, token: Token, readiness: Readiness) -> bool {
         let is_left = |slot: &mut Slot<T>| slot.left.is_some();
-        if !self.slot_mut(parts(token).0).is_some_and(is_left) || !self.is_edge(token) {
+        if !self.slot_mut(parts(token).0).is_some_and(is_left) || !self.is_edge_triggered(token) {
             return false;
         }
         !self.leave(token, readiness)
@@ -290,15 +292,17 @@ impl<T: Clone> Registrations<T> {
 
     /// What is known of input that was left for later, which is now.
     pub fn take_left(&mut self, token: Token) -> Option<Readiness> {
-        let (fd, version) = parts(token);
-        let slot = self.slot_mut(fd).filter(|slot| slot.version == version);
+        let (fd, generation) = parts(token);
+        let slot = self
+            .slot_mut(fd)
+            .filter(|slot| slot.generation == generation);
         slot.and_then(|slot| slot.left.take())
     }
 
     /// Has the descriptor behind a token reported as long as it is ready, beginning with
     /// what it is ready for now.
-    pub fn report_always<B: Backend>(&mut self, backend: &B, token: Token) {
-        if !self.is_edge(token) {
+    pub fn make_level_triggered<B: Backend>(&mut self, backend: &B, token: Token) {
+        if !self.is_edge_triggered(token) {
             return;
         }
         let (fd, _) = parts(token);
@@ -330,10 +334,10 @@ impl<T: Clone> Registrations<T> {
     /// was removed since.
     #[must_use]
     pub fn resolve(&self, token: Token) -> Option<(RawFd, &Watchers<T>)> {
-        let (fd, version) = parts(token);
+        let (fd, generation) = parts(token);
         let watchers = self.watchers(fd)?;
         let slot = self.slots.get(usize::try_from(fd).ok()?)?;
-        (slot.version == version).then_some((fd, watchers))
+        (slot.generation == generation).then_some((fd, watchers))
     }
 
     /// Every watched descriptor with its watchers.
@@ -356,7 +360,7 @@ impl<T: Clone> Registrations<T> {
             .ok()
             .and_then(|fd| self.slots.get(fd))
             .map_or((0, None, Trigger::Level), |slot| {
-                (slot.version, slot.interest, slot.trigger)
+                (slot.generation, slot.interest, slot.trigger)
             })
     }
 
@@ -387,8 +391,8 @@ fn effective(agreed: Trigger, interest: Interest) -> Trigger {
 }
 
 #[allow(clippy::cast_sign_loss)]
-fn token(fd: RawFd, version: u32) -> Token {
-    Token(((version as usize) << 32) | fd as u32 as usize)
+fn token(fd: RawFd, generation: u32) -> Token {
+    Token(((generation as usize) << 32) | fd as u32 as usize)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]

@@ -271,7 +271,7 @@ fn an_edge_is_for_input_that_everybody_reads_to_the_end() {
     assert_eq!(watch(Role::Read, Trigger::Edge), level);
     table.unwatch(&notes, 5, &[Role::Write]);
     assert_eq!(notes.trigger(5), edge);
-    assert!(table.is_edge(notes.token(5)));
+    assert!(table.is_edge_triggered(notes.token(5)));
     let watched = table.watch(
         &notes,
         5,
@@ -298,21 +298,21 @@ fn an_edge_is_given_up_on_demand_and_by_a_reused_descriptor() {
         notes.token(5)
     };
     let token = watch(&mut table, Trigger::Edge);
-    table.report_always(&notes, Token(99));
-    assert!(table.is_edge(token));
-    table.report_always(&notes, token);
-    assert!(!table.is_edge(token));
+    table.make_level_triggered(&notes, Token(99));
+    assert!(table.is_edge_triggered(token));
+    table.make_level_triggered(&notes, token);
+    assert!(!table.is_edge_triggered(token));
     assert_eq!(notes.trigger(5), Some(Trigger::Level));
     notes.calls();
-    table.report_always(&notes, token);
+    table.make_level_triggered(&notes, token);
     assert!(notes.calls().is_empty());
     notes.close(5);
     let token = watch(&mut table, Trigger::Edge);
-    assert!(table.is_edge(token));
+    assert!(table.is_edge_triggered(token));
     assert_eq!(notes.trigger(5), Some(Trigger::Edge));
     notes.close(5);
-    table.report_always(&notes, token);
-    assert!(!table.is_edge(token));
+    table.make_level_triggered(&notes, token);
+    assert!(!table.is_edge_triggered(token));
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl EventLoop {
     /// Leave the loop's turns to Python code, or make them natively again.
     fn _drive(&self, driven: bool) {
         self.driven.store(driven, Ordering::Relaxed);
-        self.look_again();
+        self.interrupt_wait();
     }
 
     fn _ready_count(&self) -> usize {

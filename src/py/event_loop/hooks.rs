@@ -51,7 +51,7 @@ impl Hooks {
         hooks.iter().map(|hook| hook.clone_ref(py)).collect()
     }
 
-    /// Lets go of them.
+    /// Drops them.
     pub fn clear(&self) {
         self.any.store(false, Ordering::Relaxed);
         let hooks = std::mem::take(&mut *lock(&self.hooks));

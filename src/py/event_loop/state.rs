@@ -17,7 +17,7 @@ use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
-use crate::core::spin::{Lingering, Looking};
+use crate::core::spin::{EagerPoll, Spin};
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
 use crate::py::dispatch::call::Call;
@@ -26,8 +26,7 @@ use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
 use crate::py::twisted::StreamTransport;
 
-/// The native core of an event loop, and the base of
-/// `tornado4.platform.asyncio.EventLoop`.
+/// The native half of an event loop: the base of `tornado4.platform.asyncio.EventLoop`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct EventLoop {
     /// Calls that are ready to run.
@@ -83,10 +82,10 @@ pub struct Waiting {
     pub handover: Handover,
     /// Whether the last poll had descriptors to serve.
     pub serves: bool,
-    /// Whether looking before waiting is worth it.
-    pub looking: Looking,
-    /// Whether lingering before waiting is.
-    pub lingering: Lingering,
+    /// Whether to poll without blocking before a wait.
+    pub eager_poll: EagerPoll,
+    /// Whether to spin before a wait.
+    pub spin: Spin,
 }
 
 impl EventLoop {
@@ -158,14 +157,14 @@ impl EventLoop {
     /// Queues a call, from any thread.
     pub fn schedule(&self, call: Call) {
         if self.calls.push(call) {
-            self.wake();
+            self.wake_poller();
         }
     }
 
     /// Queues a call as the last one of the turn that is under way.
     pub fn schedule_last_of_turn(&self, call: Call) {
         if self.calls.push_last_of_turn(call) {
-            self.wake();
+            self.wake_poller();
         }
     }
 
@@ -189,7 +188,7 @@ impl EventLoop {
     }
 
     /// Ends a wait that is under way, or else the next one.
-    pub fn wake(&self) {
+    pub fn wake_poller(&self) {
         if let Ok(poller) = self.poller() {
             // It can't fail: mio resets the waker's counter when it is full.
             drop(poller.wake());
@@ -199,7 +198,9 @@ impl EventLoop {
     /// Schedules a timer.
     pub fn insert_timer(&self, deadline: Deadline, timer: Timer) -> Key {
         let (key, first) = lock(&self.timers).insert(deadline, timer);
-        self.look_again_if(first);
+        if first {
+            self.interrupt_wait();
+        }
         key
     }
 
@@ -216,21 +217,17 @@ impl EventLoop {
     /// Moves a timer; `false` if it isn't scheduled.
     pub fn reschedule_timer(&self, key: Key, deadline: Deadline) -> bool {
         let moved = lock(&self.timers).reschedule(key, deadline);
-        self.look_again_if(moved == Some(true));
+        if moved == Some(true) {
+            self.interrupt_wait();
+        }
         moved.is_some()
     }
 
-    /// Ends a wait that is under way: something changed that isn't a call.
-    pub fn look_again(&self) {
-        if self.calls.nudge() {
-            self.wake();
-        }
-    }
-
-    /// A timer set from another thread must shorten a wait that is under way.
-    fn look_again_if(&self, first: bool) {
-        if first {
-            self.look_again();
+    /// Ends a wait that is under way, by whatever thread: something has changed that isn't
+    /// a call, such as when the next timer is due.
+    pub fn interrupt_wait(&self) {
+        if self.calls.interrupt_wait() {
+            self.wake_poller();
         }
     }
 
@@ -258,9 +255,9 @@ impl EventLoop {
         Some(timer.due())
     }
 
-    /// Looks at every timer.
-    pub fn for_each_timer(&self, mut look: impl FnMut(&Timer)) {
-        lock(&self.timers).values().for_each(&mut look);
+    /// Visits every timer.
+    pub fn for_each_timer(&self, mut visit: impl FnMut(&Timer)) {
+        lock(&self.timers).values().for_each(&mut visit);
     }
 
     /// Puts a watcher into `roles` of a descriptor, clears the places in
@@ -283,9 +280,9 @@ impl EventLoop {
     }
 
     /// Sees to it that a descriptor which isn't read to the end is reported again.
-    pub fn report_always(&self, token: Token) {
+    pub fn make_level_triggered(&self, token: Token) {
         if let Ok(poller) = self.poller() {
-            lock(&self.registrations).report_always(&poller.backend(), token);
+            lock(&self.registrations).make_level_triggered(&poller.backend(), token);
         }
     }
 
@@ -301,12 +298,12 @@ impl EventLoop {
     /// Looks up or notes something in the registrations, which are locked meanwhile.
     pub fn with_registrations<R>(
         &self,
-        look: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
+        body: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
     ) -> R {
-        look(&mut lock(&self.registrations))
+        body(&mut lock(&self.registrations))
     }
 
-    /// Lets go of everything that is held, the poll last. Values are dropped
+    /// Drops everything that is held, the poll last. Values are dropped
     /// with no lock held, since their finalizers may call the loop.
     pub fn release(&self) {
         self.closed.store(true, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! One turn of the loop: wait, collect what is ready and due, run it.
 //!
 //! Exactly what was ready when the running began is run; what that schedules
-//! waits for the next turn, so that descriptors are looked at in between.
+//! waits for the next turn, so that descriptors are polled in between.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -288,7 +288,7 @@ pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
     let this = event_loop.get();
     if !this.is_closed() && !this.calls.begin_wait() {
-        this.wake();
+        this.wake_poller();
     }
     let now = Deadline::now();
     let next = clock::next_deadline(event_loop, now)?;

@@ -1,4 +1,4 @@
-//! The native core of `TornadoReactor`, which keeps it in its `__dict__`.
+//! The native half of `TornadoReactor`, which keeps it in its `__dict__`.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,10 +34,10 @@ pub fn seconds() -> f64 {
         .map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
-/// The native core of a reactor: timed calls, calls from threads, descriptors.
+/// The native half of a reactor: timed calls, calls from threads, descriptors.
 ///
 /// `Reactor(event_loop, reactor, reports)`: the asyncio face to run on, the
-/// reactor whose core this is, and the module that knows Twisted.
+/// reactor whose half this is, and the module that knows Twisted.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Reactor {
     pub(super) event_loop: Py<EventLoop>,
@@ -52,7 +52,7 @@ pub struct Reactor {
     interrupts: AtomicBool,
     /// See `keeps`.
     pub(super) rests: AtomicBool,
-    /// See `is_gone_past`.
+    /// See `allows_fast_path`.
     own_fd_set: AtomicBool,
     /// How connections are ended.
     pub(super) disconnecting: Disconnecting,
@@ -61,7 +61,7 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// The loop's native core.
+    /// The loop that the reactor works on.
     pub fn event_loop(&self) -> &EventLoop {
         self.event_loop.get()
     }
@@ -82,9 +82,9 @@ impl Reactor {
         self.interrupts.load(Ordering::Relaxed) && error.is_instance_of::<PyKeyboardInterrupt>(py)
     }
 
-    /// Whether native transports may use this core in place of the reactor's methods for
+    /// Whether native transports may call this in place of the reactor's methods for
     /// descriptors: nobody has put others on the reactor.
-    pub fn is_gone_past(&self) -> bool {
+    pub fn allows_fast_path(&self) -> bool {
         !self.own_fd_set.load(Ordering::Relaxed)
     }
 
@@ -336,9 +336,9 @@ impl Reactor {
         self.interrupts.store(through, Ordering::Relaxed);
     }
 
-    /// Make the loop look at its queue. Safe from any thread.
+    /// End the loop's wait, or else its next one. Safe from any thread.
     fn wakeUp(&self) {
-        self.event_loop().wake();
+        self.event_loop().wake_poller();
     }
 
     /// Call `reader.doRead()` whenever it has input. Level-triggered.

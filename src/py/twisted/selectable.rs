@@ -104,7 +104,7 @@ impl Selectable {
                 event.serve(reader, Role::Read)
             }
             _ => {
-                this.report_always(token);
+                this.make_level_triggered(token);
                 Ok(())
             }
         }
@@ -145,7 +145,7 @@ impl<'py> Event<'_, 'py> {
         };
         if direct.is_none() {
             // Nobody knows how much of it will be read.
-            self.event_loop.get().report_always(self.token);
+            self.event_loop.get().make_level_triggered(self.token);
         }
         let prefix = match prefix {
             Ok(prefix) => prefix,
@@ -164,7 +164,7 @@ impl<'py> Event<'_, 'py> {
         });
         if outcome.is_err() {
             // It may be watched still, and have more to read.
-            self.event_loop.get().report_always(self.token);
+            self.event_loop.get().make_level_triggered(self.token);
         }
         match outcome {
             Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {

@@ -122,7 +122,7 @@ impl State {
     /// The reactor's native core, while its methods for descriptors are the native ones.
     fn core(&self) -> Option<&Py<Reactor>> {
         let core = self.core.as_ref();
-        core.filter(|core| core.get().is_gone_past())
+        core.filter(|core| core.get().allows_fast_path())
     }
 
     /// Whether nothing is sent but by `doWrite`.
