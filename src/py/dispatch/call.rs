@@ -28,12 +28,12 @@ pub enum Call {
     Thread(ThreadCall),
     /// Twisted: a due `DelayedCall`, and which of its times this is.
     Delayed(Py<DelayedCall>, u32),
-    /// Twisted: something was written from outside the loop, and is sent after
-    /// this call as after every other.
+    /// Twisted: something was written from outside the loop, and is sent at the end of the
+    /// turn that runs this, as what a callback writes.
     Send,
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
-    /// Twisted: a native transport may have more to read.
+    /// Twisted: the deferred read of a native transport, which may have more to read.
     ReadOn(Token),
 }
 
