@@ -5,8 +5,8 @@
 //! added to the poll its token gets a new generation, so that an event of a
 //! closed descriptor never reaches the one that has its number next.
 //!
-//! A descriptor is reported as long as it is ready, unless all its watchers agree that
-//! once is enough: then it is, while input is all they wait for.
+//! A descriptor is level-triggered, unless all its watchers agree that it need not be
+//! (`edge.rs`).
 //!
 //! Nothing is recorded before the kernel has agreed. A descriptor that was
 //! closed and reused without being removed is noticed when the kernel answers
@@ -17,6 +17,7 @@ use std::os::fd::RawFd;
 
 use mio::Token;
 
+use super::edge::Edge;
 use super::interest::{Interest, Readiness};
 use super::sys::{Backend, Trigger, Watch};
 
@@ -105,11 +106,8 @@ struct Slot<T> {
     generation: u32,
     /// What the kernel has been asked for; `None`: it doesn't watch.
     interest: Option<Interest>,
-    /// What the watchers agree upon.
-    trigger: Trigger,
+    edge: Edge,
     watchers: Watchers<T>,
-    /// See `leave`.
-    left: Option<Readiness>,
 }
 
 impl<T> Default for Slot<T> {
@@ -117,9 +115,8 @@ impl<T> Default for Slot<T> {
         Slot {
             generation: 0,
             interest: None,
-            trigger: Trigger::Level,
+            edge: Edge::default(),
             watchers: Watchers::default(),
-            left: None,
         }
     }
 }
@@ -156,16 +153,19 @@ impl<T: Clone> Registrations<T> {
         let Some(interest) = wanted.interest() else {
             return Ok(self.unwatch(backend, fd, clear));
         };
-        let (generation, before, agreed) = self.state(fd);
-        let mut agreed = match (before, agreed) {
-            (Some(_), Trigger::Level) => Trigger::Level,
-            _ => trigger,
+        let (generation, before, known) = match self.slot(fd) {
+            Some(slot) => (slot.generation, slot.interest, slot.edge),
+            None => (0, None, Edge::default()),
+        };
+        let mut edge = match before {
+            Some(_) => known.joined(trigger),
+            None => Edge::new(trigger),
         };
         let watch = |generation| Watch {
             fd,
             token: token(fd, generation),
             interest,
-            trigger: effective(agreed, interest),
+            trigger: edge.trigger(interest),
         };
         let renewed = generation.wrapping_add(1);
         let mut stale = false;
@@ -193,26 +193,22 @@ impl<T: Clone> Registrations<T> {
                 *wanted.place(*role) = Some(watcher.clone());
             }
             let only = wanted.interest().unwrap_or_default();
-            if only != interest || agreed != trigger {
+            let renewed = Edge::new(trigger);
+            if only != interest || edge.trigger(only) != renewed.trigger(only) {
                 let watch = Watch {
                     interest: only,
-                    trigger: effective(trigger, only),
+                    trigger: renewed.trigger(only),
                     ..watch(generation)
                 };
                 backend.modify(watch, interest)?;
             }
-            agreed = trigger;
+            edge = renewed;
         }
-        let left = self
-            .slot_mut(fd)
-            .filter(|slot| slot.generation == generation);
-        let left = left.and_then(|slot| slot.left);
         let slot = Slot {
             generation,
             interest: wanted.interest(),
-            trigger: agreed,
+            edge,
             watchers: wanted,
-            left,
         };
         let mut displaced = self.record(fd, slot);
         for role in [Role::Read, Role::Write, Role::Error] {
@@ -243,7 +239,7 @@ impl<T: Clone> Registrations<T> {
                     fd,
                     token: token(fd, slot.generation),
                     interest,
-                    trigger: effective(slot.trigger, interest),
+                    trigger: slot.edge.trigger(interest),
                 };
                 backend.modify(watch, before)
             }
@@ -257,62 +253,36 @@ impl<T: Clone> Registrations<T> {
         removed
     }
 
-    /// Whether the descriptor behind a token is reported only when it becomes ready.
-    #[must_use]
-    pub fn is_edge_triggered(&self, token: Token) -> bool {
-        let (fd, generation) = parts(token);
-        let (current, interest, trigger) = self.state(fd);
-        current == generation
-            && interest.is_some_and(|interest| effective(trigger, interest) == Trigger::Edge)
+    /// See `Edge::defer`.
+    #[must_use = "a deferred read has to be scheduled"]
+    pub fn defer_read(&mut self, token: Token, readiness: Readiness) -> bool {
+        self.named(token)
+            .is_some_and(|slot| slot.edge.defer(slot.interest, readiness))
     }
 
-    /// Notes that input is left for later by one who is told of it only once, and what is
-    /// known of it. Whether that has to be seen to: `false` if it has been already, or if
-    /// the input is reported anyway.
-    pub fn leave(&mut self, token: Token, readiness: Readiness) -> bool {
-        if !self.is_edge_triggered(token) {
-            return false;
-        }
-        let left = self.slot_mut(parts(token).0).map(|slot| &mut slot.left);
-        left.is_some_and(|left| {
-            let before = left.replace(left.unwrap_or_default() | readiness);
-            before.is_none()
-        })
+    /// See `Edge::merge`.
+    #[must_use = "an event that isn't merged has to be served"]
+    pub fn merge_deferred(&mut self, token: Token, readiness: Readiness) -> bool {
+        self.named(token)
+            .is_some_and(|slot| slot.edge.merge(slot.interest, readiness))
     }
 
-    /// Whether what an event says is now known of input that was left for later. Then
-    /// nobody else needs to know.
-    pub fn join(&mut self, token: Token, readiness: Readiness) -> bool {
-        let is_left = |slot: &mut Slot<T>| slot.left.is_some();
-        if !self.slot_mut(parts(token).0).is_some_and(is_left) || !self.is_edge_triggered(token) {
-            return false;
-        }
-        !self.leave(token, readiness)
+    /// See `Edge::take_deferred`.
+    pub fn take_deferred(&mut self, token: Token) -> Option<Readiness> {
+        self.named(token)?.edge.take_deferred()
     }
 
-    /// What is known of input that was left for later, which is now.
-    pub fn take_left(&mut self, token: Token) -> Option<Readiness> {
-        let (fd, generation) = parts(token);
-        let slot = self
-            .slot_mut(fd)
-            .filter(|slot| slot.generation == generation);
-        slot.and_then(|slot| slot.left.take())
-    }
-
-    /// Has the descriptor behind a token reported as long as it is ready, beginning with
-    /// what it is ready for now.
+    /// Makes the descriptor behind a token level-triggered: it is reported as long as it
+    /// is ready, beginning with what it is ready for now.
     pub fn make_level_triggered<B: Backend>(&mut self, backend: &B, token: Token) {
-        if !self.is_edge_triggered(token) {
-            return;
-        }
-        let (fd, _) = parts(token);
-        let Some(slot) = self.slot_mut(fd) else {
+        let Some(slot) = self.named(token) else {
             return;
         };
-        slot.trigger = Trigger::Level;
-        if let Some(interest) = slot.interest {
+        if slot.edge.make_level_triggered(slot.interest)
+            && let Some(interest) = slot.interest
+        {
             let watch = Watch {
-                fd,
+                fd: parts(token).0,
                 token,
                 interest,
                 trigger: Trigger::Level,
@@ -355,17 +325,19 @@ impl<T: Clone> Registrations<T> {
         slots.into_iter().map(|slot| slot.watchers).collect()
     }
 
-    fn state(&self, fd: RawFd) -> (u32, Option<Interest>, Trigger) {
-        usize::try_from(fd)
-            .ok()
-            .and_then(|fd| self.slots.get(fd))
-            .map_or((0, None, Trigger::Level), |slot| {
-                (slot.generation, slot.interest, slot.trigger)
-            })
+    fn slot(&self, fd: RawFd) -> Option<&Slot<T>> {
+        self.slots.get(usize::try_from(fd).ok()?)
     }
 
     fn slot_mut(&mut self, fd: RawFd) -> Option<&mut Slot<T>> {
         self.slots.get_mut(usize::try_from(fd).ok()?)
+    }
+
+    /// The slot behind a token, unless the descriptor was added anew since.
+    fn named(&mut self, token: Token) -> Option<&mut Slot<T>> {
+        let (fd, generation) = parts(token);
+        let slot = self.slot_mut(fd)?;
+        (slot.generation == generation).then_some(slot)
     }
 
     /// Hands back whose place the slot takes.
@@ -378,15 +350,6 @@ impl<T: Clone> Registrations<T> {
             Some(place) => std::mem::replace(place, slot).watchers,
             None => slot.watchers,
         }
-    }
-}
-
-/// How the kernel is asked to report. Only who reads to the end agrees to an edge, and
-/// writing knows no such end.
-fn effective(agreed: Trigger, interest: Interest) -> Trigger {
-    match interest {
-        Interest::READABLE => agreed,
-        _ => Trigger::Level,
     }
 }
 

@@ -91,16 +91,15 @@ impl Watcher {
 }
 
 /// Queues the calls that events ask for, by way of the empty buffer `calls`. Errors and
-/// hang-ups wake both directions, as Python's own selectors have it. An event of one that
-/// has left input for this turn asks for nothing more: a fast stream would have two shares
-/// of each turn.
+/// hang-ups wake both directions, as Python's own selectors have it. An event that is
+/// merged into a deferred read asks for nothing more.
 pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &mut Vec<Call>) {
     if events.is_empty() {
         return;
     }
     this.with_registrations(|registrations| {
         for event in events.drain(..) {
-            if registrations.join(event.token, event.readiness) {
+            if registrations.merge_deferred(event.token, event.readiness) {
                 continue;
             }
             if let Some((_, watchers)) = registrations.resolve(event.token) {

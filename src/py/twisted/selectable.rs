@@ -86,7 +86,7 @@ impl Selectable {
     /// As `dispatch`.
     pub fn read_on(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
         let this = event_loop.get();
-        let Some(readiness) = this.with_registrations(|all| all.take_left(token)) else {
+        let Some(readiness) = this.with_registrations(|all| all.take_deferred(token)) else {
             return Ok(());
         };
         let Some(watchers) = watcher::resolve(this, token) else {
@@ -272,7 +272,7 @@ impl<'py> Event<'_, 'py> {
     fn go_on(&self) {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.leave(self.token, readiness)) {
+        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
             event_loop.schedule(Call::ReadOn(self.token));
         }
     }
