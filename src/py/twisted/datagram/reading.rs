@@ -12,7 +12,7 @@ use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
 use crate::core::lock::lock;
-use crate::core::sys::socket::Peer;
+use crate::core::sys::sockets::Peer;
 use crate::py::support::error;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::Reactor;

@@ -28,7 +28,7 @@ use super::Reactor;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 
 pub use attributes::{address, fileno, host};
 pub use lifetime::Accepted;
