@@ -72,7 +72,7 @@ impl Call {
 
     /// Whether it is the call of a timer that runs late; see `Timer::is_late`.
     #[inline]
-    pub fn is_late_timers(&self) -> bool {
+    pub fn is_of_late_timer(&self) -> bool {
         matches!(self, Call::Delayed(..))
     }
 

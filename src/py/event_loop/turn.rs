@@ -224,7 +224,7 @@ fn run_calls(
     let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
         let due = due.take();
-        let first = now.is_none() && call.is_late_timers();
+        let first = now.is_none() && call.is_of_late_timer();
         let reading = first.then(|| due.map_or_else(|| clock::due_until(event_loop), Ok));
         run_call(event_loop, &call)?;
         // If the clock has failed, the call is made all the same: it is in no queue now.
