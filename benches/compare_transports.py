@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from transports.asyncio_rows import ROWS as ASYNCIO_ROWS
 from transports.peers import Programs
-from transports.processes import processors
+from transports.processes import cpus
 from transports.report import HEADING, as_json, table
 from transports.rounds import Result, measure_row
 from transports.rows import Row
@@ -46,8 +46,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         programs = Programs(Path(folder))
         print(HEADING, flush=True)
-        if len(set(processors())) == 1:
-            print("There is one processor only: a server shares it with its load.")
+        if len(set(cpus())) == 1:
+            print("There is one CPU only: a server shares it with its load.")
         for row in rows:
             if arguments.by_time:
                 row = row.counted_by_time()
@@ -81,7 +81,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--by-time",
         action="store_true",
-        help="count operations for each second of the server's processor time",
+        help="count operations for each second of the server's CPU time",
     )
     parser.add_argument("--list", action="store_true", help="show the rows, and measure none")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the results there too")

@@ -24,7 +24,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "processors": os.cpu_count(),
+        "cpus": os.cpu_count(),
         "load": os.getloadavg()[0],
         "versions": {name: _version(name) for name in packages},
     }

@@ -109,8 +109,8 @@ impl Counted {
     /// One line for the program that asked.
     ///
     /// `in_all` counts those before the measurement, too. `busy` is the share of the time in which this process didn't wait for the server:
-    /// near 1 it was this side that couldn't go any faster. (Its processor time would say
-    /// little if other programs want the processor.)
+    /// near 1 it was this side that couldn't go any faster. (Its CPU time would say
+    /// little if other programs want the CPU.)
     pub fn as_json(&self, arguments: &Arguments) -> String {
         format!(
             "{{\"mode\": \"{}\", \"connections\": {}, \"size\": {}, \"operations\": {}, \

@@ -70,7 +70,7 @@ ROWS = [
     Row(
         "asyncio",
         "aio-close",
-        "connections accepted and closed, for each second of the server's processor time",
+        "connections accepted and closed, for each second of the server's CPU time",
         "close",
         ("close", "--connections", "50"),
         (Wanted("uvloop", 1.5),),

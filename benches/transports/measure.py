@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .peers import Programs
-from .processes import Child, Failed, processors
+from .processes import Child, Failed, cpus
 from .rows import ALONE, Row
 
 # A server starts, or a load says something, within so many seconds.
@@ -64,7 +64,7 @@ def server(programs: Programs, row: Row, peer: str) -> Iterator[tuple[Child, dic
     It is known then at which port it is, or at which path, and unless it is in C, which
     transports it has.
     """
-    on, _ = processors()
+    on, _ = cpus()
     with Child(f"the server on {peer}", programs.server(row, peer), on) as child:
         facts = child.answer(PATIENCE)
         while "port" not in facts:
@@ -77,7 +77,7 @@ def server(programs: Programs, row: Row, peer: str) -> Iterator[tuple[Child, dic
 
 def load(programs: Programs, port: int | str, mode: str, *options: str) -> Child:
     """Start the load generator."""
-    _, on = processors()
+    _, on = cpus()
     return Child("the load generator", [programs.load, mode, str(port), *options], on)
 
 

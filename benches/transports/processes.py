@@ -1,4 +1,4 @@
-"""Child processes: each on one processor, none of which outlives its use."""
+"""Child processes: each on one CPU, none of which outlives its use."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Failed(Exception):
     """A child process ended, or said nothing, or something unexpected."""
 
 
-def processors() -> tuple[int, int]:
-    """Choose a processor for the server, and another for its load if there is one."""
+def cpus() -> tuple[int, int]:
+    """Choose a CPU for the server, and another for its load if there is one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
@@ -31,14 +31,14 @@ def processors() -> tuple[int, int]:
 class Child:
     """A process that answers with lines of JSON. A ``with`` ends it."""
 
-    def __init__(self, name: str, command: list[str], processor: int) -> None:
+    def __init__(self, name: str, command: list[str], cpu: int) -> None:
         self.name = name
         self._rest = b""
 
         def prepare() -> None:
             # Should this process be killed, its children are too.
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            os.sched_setaffinity(0, {processor})
+            os.sched_setaffinity(0, {cpu})
             _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -106,7 +106,7 @@ class Child:
             raise Failed(f"{self.name} ended with status {status}")
 
     def worked(self) -> float:
-        """Tell for how many seconds its main thread has had a processor.
+        """Tell for how many seconds its main thread has had a CPU.
 
         :raises Failed: It ended.
         """

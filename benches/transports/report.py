@@ -11,7 +11,7 @@ from .rounds import Result
 from .rows import OURS
 
 HEADING = (
-    "Each peer: median of the rounds and interquartile range; microseconds of processor time\n"
+    "Each peer: median of the rounds and interquartile range; microseconds of CPU time\n"
     "for each operation; how much of the time the load generator didn't wait; ours to it,\n"
     "median of the rounds' ratios and their quartiles. Absolute figures say little on a\n"
     "shared machine."

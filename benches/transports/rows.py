@@ -29,7 +29,7 @@ class Row:
 
     ``serve`` names what the servers do, ``load`` what is done to them: the load
     generator's mode and options. ``idle`` connections are open beside that. With
-    ``by_time`` the rate is that of the processor time that the server took. ``needs``
+    ``by_time`` the rate is that of the CPU time that the server took. ``needs``
     are packages without which nobody can serve.
     """
 
@@ -56,7 +56,7 @@ class Row:
         return self.load[0] if self.load else "echo"
 
     def counted_by_time(self) -> Row:
-        """Make the same row, counted for each second of processor time."""
+        """Make the same row, counted for each second of CPU time."""
         if self.of_memory or self.by_time:
             return self
-        return replace(self, title=f"{self.title}, by processor time", by_time=True)
+        return replace(self, title=f"{self.title}, by CPU time", by_time=True)

@@ -38,7 +38,7 @@ ROWS = [
     Row(
         "twisted",
         "close",
-        "connections accepted and closed, for each second of the server's processor time",
+        "connections accepted and closed, for each second of the server's CPU time",
         "close",
         ("close", "--connections", "50"),
         (Wanted("epoll", 2.0), Wanted("uvloop", 1.2)),

@@ -1,4 +1,4 @@
-"""`IOLoop`, a real Tornado IOLoop on the Rust core; and which IOLoop is current.
+"""`IOLoop`, a real Tornado IOLoop on the native loop; and which IOLoop is current.
 
 This is what the other faces import: only a program that imports `tornado4.ioloop`
 itself has asked for our loop.

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use super::clock::Deadline;
 
-/// How long to hold the lock before looking whether somebody waits for it.
-const LOOK_EVERY: Duration = Duration::from_micros(50);
+/// How long to hold the lock before it is released, in case somebody waits for it.
+const RELEASE_EVERY: Duration = Duration::from_micros(50);
 
 /// The same while some thread computes, for a loop with callbacks only.
 const SHARE_EVERY: Duration = Duration::from_millis(2);
@@ -73,7 +73,7 @@ impl Handover {
     #[must_use]
     pub fn is_due(&self, now: Deadline, serves: bool) -> bool {
         let limit = match (self.computing, serves) {
-            (false, _) => LOOK_EVERY,
+            (false, _) => RELEASE_EVERY,
             (true, false) => SHARE_EVERY,
             (true, true) => SERVE_FOR,
         };
@@ -125,8 +125,8 @@ mod tests {
         let start = handover.since;
         for serves in [false, true] {
             assert!(!handover.is_due(start, serves));
-            assert!(!handover.is_due(after(start, LOOK_EVERY / 2), serves));
-            assert!(handover.is_due(after(start, LOOK_EVERY), serves));
+            assert!(!handover.is_due(after(start, RELEASE_EVERY / 2), serves));
+            assert!(handover.is_due(after(start, RELEASE_EVERY), serves));
         }
     }
 
@@ -149,7 +149,7 @@ mod tests {
         handover.regained(start, SHORT);
         assert!(handover.released(start, QUICK, false));
         handover.regained(start, SHORT / 2);
-        assert!(handover.is_due(after(start, LOOK_EVERY), false));
+        assert!(handover.is_due(after(start, RELEASE_EVERY), false));
     }
 
     #[test]
@@ -161,11 +161,11 @@ mod tests {
         handover.regained(start, SHORT);
         assert!(!handover.released(start, QUICK, true));
         handover.regained(start, NANO);
-        assert!(!handover.is_due(after(start, LOOK_EVERY), true));
+        assert!(!handover.is_due(after(start, RELEASE_EVERY), true));
         // Nobody waits any more.
         assert!(!handover.released(start, NANO, true));
         handover.regained(start, NANO);
-        assert!(handover.is_due(after(start, LOOK_EVERY), true));
+        assert!(handover.is_due(after(start, RELEASE_EVERY), true));
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_wait_gives_every_thread_a_chance() {
         let mut handover = Handover::default();
-        let later = after(handover.since, LOOK_EVERY);
+        let later = after(handover.since, RELEASE_EVERY);
         handover.waited(later);
         assert!(!handover.is_due(later, false));
     }

@@ -72,10 +72,10 @@ impl<T> Inbox<T> {
         self.lock().calls.extend(calls);
     }
 
-    /// `true`, once, if the loop waits: something else than a call has to be
-    /// looked at, such as an earlier deadline.
+    /// `true`, once, if the loop waits: something else than a call has to be seen to, such
+    /// as an earlier deadline.
     #[must_use = "the loop must be woken when this says so"]
-    pub fn nudge(&self) -> bool {
+    pub fn interrupt_wait(&self) -> bool {
         std::mem::take(&mut self.lock().waiting)
     }
 

@@ -5,12 +5,12 @@
 //! when no lock is held.
 
 pub mod clock;
+pub mod edge;
 pub mod fifo;
 pub mod handover;
 pub mod inbox;
 pub mod interest;
 pub mod lock;
-
 pub mod poller;
 pub mod registrations;
 pub mod spin;

@@ -91,12 +91,12 @@ impl Poller {
         self.lock()?.poll(timeout, into).map(drop)
     }
 
-    /// Looks for events again and again, for so long at most, and puts them into `into`.
-    /// Says whether it has come to an end: by events, the waker or a signal.
+    /// Spins: polls for events again and again, for so long at most, and puts them into
+    /// `into`. Says whether it has come to an end: by events, the waker or a signal.
     ///
     /// # Errors
     /// As `poll`.
-    pub fn linger(&self, limit: Duration, into: &mut Vec<Event>) -> io::Result<bool> {
+    pub fn spin(&self, limit: Duration, into: &mut Vec<Event>) -> io::Result<bool> {
         let mut wait = self.lock()?;
         let start = Instant::now();
         while !wait.poll(Some(Duration::ZERO), into)? {

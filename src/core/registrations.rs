@@ -2,11 +2,11 @@
 //!
 //! A descriptor has up to three watchers: one for input, one for output and
 //! one for errors; together they make its interest. Each time a descriptor is
-//! added to the poll its token gets a new version, so that an event of a
+//! added to the poll its token gets a new generation, so that an event of a
 //! closed descriptor never reaches the one that has its number next.
 //!
-//! A descriptor is reported as long as it is ready, unless all its watchers agree that
-//! once is enough: then it is, while input is all they wait for.
+//! A descriptor is level-triggered, unless all its watchers agree that it need not be
+//! (`edge.rs`).
 //!
 //! Nothing is recorded before the kernel has agreed. A descriptor that was
 //! closed and reused without being removed is noticed when the kernel answers
@@ -17,11 +17,12 @@ use std::os::fd::RawFd;
 
 use mio::Token;
 
+use super::edge::Edge;
 use super::interest::{Interest, Readiness};
 use super::sys::{Backend, Trigger, Watch};
 
 #[cfg(not(target_pointer_width = "64"))]
-compile_error!("a token holds a 32-bit version and a 32-bit descriptor");
+compile_error!("a token holds a 32-bit generation and a 32-bit descriptor");
 
 /// What a watcher waits for; names one of a descriptor's three places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,24 +103,20 @@ pub struct Registrations<T> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    version: u32,
+    generation: u32,
     /// What the kernel has been asked for; `None`: it doesn't watch.
     interest: Option<Interest>,
-    /// What the watchers agree upon.
-    trigger: Trigger,
+    edge: Edge,
     watchers: Watchers<T>,
-    /// See `leave`.
-    left: Option<Readiness>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
         Slot {
-            version: 0,
+            generation: 0,
             interest: None,
-            trigger: Trigger::Level,
+            edge: Edge::default(),
             watchers: Watchers::default(),
-            left: None,
         }
     }
 }
@@ -156,20 +153,23 @@ impl<T: Clone> Registrations<T> {
         let Some(interest) = wanted.interest() else {
             return Ok(self.unwatch(backend, fd, clear));
         };
-        let (version, before, agreed) = self.state(fd);
-        let mut agreed = match (before, agreed) {
-            (Some(_), Trigger::Level) => Trigger::Level,
-            _ => trigger,
+        let (generation, before, known) = match self.slot(fd) {
+            Some(slot) => (slot.generation, slot.interest, slot.edge),
+            None => (0, None, Edge::default()),
         };
-        let watch = |version| Watch {
+        let mut edge = match before {
+            Some(_) => known.joined(trigger),
+            None => Edge::new(trigger),
+        };
+        let watch = |generation| Watch {
             fd,
-            token: token(fd, version),
+            token: token(fd, generation),
             interest,
-            trigger: effective(agreed, interest),
+            trigger: edge.trigger(interest),
         };
-        let renewed = version.wrapping_add(1);
+        let renewed = generation.wrapping_add(1);
         let mut stale = false;
-        let version = match before {
+        let generation = match before {
             None => match backend.add(watch(renewed)) {
                 // The kernel knows the open file under this number from before.
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => backend
@@ -179,12 +179,12 @@ impl<T: Clone> Registrations<T> {
             },
             // Asked for even when the interest stays as it is: the answer
             // tells whether this still is the descriptor that was added.
-            Some(before) => match backend.modify(watch(version), before) {
+            Some(before) => match backend.modify(watch(generation), before) {
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
                     stale = true;
                     backend.add(watch(renewed)).map(|()| renewed)?
                 }
-                outcome => outcome.map(|()| version)?,
+                outcome => outcome.map(|()| generation)?,
             },
         };
         if stale {
@@ -193,24 +193,22 @@ impl<T: Clone> Registrations<T> {
                 *wanted.place(*role) = Some(watcher.clone());
             }
             let only = wanted.interest().unwrap_or_default();
-            if only != interest || agreed != trigger {
+            let renewed = Edge::new(trigger);
+            if only != interest || edge.trigger(only) != renewed.trigger(only) {
                 let watch = Watch {
                     interest: only,
-                    trigger: effective(trigger, only),
-                    ..watch(version)
+                    trigger: renewed.trigger(only),
+                    ..watch(generation)
                 };
                 backend.modify(watch, interest)?;
             }
-            agreed = trigger;
+            edge = renewed;
         }
-        let left = self.slot_mut(fd).filter(|slot| slot.version == version);
-        let left = left.and_then(|slot| slot.left);
         let slot = Slot {
-            version,
+            generation,
             interest: wanted.interest(),
-            trigger: agreed,
+            edge,
             watchers: wanted,
-            left,
         };
         let mut displaced = self.record(fd, slot);
         for role in [Role::Read, Role::Write, Role::Error] {
@@ -239,9 +237,9 @@ impl<T: Clone> Registrations<T> {
             (Some(before), Some(interest)) => {
                 let watch = Watch {
                     fd,
-                    token: token(fd, slot.version),
+                    token: token(fd, slot.generation),
                     interest,
-                    trigger: effective(slot.trigger, interest),
+                    trigger: slot.edge.trigger(interest),
                 };
                 backend.modify(watch, before)
             }
@@ -255,60 +253,36 @@ impl<T: Clone> Registrations<T> {
         removed
     }
 
-    /// Whether the descriptor behind a token is reported only when it becomes ready.
-    #[must_use]
-    pub fn is_edge(&self, token: Token) -> bool {
-        let (fd, version) = parts(token);
-        let (current, interest, trigger) = self.state(fd);
-        current == version
-            && interest.is_some_and(|interest| effective(trigger, interest) == Trigger::Edge)
+    /// See `Edge::defer`.
+    #[must_use = "a deferred read has to be scheduled"]
+    pub fn defer_read(&mut self, token: Token, readiness: Readiness) -> bool {
+        self.named(token)
+            .is_some_and(|slot| slot.edge.defer(slot.interest, readiness))
     }
 
-    /// Notes that input is left for later by one who is told of it only once, and what is
-    /// known of it. Whether that has to be seen to: `false` if it has been already, or if
-    /// the input is reported anyway.
-    pub fn leave(&mut self, token: Token, readiness: Readiness) -> bool {
-        if !self.is_edge(token) {
-            return false;
-        }
-        let left = self.slot_mut(parts(token).0).map(|slot| &mut slot.left);
-        left.is_some_and(|left| {
-            let before = left.replace(left.unwrap_or_default() | readiness);
-            before.is_none()
-        })
+    /// See `Edge::merge`.
+    #[must_use = "an event that isn't merged has to be served"]
+    pub fn merge_deferred(&mut self, token: Token, readiness: Readiness) -> bool {
+        self.named(token)
+            .is_some_and(|slot| slot.edge.merge(slot.interest, readiness))
     }
 
-    /// Whether what an event says is now known of input that was left for later. Then
-    /// nobody else needs to know.
-    pub fn join(&mut self, token: Token, readiness: Readiness) -> bool {
-        let is_left = |slot: &mut Slot<T>| slot.left.is_some();
-        if !self.slot_mut(parts(token).0).is_some_and(is_left) || !self.is_edge(token) {
-            return false;
-        }
-        !self.leave(token, readiness)
+    /// See `Edge::take_deferred`.
+    pub fn take_deferred(&mut self, token: Token) -> Option<Readiness> {
+        self.named(token)?.edge.take_deferred()
     }
 
-    /// What is known of input that was left for later, which is now.
-    pub fn take_left(&mut self, token: Token) -> Option<Readiness> {
-        let (fd, version) = parts(token);
-        let slot = self.slot_mut(fd).filter(|slot| slot.version == version);
-        slot.and_then(|slot| slot.left.take())
-    }
-
-    /// Has the descriptor behind a token reported as long as it is ready, beginning with
-    /// what it is ready for now.
-    pub fn report_always<B: Backend>(&mut self, backend: &B, token: Token) {
-        if !self.is_edge(token) {
-            return;
-        }
-        let (fd, _) = parts(token);
-        let Some(slot) = self.slot_mut(fd) else {
+    /// Makes the descriptor behind a token level-triggered: it is reported as long as it
+    /// is ready, beginning with what it is ready for now.
+    pub fn make_level_triggered<B: Backend>(&mut self, backend: &B, token: Token) {
+        let Some(slot) = self.named(token) else {
             return;
         };
-        slot.trigger = Trigger::Level;
-        if let Some(interest) = slot.interest {
+        if slot.edge.make_level_triggered(slot.interest)
+            && let Some(interest) = slot.interest
+        {
             let watch = Watch {
-                fd,
+                fd: parts(token).0,
                 token,
                 interest,
                 trigger: Trigger::Level,
@@ -330,10 +304,10 @@ impl<T: Clone> Registrations<T> {
     /// was removed since.
     #[must_use]
     pub fn resolve(&self, token: Token) -> Option<(RawFd, &Watchers<T>)> {
-        let (fd, version) = parts(token);
+        let (fd, generation) = parts(token);
         let watchers = self.watchers(fd)?;
         let slot = self.slots.get(usize::try_from(fd).ok()?)?;
-        (slot.version == version).then_some((fd, watchers))
+        (slot.generation == generation).then_some((fd, watchers))
     }
 
     /// Every watched descriptor with its watchers.
@@ -351,17 +325,19 @@ impl<T: Clone> Registrations<T> {
         slots.into_iter().map(|slot| slot.watchers).collect()
     }
 
-    fn state(&self, fd: RawFd) -> (u32, Option<Interest>, Trigger) {
-        usize::try_from(fd)
-            .ok()
-            .and_then(|fd| self.slots.get(fd))
-            .map_or((0, None, Trigger::Level), |slot| {
-                (slot.version, slot.interest, slot.trigger)
-            })
+    fn slot(&self, fd: RawFd) -> Option<&Slot<T>> {
+        self.slots.get(usize::try_from(fd).ok()?)
     }
 
     fn slot_mut(&mut self, fd: RawFd) -> Option<&mut Slot<T>> {
         self.slots.get_mut(usize::try_from(fd).ok()?)
+    }
+
+    /// The slot behind a token, unless the descriptor was added anew since.
+    fn named(&mut self, token: Token) -> Option<&mut Slot<T>> {
+        let (fd, generation) = parts(token);
+        let slot = self.slot_mut(fd)?;
+        (slot.generation == generation).then_some(slot)
     }
 
     /// Hands back whose place the slot takes.
@@ -377,18 +353,9 @@ impl<T: Clone> Registrations<T> {
     }
 }
 
-/// How the kernel is asked to report. Only who reads to the end agrees to an edge, and
-/// writing knows no such end.
-fn effective(agreed: Trigger, interest: Interest) -> Trigger {
-    match interest {
-        Interest::READABLE => agreed,
-        _ => Trigger::Level,
-    }
-}
-
 #[allow(clippy::cast_sign_loss)]
-fn token(fd: RawFd, version: u32) -> Token {
-    Token(((version as usize) << 32) | fd as u32 as usize)
+fn token(fd: RawFd, generation: u32) -> Token {
+    Token(((generation as usize) << 32) | fd as u32 as usize)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]

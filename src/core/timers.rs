@@ -1,10 +1,10 @@
 //! The timer heap: what is due when.
 //!
 //! Ordered by (deadline, sequence), so that equal deadlines fire in the order
-//! in which they were scheduled. Cancelling, and moving a timer later, leave
-//! the heap alone: the entry is dead, or is put back when it comes up. Moving
-//! sooner adds a second entry. The heap is compacted when more than half of it
-//! is dead, so every operation is O(log n) at worst, amortised.
+//! in which they were scheduled. Deletion is lazy: cancelling, and moving a timer
+//! later, leave the heap alone, and the entry is dropped, or put back, when it comes
+//! up. Moving sooner adds a second entry. The heap is compacted when more than half
+//! of it is dead, so every operation is O(log n) at worst, amortised.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

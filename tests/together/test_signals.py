@@ -98,7 +98,7 @@ def test_a_busy_loop_lets_other_threads_run(loop: EventLoop) -> None:
 
     def work() -> None:
         for _ in range(rounds):
-            time.sleep(0)  # lets go of the interpreter, and must get it back
+            time.sleep(0)  # releases the GIL, and must get it back
             progress.append(None)
 
     def again() -> None:

@@ -1,4 +1,4 @@
-"""The asyncio face: `EventLoop`, asyncio's selector loop on the Rust core.
+"""The asyncio face: `EventLoop`, asyncio's selector loop, run natively.
 
 Everything that isn't the loop itself or a transport (streams, TLS, subprocesses,
 executors, ``sock_*``) is inherited from asyncio.

@@ -95,8 +95,8 @@ fn only_the_first_push_wakes_a_waiting_loop() {
     assert!(!inbox.begin_wait());
     turn(&inbox);
     assert!(inbox.begin_wait());
-    assert!(inbox.nudge());
-    assert!(!inbox.nudge());
+    assert!(inbox.interrupt_wait());
+    assert!(!inbox.interrupt_wait());
     inbox.end_wait();
     assert!(!inbox.push(3));
 }

@@ -140,7 +140,7 @@ fn a_second_thread_may_not_wait_too() {
 }
 
 #[test]
-fn lingering_ends_with_an_event_or_the_waker_or_in_vain() {
+fn spinning_ends_with_an_event_or_the_waker_or_in_vain() {
     let poller = Poller::new().expect("a poller");
     let (socket, mut peer) = pair();
     poller
@@ -149,12 +149,12 @@ fn lingering_ends_with_an_event_or_the_waker_or_in_vain() {
         .expect("add");
     let mut events = Vec::new();
     let short = Duration::from_micros(1);
-    assert_eq!(poller.linger(short, &mut events).ok(), Some(false));
+    assert_eq!(poller.spin(short, &mut events).ok(), Some(false));
     poller.wake().expect("wake");
     let long = Duration::from_secs(60);
-    assert_eq!(poller.linger(long, &mut events).ok(), Some(true));
+    assert_eq!(poller.spin(long, &mut events).ok(), Some(true));
     assert!(events.is_empty());
     peer.write_all(b"a").expect("write");
-    assert_eq!(poller.linger(long, &mut events).ok(), Some(true));
+    assert_eq!(poller.spin(long, &mut events).ok(), Some(true));
     assert_eq!(events.len(), 1);
 }

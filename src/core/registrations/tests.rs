@@ -92,6 +92,12 @@ fn watch(table: &mut Table, notes: &Notes, fd: RawFd, who: &str, role: Role) -> 
         .expect("the backend agrees")
 }
 
+fn is_edge_triggered(table: &Table, token: Token) -> bool {
+    let (fd, generation) = parts(token);
+    let slot = table.slot(fd).filter(|slot| slot.generation == generation);
+    slot.is_some_and(|slot| slot.edge.is_triggered(slot.interest))
+}
+
 fn name(watcher: Option<&Rc<str>>) -> Option<&str> {
     watcher.map(AsRef::as_ref)
 }
@@ -271,7 +277,7 @@ fn an_edge_is_for_input_that_everybody_reads_to_the_end() {
     assert_eq!(watch(Role::Read, Trigger::Edge), level);
     table.unwatch(&notes, 5, &[Role::Write]);
     assert_eq!(notes.trigger(5), edge);
-    assert!(table.is_edge(notes.token(5)));
+    assert!(is_edge_triggered(&table, notes.token(5)));
     let watched = table.watch(
         &notes,
         5,
@@ -298,25 +304,25 @@ fn an_edge_is_given_up_on_demand_and_by_a_reused_descriptor() {
         notes.token(5)
     };
     let token = watch(&mut table, Trigger::Edge);
-    table.report_always(&notes, Token(99));
-    assert!(table.is_edge(token));
-    table.report_always(&notes, token);
-    assert!(!table.is_edge(token));
+    table.make_level_triggered(&notes, Token(99));
+    assert!(is_edge_triggered(&table, token));
+    table.make_level_triggered(&notes, token);
+    assert!(!is_edge_triggered(&table, token));
     assert_eq!(notes.trigger(5), Some(Trigger::Level));
     notes.calls();
-    table.report_always(&notes, token);
+    table.make_level_triggered(&notes, token);
     assert!(notes.calls().is_empty());
     notes.close(5);
     let token = watch(&mut table, Trigger::Edge);
-    assert!(table.is_edge(token));
+    assert!(is_edge_triggered(&table, token));
     assert_eq!(notes.trigger(5), Some(Trigger::Edge));
     notes.close(5);
-    table.report_always(&notes, token);
-    assert!(!table.is_edge(token));
+    table.make_level_triggered(&notes, token);
+    assert!(!is_edge_triggered(&table, token));
 }
 
 #[test]
-fn input_is_left_once_and_for_the_same_registration_only() {
+fn a_read_is_deferred_once_and_for_the_same_registration_only() {
     let (notes, mut table) = (Notes::default(), Table::default());
     let who = Rc::from("who");
     let watch = |table: &mut Table, role, trigger| {
@@ -327,29 +333,29 @@ fn input_is_left_once_and_for_the_same_registration_only() {
     };
     let (readable, hangup) = (Readiness::READABLE, Readiness::HANGUP);
     let token = watch(&mut table, Role::Read, Trigger::Edge);
-    assert_eq!(table.take_left(token), None);
-    assert!(!table.join(token, hangup));
-    assert!(table.leave(token, readable));
-    assert!(!table.leave(token, readable));
-    assert!(table.join(token, hangup));
-    assert_eq!(table.take_left(token), Some(readable | hangup));
-    assert!(!table.join(token, hangup));
+    assert_eq!(table.take_deferred(token), None);
+    assert!(!table.merge_deferred(token, hangup));
+    assert!(table.defer_read(token, readable));
+    assert!(!table.defer_read(token, readable));
+    assert!(table.merge_deferred(token, hangup));
+    assert_eq!(table.take_deferred(token), Some(readable | hangup));
+    assert!(!table.merge_deferred(token, hangup));
 
     // Somebody who is told as long as there is input has to know of it.
-    assert!(table.leave(token, readable));
+    assert!(table.defer_read(token, readable));
     assert_eq!(watch(&mut table, Role::Write, Trigger::Level), token);
-    assert!(!table.join(token, readable));
-    assert!(!table.leave(token, hangup));
-    assert_eq!(table.take_left(token), Some(readable));
+    assert!(!table.merge_deferred(token, readable));
+    assert!(!table.defer_read(token, hangup));
+    assert_eq!(table.take_deferred(token), Some(readable));
 
     let token = {
         table.unwatch(&notes, 5, &[Role::Read, Role::Write]);
         watch(&mut table, Role::Read, Trigger::Edge)
     };
-    assert!(table.leave(token, readable));
+    assert!(table.defer_read(token, readable));
     table.unwatch(&notes, 5, &[Role::Read]);
     let renewed = watch(&mut table, Role::Read, Trigger::Edge);
-    assert_eq!(table.take_left(token), None);
-    assert_eq!(table.take_left(renewed), None);
-    assert!(!table.join(renewed, readable));
+    assert_eq!(table.take_deferred(token), None);
+    assert_eq!(table.take_deferred(renewed), None);
+    assert!(!table.merge_deferred(renewed, readable));
 }

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 
 use crate::core::fifo::Fifo;
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 
 /// How many chunks one system call takes at most.
 const SLICES: usize = 64;

@@ -19,7 +19,7 @@ use mio::Token;
 
 use super::interest::Interest;
 
-pub mod socket;
+pub mod sockets;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;

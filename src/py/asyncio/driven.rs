@@ -2,7 +2,6 @@
 //! at what is ready and scheduled, polls, and runs what it finds.
 
 use std::convert::Infallible;
-use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
@@ -10,10 +9,8 @@ use pyo3::prelude::*;
 use super::{EventLoop, Handle, TimerHandle};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
+use crate::py::dispatch::watcher::Ready;
 use crate::py::event_loop::turn;
-
-/// A descriptor and what it is ready for: 1 to read, 2 to write, as `selectors` has it.
-pub type Ready = (RawFd, u8);
 
 #[pymethods]
 impl EventLoop {
@@ -32,7 +29,7 @@ impl EventLoop {
     /// Leave the loop's turns to Python code, or make them natively again.
     fn _drive(&self, driven: bool) {
         self.driven.store(driven, Ordering::Relaxed);
-        self.look_again();
+        self.interrupt_wait();
     }
 
     fn _ready_count(&self) -> usize {

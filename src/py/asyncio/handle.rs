@@ -81,7 +81,7 @@ impl Handle {
         Some((callback.clone_ref(py), args.clone_ref(py)))
     }
 
-    /// Makes sure that the handle never runs, and lets go of its callback.
+    /// Makes sure that the handle never runs, and drops its callback.
     pub fn cancel_quietly(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
         let work = lock(&self.state).work.take();

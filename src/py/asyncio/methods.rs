@@ -170,7 +170,7 @@ impl EventLoop {
     /// Stop the loop after the turn that is under way, or else the next one.
     fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        self.look_again();
+        self.interrupt_wait();
     }
 
     /// Return True while the loop runs.

@@ -1,7 +1,7 @@
 //! The asyncio face: handles, and the loop's methods in asyncio's names.
 
 mod coroutine;
-pub mod driven;
+mod driven;
 mod handle;
 mod methods;
 mod readers;

@@ -68,6 +68,26 @@ impl Call {
         outcome.map_err(|error| this.ended_by(error, self.is_twisteds()))
     }
 
+    /// asyncio's handle, if it is one.
+    pub fn handle(&self) -> Option<&Py<Handle>> {
+        match self {
+            Call::Handle(handle) => Some(handle),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the call of a timer that runs late; see `Timer::is_late`.
+    #[inline]
+    pub fn is_of_late_timer(&self) -> bool {
+        matches!(self, Call::Delayed(..))
+    }
+
+    /// Whether it serves a descriptor, which may have much to read.
+    #[inline]
+    pub fn serves_descriptor(&self) -> bool {
+        matches!(self, Call::Ready(..) | Call::Socket(..) | Call::ReadOn(..))
+    }
+
     /// Whether it is a call of Twisted's.
     fn is_twisteds(&self) -> bool {
         matches!(self, Call::Thread(_) | Call::Delayed(..) | Call::Flush)

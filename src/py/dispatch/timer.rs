@@ -32,6 +32,13 @@ impl Timer {
         }
     }
 
+    /// Whether one that a turn's calls have made due runs at that turn's end: Twisted makes
+    /// its timed calls after the calls from threads. Any other waits for the next turn.
+    #[inline]
+    pub fn is_late(&self) -> bool {
+        matches!(self, Timer::Delayed(_))
+    }
+
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {

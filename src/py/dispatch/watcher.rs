@@ -33,6 +33,10 @@ pub enum Watcher {
     Socket(Py<SocketTransport>),
 }
 
+/// A descriptor that asyncio's handles watch, and what it is ready for: 1 to read, 2 to
+/// write, as Python's `selectors` has it.
+pub type Ready = (RawFd, u8);
+
 /// asyncio's watcher: the handle, and the file object if one was given.
 pub struct HandleWatcher {
     /// Queued when the descriptor is ready.
@@ -99,16 +103,15 @@ impl Watcher {
 }
 
 /// Queues the calls that events ask for, by way of the empty buffer `calls`. Errors and
-/// hang-ups wake both directions, as Python's own selectors have it. An event of one that
-/// has left input for this turn asks for nothing more: a fast stream would have two shares
-/// of each turn.
+/// hang-ups wake both directions, as Python's own selectors have it. An event that is
+/// merged into a deferred read asks for nothing more.
 pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &mut Vec<Call>) {
     if events.is_empty() {
         return;
     }
     this.with_registrations(|registrations| {
         for event in events.drain(..) {
-            if registrations.join(event.token, event.readiness) {
+            if registrations.merge_deferred(event.token, event.readiness) {
                 continue;
             }
             if let Some((_, watchers)) = registrations.resolve(event.token) {
@@ -119,9 +122,8 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
     this.calls.extend(calls.drain(..));
 }
 
-/// The descriptors that asyncio's handles watch and that are ready; 1 is to read, 2 to
-/// write, as Python's `selectors` has it.
-pub fn ready(this: &EventLoop, events: &[Event]) -> Vec<(RawFd, u8)> {
+/// The descriptors that asyncio's handles watch and that are ready.
+pub fn ready(this: &EventLoop, events: &[Event]) -> Vec<Ready> {
     this.with_registrations(|registrations| {
         let ready = events.iter().filter_map(|event| {
             let (fd, watchers) = registrations.resolve(event.token)?;
@@ -201,7 +203,7 @@ pub fn dispatch(
 /// Those exceptions that must end the loop.
 pub fn read_on(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
     let this = event_loop.get();
-    let Some(readiness) = this.with_registrations(|all| all.take_left(token)) else {
+    let Some(readiness) = this.with_registrations(|all| all.take_deferred(token)) else {
         return Ok(());
     };
     let Some(watchers) = resolve(this, token) else {

@@ -127,7 +127,7 @@ pub fn now(event_loop: &Bound<'_, EventLoop>) -> PyResult<Deadline> {
 
 #[cold]
 fn own_now(event_loop: &Bound<'_, EventLoop>) -> PyResult<Deadline> {
-    // Should it end the loop, it is none of Twisted's.
+    // Should it end the loop, that is none of a face's own calls.
     let failed = |error| event_loop.get().ended_by(error, false);
     let seconds = seconds(event_loop).map_err(failed)?;
     error::deadline(Deadline::from_seconds(seconds)).map_err(failed)

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod flush;
+mod hooks;
 mod state;
 mod transports;
 pub mod turn;

@@ -10,6 +10,7 @@ use pyo3::PyVisit;
 use pyo3::prelude::*;
 
 use super::flush::FlushQueue;
+use super::hooks::Hooks;
 use super::transports::Transports;
 use crate::core::clock::Deadline;
 use crate::core::handover::Handover;
@@ -17,29 +18,27 @@ use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
-use crate::core::spin::{Lingering, Looking};
+use crate::core::spin::{EagerPoll, Spin};
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
-use crate::py::twisted::Chosen;
 
-/// The native core of an event loop, and the base of
-/// `tornado4.platform.asyncio.EventLoop`.
+/// The native half of an event loop: the base of `tornado4.platform.asyncio.EventLoop`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct EventLoop {
     /// Calls that are ready to run.
     pub(in crate::py) calls: Inbox<Call>,
     timers: Mutex<Timers<Timer>>,
-    /// Reactors whose `runUntilCurrent` is somebody's own; see `turn::run_through_reactors`.
-    pub(in crate::py) wrapped: Chosen,
-    /// Reactors whose clock is somebody's own; see `twisted::own_clock`.
-    pub(in crate::py) clocked: Chosen,
+    /// Who makes the calls of each turn; see `turn::run_through_hooks`.
+    pub(in crate::py) wrapped: Hooks,
+    /// Whose timers follow a clock of its own; see `turn::collect`.
+    pub(in crate::py) clocked: Hooks,
     /// Whether the calls of the turn under way wait for `run_waiting_calls`.
     pub(in crate::py) calls_wait: AtomicBool,
-    /// Calls of reactors that have ended before the loop; see `Reactor::keeps`.
+    /// Due calls of a face that has ended before the loop, for its next run.
     pub(in crate::py) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
@@ -55,9 +54,10 @@ pub struct EventLoop {
     pub(in crate::py) closed: AtomicBool,
     pub(in crate::py) stopping: AtomicBool,
     pub(in crate::py) debug: AtomicBool,
-    /// Whether a Twisted reactor works on this loop.
-    pub(in crate::py) has_reactor: AtomicBool,
-    /// Whether what ended the last run is for Twisted's main loop to log; see `ended_by`.
+    /// Whether there are timers that run at a turn's end if its calls have made them due;
+    /// see `Timer::is_late`.
+    pub(in crate::py) late_timers: AtomicBool,
+    /// Whether what ended the last run is for a face's own main loop to log; see `ended_by`.
     pub(in crate::py) unexpected: AtomicBool,
     /// Whether `time()` isn't the monotonic clock but somebody's own.
     pub(in crate::py) own_clock: AtomicBool,
@@ -82,10 +82,10 @@ pub struct Waiting {
     pub handover: Handover,
     /// Whether the last poll had descriptors to serve.
     pub serves: bool,
-    /// Whether looking before waiting is worth it.
-    pub looking: Looking,
-    /// Whether lingering before waiting is.
-    pub lingering: Lingering,
+    /// Whether to poll without blocking before a wait.
+    pub eager_poll: EagerPoll,
+    /// Whether to spin before a wait.
+    pub spin: Spin,
 }
 
 impl EventLoop {
@@ -98,8 +98,8 @@ impl EventLoop {
         Ok(EventLoop {
             calls: Inbox::default(),
             timers: Mutex::default(),
-            wrapped: Chosen::default(),
-            clocked: Chosen::default(),
+            wrapped: Hooks::default(),
+            clocked: Hooks::default(),
             calls_wait: AtomicBool::new(false),
             kept: Mutex::default(),
             registrations: Mutex::default(),
@@ -111,7 +111,7 @@ impl EventLoop {
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),
-            has_reactor: AtomicBool::new(false),
+            late_timers: AtomicBool::new(false),
             unexpected: AtomicBool::new(false),
             own_clock: AtomicBool::new(false),
             own_call_at: AtomicBool::new(false),
@@ -138,8 +138,8 @@ impl EventLoop {
         self.debug.load(Ordering::Relaxed)
     }
 
-    /// Notes whether an error that ends the run is one that Twisted's main loop logs
-    /// before it goes on: of a signal handler, or out of Twisted's own calls.
+    /// Notes whether an error that ends the run is one that a face's own main loop
+    /// (Twisted's) logs before it goes on: of a signal handler, or out of its own calls.
     pub fn ended_by(&self, error: PyErr, unexpected: bool) -> PyErr {
         self.unexpected.store(unexpected, Ordering::Relaxed);
         error
@@ -157,19 +157,19 @@ impl EventLoop {
     /// Queues a call, from any thread.
     pub fn schedule(&self, call: Call) {
         if self.calls.push(call) {
-            self.wake();
+            self.wake_poller();
         }
     }
 
     /// Queues a call as the last one of the turn that is under way.
     pub fn schedule_last_of_turn(&self, call: Call) {
         if self.calls.push_last_of_turn(call) {
-            self.wake();
+            self.wake_poller();
         }
     }
 
     /// Ends a wait that is under way, or else the next one.
-    pub fn wake(&self) {
+    pub fn wake_poller(&self) {
         if let Ok(poller) = self.poller() {
             // It can't fail: mio resets the waker's counter when it is full.
             drop(poller.wake());
@@ -179,7 +179,9 @@ impl EventLoop {
     /// Schedules a timer.
     pub fn insert_timer(&self, deadline: Deadline, timer: Timer) -> Key {
         let (key, first) = lock(&self.timers).insert(deadline, timer);
-        self.look_again_if(first);
+        if first {
+            self.interrupt_wait();
+        }
         key
     }
 
@@ -196,21 +198,17 @@ impl EventLoop {
     /// Moves a timer; `false` if it isn't scheduled.
     pub fn reschedule_timer(&self, key: Key, deadline: Deadline) -> bool {
         let moved = lock(&self.timers).reschedule(key, deadline);
-        self.look_again_if(moved == Some(true));
+        if moved == Some(true) {
+            self.interrupt_wait();
+        }
         moved.is_some()
     }
 
-    /// Ends a wait that is under way: something changed that isn't a call.
-    pub fn look_again(&self) {
-        if self.calls.nudge() {
-            self.wake();
-        }
-    }
-
-    /// A timer set from another thread must shorten a wait that is under way.
-    fn look_again_if(&self, first: bool) {
-        if first {
-            self.look_again();
+    /// Ends a wait that is under way, by whatever thread: something has changed that isn't
+    /// a call, such as when the next timer is due.
+    pub fn interrupt_wait(&self) {
+        if self.calls.interrupt_wait() {
+            self.wake_poller();
         }
     }
 
@@ -232,16 +230,15 @@ impl EventLoop {
         }
     }
 
-    /// Takes out the next timer if it is due and Twisted's.
-    pub fn pop_due_delayed(&self, now: Deadline) -> Option<Call> {
-        let timer =
-            lock(&self.timers).pop_due_if(now, |timer| matches!(timer, Timer::Delayed(_)))?;
+    /// Takes out the next timer if it is due and one that runs late.
+    pub fn pop_due_late(&self, now: Deadline) -> Option<Call> {
+        let timer = lock(&self.timers).pop_due_if(now, Timer::is_late)?;
         Some(timer.due())
     }
 
-    /// Looks at every timer.
-    pub fn for_each_timer(&self, mut look: impl FnMut(&Timer)) {
-        lock(&self.timers).values().for_each(&mut look);
+    /// Visits every timer.
+    pub fn for_each_timer(&self, mut visit: impl FnMut(&Timer)) {
+        lock(&self.timers).values().for_each(&mut visit);
     }
 
     /// Puts a watcher into `roles` of a descriptor, clears the places in
@@ -264,9 +261,9 @@ impl EventLoop {
     }
 
     /// Sees to it that a descriptor which isn't read to the end is reported again.
-    pub fn report_always(&self, token: Token) {
+    pub fn make_level_triggered(&self, token: Token) {
         if let Ok(poller) = self.poller() {
-            lock(&self.registrations).report_always(&poller.backend(), token);
+            lock(&self.registrations).make_level_triggered(&poller.backend(), token);
         }
     }
 
@@ -282,12 +279,12 @@ impl EventLoop {
     /// Looks up or notes something in the registrations, which are locked meanwhile.
     pub fn with_registrations<R>(
         &self,
-        look: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
+        body: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
     ) -> R {
-        look(&mut lock(&self.registrations))
+        body(&mut lock(&self.registrations))
     }
 
-    /// Lets go of everything that is held, the poll last. Values are dropped
+    /// Drops everything that is held, the poll last. Values are dropped
     /// with no lock held, since their finalizers may call the loop.
     pub fn release(&self) {
         self.closed.store(true, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! One turn of the loop: wait, collect what is ready and due, run it.
 //!
 //! Exactly what was ready when the running began is run; what that schedules
-//! waits for the next turn, so that descriptors are looked at in between.
+//! waits for the next turn, so that descriptors are polled in between.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,11 +18,10 @@ use crate::core::handover::Handover;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
 use crate::core::poller::{Event, Poller};
-use crate::py::asyncio::driven::Ready;
 use crate::py::dispatch::call::Call;
-use crate::py::dispatch::watcher;
+use crate::py::dispatch::hook::Hook;
+use crate::py::dispatch::watcher::{self, Ready};
 use crate::py::support::finalization::hang_rather_than_unwind;
-use crate::py::twisted::{Reactor, own_clock};
 
 /// How many descriptors are served before the clock is asked whether to let other threads
 /// run: each may have hundreds of kilobytes to read.
@@ -93,14 +92,15 @@ fn collect(
     // A turn within a callback: its answer may be what is waited for.
     flush(event_loop)?;
     if this.clocked.any() {
-        own_clock::follow(event_loop)?;
+        follow_clocks(event_loop)?;
     }
     let waited = wait(event_loop, poller, limit, waiting);
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     let next = waited?;
     if this.clocked.any() {
-        own_clock::hold(event_loop);
+        let hooks = this.clocked.all(py);
+        hooks.iter().for_each(|hook| hook.hold_timers(py));
     }
     let mut due = None;
     if next.is_some() {
@@ -159,17 +159,15 @@ pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     run_collected(event_loop, None, &mut Handover::default())
 }
 
-/// Runs what was ready when the turn began; then, where there is a reactor, the
-/// delayed calls that other calls have made due, since Twisted makes its timed
-/// calls after the calls from threads, but none that a timed call has made; then
-/// what must come last.
+/// Runs what was ready when the turn began; then late timers that its calls have made
+/// due, but none that a timer's call has made; then what must come last.
 fn run_turn(
     event_loop: &Bound<'_, EventLoop>,
     outer: &OuterTurn,
     due: Option<Deadline>,
     handover: &mut Handover,
 ) -> PyResult<()> {
-    if !event_loop.get().wrapped.any() || !run_through_reactors(event_loop)? {
+    if !event_loop.get().wrapped.any() || !run_through_hooks(event_loop)? {
         run_calls(event_loop, due, handover)?;
     }
     while let Some(call) = event_loop.get().calls.pop_last(outer) {
@@ -178,17 +176,29 @@ fn run_turn(
     Ok(())
 }
 
-/// Has reactors whose `runUntilCurrent` was replaced, or wrapped to measure it, run the
-/// turn's calls by way of that: their own ends in `run_waiting_calls`. Tells whether any
-/// has done so.
-fn run_through_reactors(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
+/// Has the hooks run the turn's calls, which wait for `run_waiting_calls` meanwhile. Tells
+/// whether any has done so.
+fn run_through_hooks(event_loop: &Bound<'_, EventLoop>) -> PyResult<bool> {
     let (this, py) = (event_loop.get(), event_loop.py());
-    let reactors = this.wrapped.all(py);
+    let hooks = this.wrapped.all(py);
     let before = this.calls_wait.swap(true, Ordering::Relaxed);
-    let run = |reactor: &Bound<'_, Reactor>| reactor.get().run_until_current(py);
-    let outcome = reactors.iter().try_for_each(run);
+    let run = |hook: &Hook| hook.run_calls(py);
+    let outcome = hooks.iter().try_for_each(run);
     let waits = this.calls_wait.swap(before, Ordering::Relaxed);
     outcome.map(|()| !waits)
+}
+
+/// Has the timers that follow clocks of their own do so. Such a clock may be moved on by
+/// hand, or stand still, so it is asked in each turn: before a wait for its time-out, and
+/// when the turn's other calls, which may have moved it, are done. Until then nothing is
+/// due by it.
+///
+/// # Errors
+/// Those of the clocks.
+fn follow_clocks(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    let hooks = event_loop.get().clocked.all(event_loop.py());
+    let follow = |hook: &Hook| hook.follow_clock(event_loop.py());
+    hooks.iter().try_for_each(follow)
 }
 
 /// Runs the calls of the turn under way if they wait for this; tells whether it was so.
@@ -215,26 +225,26 @@ fn run_calls(
     let mut served = 0_u32;
     while let Some(call) = this.calls.pop() {
         let due = due.take();
-        let first = now.is_none() && matches!(call, Call::Delayed(..));
+        let first = now.is_none() && call.is_of_late_timer();
         let reading = first.then(|| due.map_or_else(|| clock::due_until(event_loop), Ok));
         run_call(event_loop, &call)?;
         // If the clock has failed, the call is made all the same: it is in no queue now.
         now = reading.transpose()?.or(now);
-        if matches!(call, Call::Ready(..) | Call::ReadOn(..)) {
+        if call.serves_descriptor() {
             served = served.wrapping_add(1);
             if served.is_multiple_of(ASK_EVERY) {
                 let_others_run(py, Deadline::now(), handover, true);
             }
         }
     }
-    if this.has_reactor.load(Ordering::Relaxed) {
+    if this.late_timers.load(Ordering::Relaxed) {
         let mut now = now.or(due);
         if this.clocked.any() {
-            own_clock::follow(event_loop)?;
+            follow_clocks(event_loop)?;
             now = None;
         }
         let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
-        while let Some(call) = this.pop_due_delayed(now) {
+        while let Some(call) = this.pop_due_late(now) {
             run_call(event_loop, &call)?;
         }
     }
@@ -269,7 +279,7 @@ pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
     let this = event_loop.get();
     if !this.is_closed() && !this.calls.begin_wait() {
-        this.wake();
+        this.wake_poller();
     }
     let now = Deadline::now();
     let next = clock::next_deadline(event_loop, now)?;
@@ -281,11 +291,7 @@ pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
 fn run_timed(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     let py = event_loop.py();
     let current = intern!(py, "_current_handle");
-    let handle = match call {
-        Call::Handle(handle) => Some(handle),
-        _ => None,
-    };
-    event_loop.setattr(current, handle)?;
+    event_loop.setattr(current, call.handle())?;
     let start = Deadline::now();
     let outcome = call.run(event_loop);
     let took = Deadline::now().since(start).as_secs_f64();

@@ -1,4 +1,4 @@
-//! How a turn waits: it looks, lets other threads run, and blocks.
+//! How a turn waits: it polls, lets other threads run, spins, and blocks.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -11,12 +11,11 @@ use super::state::{EventLoop, Waiting};
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
 use crate::core::poller::Poller;
-use crate::core::spin::LINGER;
+use crate::core::spin::SPIN;
 use crate::py::support::error;
 
-/// Looks for events without letting go of the interpreter; only when there is
-/// nothing to do at all, lets go of it and blocks. Returns when the next timer is
-/// due, as it was seen before.
+/// Polls without releasing the GIL; only when there is nothing to do at all, releases it
+/// and blocks. Returns when the next timer is due, as it was seen before.
 ///
 /// # Errors
 /// As `turn::run`.
@@ -41,10 +40,10 @@ pub fn wait(
         || !this.calls.is_empty()
         || next.is_some_and(|next| next <= now);
     let may_wait = limit != Some(Duration::ZERO);
-    if busy || !may_wait || waiting.looking.is_due() {
+    if busy || !may_wait || waiting.eager_poll.is_due() {
         poll(Some(Duration::ZERO))?;
         waiting.serves = !events.is_empty();
-        waiting.looking.note(busy || waiting.serves);
+        waiting.eager_poll.note(busy || waiting.serves);
         if busy || !may_wait || !events.is_empty() {
             return Ok(next);
         }
@@ -59,7 +58,7 @@ pub fn wait(
     outcome
 }
 
-/// Lets go of the interpreter, lingers for a moment if that is worth it, and blocks.
+/// Releases the GIL, spins for a moment if that is worth it, and blocks.
 fn block(
     event_loop: &Bound<'_, EventLoop>,
     poller: &Poller,
@@ -78,11 +77,11 @@ fn block(
     let mut next = clock::next_deadline(event_loop, start)?;
     let mut now = start;
     let mut over = false;
-    if waiting.lingering.is_due() && timeout(next, now).is_none_or(|timeout| timeout > LINGER) {
+    if waiting.spin.is_due() && timeout(next, now).is_none_or(|timeout| timeout > SPIN) {
         over = py
-            .detach(|| poller.linger(LINGER, events))
+            .detach(|| poller.spin(SPIN, events))
             .map_err(|error| poll_failed(this, error))?;
-        waiting.lingering.note(over);
+        waiting.spin.note(over);
         if !over {
             // A signal that came meanwhile ends the wait only if the interpreter writes
             // to this loop about it. Its handler may do as every callback, such as stop
@@ -99,7 +98,7 @@ fn block(
             .map_err(|error| poll_failed(this, error))?;
         now = Deadline::now();
     }
-    waiting.lingering.waited(now.since(start));
+    waiting.spin.waited(now.since(start));
     Ok(next)
 }
 
@@ -118,7 +117,7 @@ pub fn check_signals(this: &EventLoop, py: Python<'_>) -> PyResult<()> {
 }
 
 /// Lets another thread run if it is its turn, since native calls alone never would.
-/// Returns whether the interpreter was let go of.
+/// Returns whether the GIL was released.
 pub fn let_others_run(
     py: Python<'_>,
     now: Deadline,
@@ -140,7 +139,7 @@ pub fn let_others_run(
 }
 
 /// Stays away for a moment. Not asleep, which would take several times as long, but the
-/// thread that was woken may have this one's processor.
+/// thread that was woken may have this one's CPU.
 fn stay_away() {
     let start = Deadline::now();
     while Deadline::now().since(start) < handover::STAY_AWAY {

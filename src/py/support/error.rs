@@ -1,4 +1,4 @@
-//! Which exceptions leave the loop, and how errors of the core become Python's.
+//! Which exceptions leave the loop, and how errors of `core` become Python's.
 
 use std::io;
 

@@ -23,7 +23,7 @@ use crate::py::support::{context, error, imports};
 
 const EVERY_ROLE: [Role; 3] = [Role::Read, Role::Write, Role::Error];
 
-/// The native core of an IOLoop.
+/// The native half of an IOLoop.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct IOLoop {
     /// Set once, by `_bind`.

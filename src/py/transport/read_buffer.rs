@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::core::lock::lock;
-use crate::core::sys::socket::{self, Peer};
+use crate::core::sys::sockets::{self as socket, Peer};
 
 /// The largest segment that the loopback interface carries: 65,535 bytes less the
 /// headers.

@@ -8,7 +8,7 @@ use pyo3::types::PyType;
 
 use super::Reactor;
 use super::stream::{Accepted, StreamTransport, fileno};
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 use crate::py::transport::addresses::address;
 
 /// Accept up to `count` connections of a `tcp.Port` and connect them to protocols.

@@ -63,13 +63,13 @@ impl DatagramTransport {
 
     /// Read the datagrams that are there and hand them to the protocol.
     fn doRead(slf: &Bound<'_, Self>) -> PyResult<()> {
-        reading::read(slf, core(slf)?.get())
+        reading::read(slf, native(slf)?.get())
     }
 
     /// Read the datagrams that are there and hand them, without their senders, to
     /// the protocol. Follows Twisted's `unix.ConnectedDatagramPort.doRead`.
     fn doReadConnected(slf: &Bound<'_, Self>) -> PyResult<()> {
-        reading::read_connected(slf, core(slf)?.get())
+        reading::read_connected(slf, native(slf)?.get())
     }
 
     /// Send a datagram. Follows IUDPTransport; returns the number of bytes sent.
@@ -137,11 +137,11 @@ impl DatagramTransport {
     }
 }
 
-/// The core of the port's reactor.
-fn core<'py>(slf: &Bound<'py, DatagramTransport>) -> PyResult<Bound<'py, Reactor>> {
+/// The native half of the port's reactor.
+fn native<'py>(slf: &Bound<'py, DatagramTransport>) -> PyResult<Bound<'py, Reactor>> {
     let py = slf.py();
-    let core = slf
+    let reactor = slf
         .getattr(intern!(py, "reactor"))?
         .getattr(intern!(py, "_core"))?;
-    Ok(core.cast_into::<Reactor>()?)
+    Ok(reactor.cast_into::<Reactor>()?)
 }

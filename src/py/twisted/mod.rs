@@ -1,13 +1,12 @@
 //! The Twisted face: delayed calls, calls from threads, descriptors.
 
 mod accept;
-mod chosen;
 mod datagram;
 mod delayed_call;
 mod descriptors;
 mod disconnect;
 mod log_context;
-pub mod own_clock;
+mod own_clock;
 mod reactor;
 mod rounds;
 mod selectable;
@@ -15,7 +14,6 @@ pub mod stream;
 mod thread_call;
 
 pub use accept::accept_connections;
-pub use chosen::Chosen;
 pub use datagram::DatagramTransport;
 pub use delayed_call::DelayedCall;
 pub use reactor::Reactor;

@@ -1,4 +1,4 @@
-//! The native core of `TornadoReactor`, which keeps it in its `__dict__`.
+//! The native half of `TornadoReactor`, which keeps it in its `__dict__`.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,7 @@ use crate::core::clock::Deadline;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::py::dispatch::call::Call;
+use crate::py::dispatch::hook::Hook;
 use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
 use crate::py::event_loop::clock;
@@ -33,10 +34,10 @@ pub fn seconds() -> f64 {
         .map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
-/// The native core of a reactor: timed calls, calls from threads, descriptors.
+/// The native half of a reactor: timed calls, calls from threads, descriptors.
 ///
 /// `Reactor(event_loop, reactor, reports)`: the asyncio face to run on, the
-/// reactor whose core this is, and the module that knows Twisted.
+/// reactor whose half this is, and the module that knows Twisted.
 #[pyclass(frozen, weakref, module = "tornado4._core")]
 pub struct Reactor {
     pub(super) event_loop: Py<EventLoop>,
@@ -51,7 +52,7 @@ pub struct Reactor {
     interrupts: AtomicBool,
     /// See `keeps`.
     pub(super) rests: AtomicBool,
-    /// See `is_gone_past`.
+    /// See `allows_fast_path`.
     own_fd_set: AtomicBool,
     /// How connections are ended.
     pub(super) disconnecting: Disconnecting,
@@ -60,7 +61,7 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// The loop's native core.
+    /// The loop that the reactor works on.
     pub fn event_loop(&self) -> &EventLoop {
         self.event_loop.get()
     }
@@ -81,9 +82,9 @@ impl Reactor {
         self.interrupts.load(Ordering::Relaxed) && error.is_instance_of::<PyKeyboardInterrupt>(py)
     }
 
-    /// Whether native transports may use this core in place of the reactor's methods for
+    /// Whether native transports may call this in place of the reactor's methods for
     /// descriptors: nobody has put others on the reactor.
-    pub fn is_gone_past(&self) -> bool {
+    pub fn allows_fast_path(&self) -> bool {
         !self.own_fd_set.load(Ordering::Relaxed)
     }
 
@@ -169,7 +170,7 @@ impl Reactor {
             reports.getattr("theContextTracker")?.unbind(),
             reports.getattr("ILogContext")?.unbind(),
         );
-        event_loop.get().has_reactor.store(true, Ordering::Relaxed);
+        event_loop.get().late_timers.store(true, Ordering::Relaxed);
         Ok(Reactor {
             event_loop,
             reactor,
@@ -228,7 +229,8 @@ impl Reactor {
     /// Say whether the reactor's `runUntilCurrent` is somebody's own, by way of which the
     /// loop then makes its calls.
     fn setWrapped(slf: &Bound<'_, Self>, own: bool) {
-        slf.get().event_loop().wrapped.note(slf, own);
+        let hook = Hook::Reactor(slf.clone().unbind());
+        slf.get().event_loop().wrapped.note(hook, own);
     }
 
     /// Say whether the reactor's `seconds` is somebody's own, which its delayed calls then
@@ -334,9 +336,9 @@ impl Reactor {
         self.interrupts.store(through, Ordering::Relaxed);
     }
 
-    /// Make the loop look at its queue. Safe from any thread.
+    /// End the loop's wait, or else its next one. Safe from any thread.
     fn wakeUp(&self) {
-        self.event_loop().wake();
+        self.event_loop().wake_poller();
     }
 
     /// Call `reader.doRead()` whenever it has input. Level-triggered.

@@ -103,7 +103,7 @@ impl Selectable {
                 event.serve(reader, Role::Read)
             }
             _ => {
-                this.report_always(token);
+                this.make_level_triggered(token);
                 Ok(())
             }
         }
@@ -144,7 +144,7 @@ impl<'py> Event<'_, 'py> {
         };
         if direct.is_none() {
             // Nobody knows how much of it will be read.
-            self.event_loop.get().report_always(self.token);
+            self.event_loop.get().make_level_triggered(self.token);
         }
         let prefix = match prefix {
             Ok(prefix) => prefix,
@@ -163,7 +163,7 @@ impl<'py> Event<'_, 'py> {
         });
         if outcome.is_err() {
             // It may be watched still, and have more to read.
-            self.event_loop.get().report_always(self.token);
+            self.event_loop.get().make_level_triggered(self.token);
         }
         match outcome {
             Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
@@ -271,7 +271,7 @@ impl<'py> Event<'_, 'py> {
     fn go_on(&self) {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.leave(self.token, readiness)) {
+        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
             event_loop.schedule(Call::ReadOn(self.token));
         }
     }

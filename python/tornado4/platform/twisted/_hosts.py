@@ -20,7 +20,7 @@ from tornado4.platform.twisted._signals import ChildSignalHandling, HostChildSig
 
 
 class OwnLoop:
-    """One of our loops: the reactor works on its core directly."""
+    """One of our loops: the reactor works on it directly."""
 
     def __init__(self, loop: EventLoop, io_loop: Any) -> None:
         self.asyncio_loop = loop
@@ -93,8 +93,8 @@ class OwnLoop:
 
 
 class ForeignLoop:
-    """An asyncio loop that isn't ours: the reactor has a core of its own, which
-    is the loop's guest. The loop stays the running one."""
+    """An asyncio loop that isn't ours: the reactor has a native loop of its own, which
+    is that loop's guest. The loop stays the running one."""
 
     def __init__(self, loop: Any, io_loop: Any) -> None:
         self.asyncio_loop = loop

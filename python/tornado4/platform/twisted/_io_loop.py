@@ -17,7 +17,7 @@ class TwistedIOLoop(IOLoop):
     """A Tornado IOLoop that runs on a Twisted reactor.
 
     ``reactor`` is any reactor with IReactorFDSet and IReactorTime, by default the
-    global one. On a `TornadoReactor` it works on the same core; another reactor
+    global one. On a `TornadoReactor` it works on the same loop; another reactor
     drives a loop of its own, so that Tornado 6 and asyncio code run on it. Raises
     `TypeError` for what is no such reactor.
 

@@ -28,7 +28,7 @@ for _name, _value in vars(DelayedCall).items():
     if not hasattr(_core.DelayedCall, _name):
         setattr(_core.DelayedCall, _name, _value)
 
-# Methods that the instance takes from its native core directly, unless a
+# Methods that the instance takes from its native half directly, unless a
 # subclass has its own.
 _NATIVE = (
     "callFromThread",
@@ -37,7 +37,8 @@ _NATIVE = (
     "wakeUp",
 )
 
-# Methods that native transports go past, unless a subclass or the reactor has its own.
+# Methods that the native transports' fast path leaves out, unless a subclass or the
+# reactor has its own.
 _FD_SET = ("addReader", "addWriter", "removeReader", "removeWriter")
 
 # What a reactor does when it shuts down, in this order.
@@ -50,8 +51,8 @@ class _Waker:
     The native loop has its own, so there is no pipe to read.
     """
 
-    def __init__(self, core: _core.Reactor) -> None:
-        self.wakeUp = core.wakeUp
+    def __init__(self, native: _core.Reactor) -> None:
+        self.wakeUp = native.wakeUp
 
 
 @implementer(IReactorFDSet)
@@ -73,7 +74,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
     ``io_loop.close()``. Follows the documentation of Tornado 4.5; the
     interfaces are those of `twisted.internet.posixbase.PosixReactorBase`.
 
-    It is a plain class whose native core is in its ``__dict__``: test suites
+    It is a plain class whose native half is in its ``__dict__``: test suites
     move that from one reactor to another.
     """
 
@@ -95,7 +96,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
         self._ownFDSet = bool(own)
         self._noteWrapper()
         self._noteClock()
-        # Past AsyncioSelectorReactor: its state is what the core replaces.
+        # Past AsyncioSelectorReactor: its state is what the native half replaces.
         PosixReactorBase.__init__(self)
         self.addSystemEventTrigger("after", "shutdown", self._end)
         self._host.when_started(self._startWithLoop)
@@ -130,7 +131,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
             self._noteClock()
 
     def _noteClock(self) -> None:
-        """Let the core know whether `seconds` is somebody's own."""
+        """Let the native half know whether `seconds` is somebody's own."""
         self._core.setOwnClock(self.seconds is not TornadoReactor.seconds)
 
     def _noteWrapper(self) -> None:

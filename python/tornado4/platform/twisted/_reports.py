@@ -1,4 +1,4 @@
-"""What the native reactor core takes from Twisted: reasons, errors, logs.
+"""What the native half of a reactor takes from Twisted: reasons, errors, logs.
 
 Each report logs as Twisted's own reactors do, whatever the exception is.
 """

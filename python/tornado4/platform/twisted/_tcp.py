@@ -180,13 +180,13 @@ class Port(tcp.Port):
 
     def doRead(self) -> None:
         """Accept what connections there are."""
-        core = self.reactor._transportCore
+        native = self.reactor._transportCore
         # A transport that somebody has put in place makes itself.
-        if self.transport is not Server or core is None:
+        if self.transport is not Server or native is None:
             super().doRead()
             return
         try:
-            accepted, trouble = _core.accept_connections(self, core, Server, self.numberAccepts)
+            accepted, trouble = _core.accept_connections(self, native, Server, self.numberAccepts)
         except BaseException:
             log.deferr()
             return

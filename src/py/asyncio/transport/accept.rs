@@ -12,7 +12,7 @@ use pyo3::types::{PyTuple, PyType};
 
 use super::lifetime::Parts;
 use super::{EventLoop, SocketTransport, stock};
-use crate::core::sys::socket as sys;
+use crate::core::sys::sockets as sys;
 use crate::py::support::context;
 use crate::py::support::error::ends_the_loop;
 

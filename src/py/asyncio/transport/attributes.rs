@@ -10,7 +10,7 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 use super::{EventLoop, Flag, SocketTransport, stock};
 use crate::core::interest::Readiness;
 use crate::core::lock::lock;
-use crate::core::sys::socket as sys;
+use crate::core::sys::sockets as sys;
 use crate::py::support::imports;
 use crate::py::transport::addresses::address;
 

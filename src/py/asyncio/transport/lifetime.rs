@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::socket as sys;
+use crate::core::sys::sockets as sys;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
 

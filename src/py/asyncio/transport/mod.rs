@@ -30,7 +30,7 @@ use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
 use crate::core::lock::{lock, try_lock};
 use crate::core::stream::write_buffer::WriteBuffer;
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 use crate::py::support::error::ends_the_loop;
 use crate::py::support::refcounts::references;
 

@@ -13,7 +13,7 @@ use crate::core::interest::Readiness;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::read_budget::{Extent, ReadBudget};
-use crate::core::sys::{Trigger, socket};
+use crate::core::sys::{Trigger, sockets as socket};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
@@ -261,7 +261,7 @@ impl<'py> Event<'_, 'py> {
     fn defer(&self) {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.leave(self.token, readiness)) {
+        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
             event_loop.schedule(Call::ReadOn(self.token));
         }
     }

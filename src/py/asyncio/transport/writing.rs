@@ -12,7 +12,7 @@ use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::{Next, Sent};
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::error::{ends_the_loop, os_error};
 use crate::py::transport::buffers;

@@ -12,7 +12,7 @@ use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
 use crate::core::lock::lock;
-use crate::core::sys::socket::Peer;
+use crate::core::sys::sockets::Peer;
 use crate::py::support::error;
 use crate::py::transport::addresses::host;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
@@ -64,7 +64,7 @@ fn errno(py: Python<'_>, error: &PyErr) -> Option<i32> {
 ///
 /// # Errors
 /// Those of recvfrom(2); those of the protocol are logged.
-pub fn read(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyResult<()> {
+pub fn read(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
     while may_read(slf, read)? {
         let (data, from) = match receive(slf) {
@@ -76,7 +76,7 @@ pub fn read(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyResult<()> 
             protocol.call_method1(intern!(py, "datagramReceived"), (data, from))
         });
         if let Err(error) = received {
-            core.report(py, "datagram", (error.into_value(py),))?;
+            reactor.report(py, "datagram", (error.into_value(py),))?;
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ fn refused(slf: &Bound<'_, DatagramTransport>, trouble: Trouble) -> PyResult<()>
 /// # Errors
 /// Those of recvfrom(2), and `OSError` of the protocol, which Twisted takes for one
 /// of those; what else the protocol raises is logged.
-pub fn read_connected(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyResult<()> {
+pub fn read_connected(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
     while may_read(slf, read)? {
         let trouble = match receive(slf) {
@@ -113,7 +113,7 @@ pub fn read_connected(slf: &Bound<'_, DatagramTransport>, core: &Reactor) -> PyR
                 match received {
                     Ok(_) => continue,
                     Err(error) if !error.is_instance_of::<PyOSError>(py) => {
-                        core.report(py, "datagram", (error.into_value(py),))?;
+                        reactor.report(py, "datagram", (error.into_value(py),))?;
                         continue;
                     }
                     Err(error) => Trouble::Python(error),

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use super::DatagramTransport;
 use crate::core::lock::lock;
-use crate::core::sys::socket::{self, LocalAddress};
+use crate::core::sys::sockets::{self, LocalAddress};
 use crate::py::support::error;
 
 type Written = PyResult<Option<io::Result<usize>>>;
@@ -46,7 +46,7 @@ pub fn write(
         return Ok(None);
     }
     let fd = slf.get().fd(py)?;
-    Ok(Some(socket::send_to(fd, datagram.as_bytes(), &to)))
+    Ok(Some(sockets::send_to(fd, datagram.as_bytes(), &to)))
 }
 
 /// The address, if it is the very one that the last datagram came with.
@@ -92,7 +92,7 @@ pub fn write_to_path(
         return Ok(None);
     };
     let fd = slf.get().fd(slf.py())?;
-    Ok(Some(socket::send_to_path(fd, datagram.as_bytes(), &to)))
+    Ok(Some(sockets::send_to_path(fd, datagram.as_bytes(), &to)))
 }
 
 /// Writes to the peer.
@@ -104,7 +104,7 @@ pub fn send(slf: &Bound<'_, DatagramTransport>, datagram: &Bound<'_, PyAny>) -> 
         return Ok(None);
     };
     let fd = slf.get().fd(slf.py())?;
-    Ok(Some(socket::send(fd, datagram.as_bytes())))
+    Ok(Some(sockets::send(fd, datagram.as_bytes())))
 }
 
 /// What `write` returns: the number of bytes sent, or what Twisted makes of the error.

@@ -10,7 +10,7 @@ use super::super::Reactor;
 use super::{Flag, StreamTransport, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::socket as sys;
+use crate::core::sys::sockets as sys;
 use crate::py::support::error;
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;

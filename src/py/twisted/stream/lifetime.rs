@@ -12,7 +12,7 @@ use super::attributes::{self, twisted};
 use super::{Flag, StreamTransport, missing, writing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::socket as sys;
+use crate::core::sys::sockets as sys;
 
 /// What a port knows of a connection that it accepted.
 pub struct Accepted<'a, 'py> {

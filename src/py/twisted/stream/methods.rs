@@ -9,7 +9,7 @@ use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 use crate::py::support::error;
 use crate::py::transport::addresses::address;
 

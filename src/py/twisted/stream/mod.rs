@@ -28,7 +28,7 @@ use super::Reactor;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-use crate::core::sys::socket;
+use crate::core::sys::sockets as socket;
 
 pub use attributes::fileno;
 pub use lifetime::Accepted;
@@ -122,7 +122,7 @@ impl State {
     /// The reactor's native core, while its methods for descriptors are the native ones.
     fn core(&self) -> Option<&Py<Reactor>> {
         let core = self.core.as_ref();
-        core.filter(|core| core.get().is_gone_past())
+        core.filter(|core| core.get().allows_fast_path())
     }
 
     /// Whether nothing is sent but by `doWrite`.

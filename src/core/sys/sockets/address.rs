@@ -1,8 +1,10 @@
 //! Socket addresses as the kernel has them, and as Rust has them.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::RawFd;
 use std::ptr;
 
 #[allow(clippy::cast_possible_truncation)]
@@ -150,6 +152,22 @@ impl LocalAddress {
         unsafe { ptr::write((&raw mut address.storage).cast(), raw) };
         address.len = (PATH_OFFSET + path.len()) as libc::socklen_t;
         Some(LocalAddress(address))
+    }
+}
+
+/// Where a connection's own end is, if it is an Internet one.
+///
+/// # Errors
+/// Those of getsockname(2).
+pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+    let mut address = Address::empty();
+    // SAFETY: `address` is valid for writes of the given length.
+    let outcome =
+        unsafe { libc::getsockname(fd, (&raw mut address.storage).cast(), &raw mut address.len) };
+    if outcome == 0 {
+        Ok(address.get())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 

@@ -1,0 +1,50 @@
+//! Socket calls on descriptors that somebody else may own.
+//!
+//! The facts relied upon: sockets are non-blocking; a call that a signal
+//! interrupts is made again; sending to a closed peer must not raise `SIGPIPE`.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+
+mod accept;
+mod address;
+mod ancillary;
+mod datagrams;
+mod options;
+mod streams;
+
+pub use accept::accept;
+pub use address::{LocalAddress, Peer, local_address};
+pub use ancillary::receive_descriptors;
+pub use datagrams::{receive_from, send_to, send_to_path};
+pub use options::{option, reset_on_close, set_option};
+pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+/// Elsewhere the interpreter's own disregard of `SIGPIPE` must do.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_SIGNAL: libc::c_int = 0;
+
+/// Repeats a call while signals interrupt it. Its result is a count, or -1.
+fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
+    loop {
+        if let Ok(count) = usize::try_from(call()) {
+            return Ok(count);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Closes a descriptor that the caller owns.
+pub fn close(fd: RawFd) {
+    // SAFETY: takes a number only, which the caller vouches for.
+    unsafe { libc::close(fd) };
+}
+
+#[cfg(test)]
+mod tests;
