@@ -142,15 +142,23 @@ impl SocketTransport {
         exception: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = slf.py();
+        {
+            let mut state = lock(&slf.get().state);
+            if state.is(Flag::Ended) {
+                return Ok(());
+            }
+            state.set(Flag::Ended, true);
+        }
         let told = match slf.get().protocol(py) {
             Some(protocol) => protocol
                 .call_method1(intern!(py, "connection_lost"), (exception,))
                 .map(drop),
             None => Ok(()),
         };
+        let flushed = Self::flush_now(slf);
         let released = Self::release(slf);
         let waited = Self::fail_empty_waiter(slf);
-        told.and(released).and(waited)
+        told.and(flushed).and(released).and(waited)
     }
 
     /// Closes the socket and lets go of protocol, loop and server.
@@ -158,6 +166,7 @@ impl SocketTransport {
         let py = slf.py();
         let (fd, socket, event_loop, server, rest) = {
             let mut state = lock(&slf.get().state);
+            state.lost = state.lost.max(1);
             let fd = std::mem::replace(&mut state.fd, -1);
             if state.extra.is_none() {
                 // Somebody may ask for it later.

@@ -38,7 +38,7 @@ pub use accept::Acceptor;
 
 /// What a transport is or does, one bit each.
 #[derive(Clone, Copy)]
-#[repr(u8)]
+#[repr(u16)]
 enum Flag {
     /// `close` or `abort` was called, or the connection has failed.
     Closing = 1,
@@ -56,6 +56,8 @@ enum Flag {
     Shared = 1 << 6,
     /// `sendfile` uses the descriptor.
     Lent = 1 << 7,
+    /// The protocol has been told that the connection is over, or is being told.
+    Ended = 1 << 8,
 }
 
 /// What a queued call does with a transport.
@@ -79,7 +81,7 @@ struct State {
     /// The same, kept after the end.
     number: RawFd,
     /// See `Flag`.
-    flags: u8,
+    flags: u16,
     /// Not 0 once `connection_lost` is scheduled; counts writes since then.
     lost: u32,
     buffer: WriteBuffer<PyBackedBytes>,
@@ -104,19 +106,19 @@ struct State {
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
-        self.flags & flag as u8 != 0
+        self.flags & flag as u16 != 0
     }
 
     fn set(&mut self, flag: Flag, on: bool) {
         if on {
-            self.flags |= flag as u8;
+            self.flags |= flag as u16;
         } else {
-            self.flags &= !(flag as u8);
+            self.flags &= !(flag as u16);
         }
     }
 
     fn is_reading(&self) -> bool {
-        self.flags & (Flag::Closing as u8 | Flag::Paused as u8) == 0
+        self.flags & (Flag::Closing as u16 | Flag::Paused as u16) == 0
     }
 
     /// Whether nothing is held back for the end of the iteration.

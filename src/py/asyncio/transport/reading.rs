@@ -110,13 +110,23 @@ impl SocketTransport {
             readiness,
         };
         context::run_in(py, &context, || {
+            let writes = readiness.is_writable() || readiness.is_disconnected();
             if reads && (readiness.is_readable() || readiness.is_disconnected()) {
-                event.read()?;
+                let read = event.read();
+                if read.is_err() && writes {
+                    // Two callbacks on asyncio's own loop: the second one isn't lost.
+                    let step = Step::Ready(token, Readiness::WRITABLE);
+                    event_loop
+                        .get()
+                        .schedule(Call::Socket(slf.clone().unbind(), step));
+                }
+                read?;
             }
-            if readiness.is_writable() || readiness.is_disconnected() {
-                Self::write_ready(slf)?;
+            if writes {
+                Self::write_ready(slf)
+            } else {
+                Ok(())
             }
-            Ok(())
         })
     }
 

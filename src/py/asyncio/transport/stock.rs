@@ -92,6 +92,11 @@ fn is_from(py: Python<'_>, minor: u8) -> bool {
     py.version_info() >= (3, minor)
 }
 
+/// Whether a write is refused in the `connection_lost` that follows the last byte sent.
+pub fn refuses_last_writes(py: Python<'_>) -> bool {
+    is_from(py, 14)
+}
+
 /// Refuses to write what isn't bytes-like.
 pub fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     let wanted = if is_from(data.py(), 14) {

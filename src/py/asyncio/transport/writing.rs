@@ -196,6 +196,10 @@ impl SocketTransport {
         let (outcome, resumes) = {
             let mut state = lock(&slf.get().state);
             let outcome = state.buffer.send(fd, &mut sent);
+            if matches!(outcome, Sent::All) {
+                // What the protocol writes now is offered to the socket at once.
+                state.buffer.watch(false);
+            }
             (outcome, state.buffer.resumes())
         };
         drop(sent);
@@ -208,6 +212,7 @@ impl SocketTransport {
         }
         if resumes {
             Self::tell(slf, "resume_writing")?;
+            Self::flush_now(slf)?;
         }
         Self::all_sent(slf)
     }
@@ -218,12 +223,12 @@ impl SocketTransport {
         let (waiter, closing, eof) = {
             let mut state = lock(&slf.get().state);
             // The protocol may have written, or ended the connection.
-            if !state.buffer.is_empty() || !state.buffer.is_watched() {
+            if state.buffer.is_watched() || state.lost > 0 {
                 return Ok(());
             }
-            state.buffer.watch(false);
-            let closing = state.is(Flag::Closing) && state.lost == 0;
-            state.lost += u32::from(closing);
+            let closing = state.is(Flag::Closing);
+            // What the protocol writes at its end is still sent, up to Python 3.13.
+            state.lost += u32::from(closing && stock::refuses_last_writes(py));
             let waiter = state.empty_waiter.as_ref();
             let waiter = waiter.map(|waiter| waiter.clone_ref(py));
             (waiter, closing, state.is(Flag::Eof))
