@@ -2,7 +2,7 @@
 //!
 //! | layer      | what is there                                              |
 //! |------------|------------------------------------------------------------|
-//! | `core/sys` | what the kernel supplies: epoll, kqueue                    |
+//! | `core/sys` | what the kernel supplies: epoll, kqueue, sockets           |
 //! | `core`     | poller, registrations, timers, inbox; no Python            |
 //! | `py`       | the loop as Python sees it, one folder for each face       |
 //!

@@ -35,13 +35,6 @@ RUST_LAYERS = {
     "py": set(),
 }
 
-# What looks upwards still, by file.
-RUST_UPWARDS = {
-    # The transports that have something to send at a turn's end.
-    "py/event_loop/state.rs": {"py::twisted::StreamTransport"},
-    "py/event_loop/turn.rs": {"py::twisted::stream"},
-}
-
 # The Python modules, lowest first: each may import those before it only.
 PYTHON_LAYERS = [
     "tornado4._alias",
@@ -134,8 +127,7 @@ RUST_FILES = sorted(RUST.glob("*/**/*.rs"))
 @pytest.mark.parametrize("path", RUST_FILES, ids=lambda path: str(path.relative_to(RUST)))
 def test_rust_modules_name_lower_layers_only(path: Path) -> None:
     text, module = path.read_text(), rust_module(path)
-    excepted = RUST_UPWARDS.get(path.relative_to(RUST).as_posix(), set())
-    assert rust_upwards(text, module) <= excepted
+    assert rust_upwards(text, module) == set()
     if module[0] != "py":
         assert "pyo3" not in re.sub(r"//.*", "", text)
     if rust_layer(module) == "py/dispatch":
