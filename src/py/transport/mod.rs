@@ -1,5 +1,8 @@
-//! What the faces' transports share. No framework's word is in it.
+//! What the faces' transports share: one stream, whatever it connects. No framework's word
+//! is in it; see `stream::Face`.
 
 pub mod addresses;
 pub mod buffers;
 pub mod read_buffer;
+pub mod reading;
+pub mod stream;

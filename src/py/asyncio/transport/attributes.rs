@@ -10,45 +10,10 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 use super::{EventLoop, Flag, SocketTransport, stock};
 use crate::core::interest::Readiness;
 use crate::core::lock::lock;
-use crate::core::sys::sockets as sys;
-use crate::py::support::imports;
 use crate::py::transport::addresses::address;
+use crate::py::transport::stream::{self, Face};
 
 impl SocketTransport {
-    /// Makes the socket object of an accepted connection, unless there is one. From then
-    /// on that owns the descriptor.
-    pub(super) fn socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let fd = {
-            let state = lock(&slf.get().state);
-            if let Some(socket) = &state.socket {
-                return Ok(socket.bind(py).clone());
-            }
-            state.fd
-        };
-        if fd < 0 {
-            return Ok(py.None().into_bound(py));
-        }
-        let options = PyDict::new(py);
-        options.set_item(intern!(py, "fileno"), fd)?;
-        let socket = imports::socket_class(py)?.call((), Some(&options))?;
-        // It is non-blocking, which a default time-out would make the object forget.
-        let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
-        let other = {
-            let mut state = lock(&slf.get().state);
-            if outcome.is_ok() && state.socket.is_none() && state.fd == fd {
-                state.socket = Some(socket.clone().unbind());
-                return Ok(socket);
-            }
-            state.socket.as_ref().map(|other| other.bind(py).clone())
-        };
-        // Meanwhile somebody else has made one, or closed the connection: this one must
-        // not close the descriptor.
-        socket.call_method0(intern!(py, "detach"))?;
-        outcome?;
-        Ok(other.unwrap_or_else(|| py.None().into_bound(py)))
-    }
-
     /// What `get_extra_info` knows of an accepted connection but for the socket.
     pub(super) fn keep_addresses(slf: &Bound<'_, Self>) -> PyResult<()> {
         let extra = PyDict::new(slf.py());
@@ -65,9 +30,9 @@ impl SocketTransport {
         let known = {
             let state = lock(&slf.get().state);
             match name {
-                "peername" => state.peer,
-                _ if state.fd < 0 => state.local,
-                _ => sys::local_address(state.fd).unwrap_or_default(),
+                "peername" => state.stream.peer,
+                _ if !state.stream.is_open() => state.local,
+                _ => stream::local_address(&state.stream).unwrap_or_default(),
             }
         };
         known.map(|known| address(slf.py(), &known)).transpose()
@@ -131,17 +96,17 @@ impl SocketTransport {
     }
 
     /// The socket object; None after the end.
-    fn _make_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::socket(slf)
+    fn _make_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        stream::socket(slf)
     }
 
     /// The socket object; None after the end. Whoever asks may close it.
     #[getter(_sock)]
-    fn shared_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn shared_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         Self::flush_now(slf)?;
-        let socket = Self::socket(slf)?;
+        let socket = stream::socket(slf)?;
         let mut state = lock(&slf.get().state);
-        state.set(Flag::Shared, true);
+        state.stream.share();
         state.set(Flag::Through, true);
         drop(state);
         Ok(socket)
@@ -150,7 +115,7 @@ impl SocketTransport {
     /// The descriptor, -1 after the end.
     #[getter]
     fn _sock_fd(&self) -> RawFd {
-        lock(&self.state).fd
+        self.stream(|stream| stream.number())
     }
 
     /// The descriptor's number, which is remembered after the end.
@@ -201,24 +166,24 @@ impl SocketTransport {
 
     #[getter]
     fn _protocol_paused(&self) -> bool {
-        lock(&self.state).buffer.is_paused()
+        lock(&self.state).stream.buffer.is_paused()
     }
 
     #[getter]
     fn _low_water(&self) -> usize {
-        lock(&self.state).buffer.limits().0
+        lock(&self.state).stream.buffer.limits().0
     }
 
     #[getter]
     fn _high_water(&self) -> usize {
-        lock(&self.state).buffer.limits().1
+        lock(&self.state).stream.buffer.limits().1
     }
 
     /// A copy of what the socket hasn't taken yet.
     #[getter]
     fn _buffer<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyByteArray>> {
         Self::flush_now(slf)?;
-        let unsent = lock(&slf.get().state).buffer.to_vec();
+        let unsent = lock(&slf.get().state).stream.buffer.to_vec();
         Ok(PyByteArray::new(slf.py(), &unsent))
     }
 
@@ -226,7 +191,7 @@ impl SocketTransport {
     #[getter]
     fn _polls(&self) -> (bool, bool) {
         let state = lock(&self.state);
-        (state.is(Flag::Reading), state.buffer.is_watched())
+        (state.is(Flag::Reading), state.stream.buffer.is_watched())
     }
 
     #[getter]
@@ -243,7 +208,7 @@ impl SocketTransport {
         Self::flush_now(slf)?;
         let (before, done) = {
             let mut state = lock(&slf.get().state);
-            let done = waiter.as_ref().filter(|_| state.buffer.is_empty());
+            let done = waiter.as_ref().filter(|_| state.stream.buffer.is_empty());
             let done = done.map(|waiter| waiter.clone_ref(slf.py()));
             (std::mem::replace(&mut state.empty_waiter, waiter), done)
         };

@@ -1,7 +1,7 @@
 //! A connection's beginning and its end.
 
 use std::net::SocketAddr;
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{IntoRawFd, OwnedFd};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -11,9 +11,9 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::sockets as sys;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
+use crate::py::transport::stream::{self, Face, Stream};
 
 /// What a transport is made of, beside its descriptor.
 pub struct Parts<'a, 'py> {
@@ -43,8 +43,8 @@ impl SocketTransport {
         let slf = made.cast::<SocketTransport>()?;
         {
             let mut state = lock(&slf.get().state);
-            state.fd = connection.into_raw_fd();
-            state.peer = Some(peer);
+            state.stream.open(connection.into_raw_fd(), None);
+            state.stream.peer = Some(peer);
         }
         Self::begin(slf, parts)
     }
@@ -64,8 +64,8 @@ impl SocketTransport {
             state.server = parts.server.map(|server| server.clone().unbind());
             state.context = Some(context);
             state.waiter = parts.waiter;
-            state.number = state.fd;
-            state.fd
+            state.number = state.stream.number();
+            state.number
         };
         event_loop.get().transports.insert(fd, slf.as_any())?;
         let made = parts.protocol.getattr(intern!(py, "connection_made"))?;
@@ -110,7 +110,7 @@ impl SocketTransport {
                 return Ok(());
             }
             state.set(Flag::Closing, true);
-            let empty = state.buffer.is_empty();
+            let empty = state.stream.buffer.is_empty();
             state.lost += u32::from(empty);
             empty
         };
@@ -164,22 +164,21 @@ impl SocketTransport {
     /// Closes the socket and lets go of protocol, loop and server.
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (fd, socket, event_loop, server, rest) = {
+        let (fd, owned, event_loop, server, rest) = {
             let mut state = lock(&slf.get().state);
             state.lost = state.lost.max(1);
-            let fd = std::mem::replace(&mut state.fd, -1);
             if state.extra.is_none() {
                 // Somebody may ask for it later.
-                state.local = sys::local_address(fd).unwrap_or_default();
+                state.local = stream::local_address(&state.stream).unwrap_or_default();
             }
             let rest = (
-                state.protocol.take(),
+                state.stream.protocol.take(),
                 state.context.take(),
-                state.buffer.take(),
+                state.stream.buffer.take(),
             );
             (
-                fd,
-                state.socket.take(),
+                state.stream.number(),
+                state.stream.take(),
                 state.event_loop.take(),
                 state.server.take(),
                 rest,
@@ -190,24 +189,12 @@ impl SocketTransport {
             drop(this.unwatch(fd, &[Role::Read, Role::Write]));
             this.transports.remove(fd);
         }
-        let closed = Self::close_descriptor(py, fd, socket);
+        let closed = owned.close(py);
         drop(rest);
         if let Some(server) = server {
             stock::detach(server.bind(py), slf.as_any())?;
         }
         closed
-    }
-
-    fn close_descriptor(py: Python<'_>, fd: RawFd, socket: Option<Py<PyAny>>) -> PyResult<()> {
-        match socket {
-            Some(socket) => socket.call_method0(py, intern!(py, "close")).map(drop),
-            None => {
-                if fd >= 0 {
-                    sys::close(fd);
-                }
-                Ok(())
-            }
-        }
     }
 }
 
@@ -229,13 +216,11 @@ impl SocketTransport {
             .extract()?;
         {
             let mut state = lock(&slf.get().state);
-            if state.fd >= 0 {
+            if state.stream.is_open() {
                 return Err(PyRuntimeError::new_err("the transport has begun already"));
             }
-            state.fd = fd;
-            state.socket = Some(socket.clone().unbind());
+            state.stream.open(fd, Some(socket.clone().unbind()));
             state.extra = Some(extra);
-            state.set(Flag::Shared, true);
         }
         let parts = Parts {
             event_loop,
@@ -284,12 +269,8 @@ impl SocketTransport {
 
     /// Close the socket of a transport that everybody has forgotten.
     fn _abandon(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let (fd, socket) = {
-            let mut state = lock(&slf.get().state);
-            (std::mem::replace(&mut state.fd, -1), state.socket.take())
-        };
-        Self::close_descriptor(py, fd, socket)
+        let owned = slf.get().stream(Stream::take);
+        owned.close(slf.py())
     }
 
     fn _call_connection_lost(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -1,5 +1,6 @@
 //! asyncio's transport of a stream socket: TCP and UNIX connections.
 //!
+//! Reading, sending and the socket are `crate::py::transport`'s; here is what is asyncio's.
 //! It does what `asyncio.selector_events._SelectorSocketTransport` does, in the same
 //! order; that class can't stand behind it in the bases, since its attributes are in slots,
 //! so its name is answered for `__class__`. What happens rarely is in the Python subclass.
@@ -23,22 +24,19 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
 use crate::core::lock::{lock, try_lock};
-use crate::core::stream::write_buffer::WriteBuffer;
-use crate::core::sys::sockets as socket;
 use crate::py::support::error::ends_the_loop;
-use crate::py::support::refcounts::references;
+use crate::py::transport::stream::Stream;
 
 pub use accept::Acceptor;
 
 /// What a transport is or does, one bit each.
 #[derive(Clone, Copy)]
-#[repr(u16)]
+#[repr(u8)]
 enum Flag {
     /// `close` or `abort` was called, or the connection has failed.
     Closing = 1,
@@ -52,12 +50,10 @@ enum Flag {
     Buffered = 1 << 4,
     /// Somebody knows the descriptor, who would see that bytes are held back.
     Through = 1 << 5,
-    /// Somebody else may have the socket object, and close it.
-    Shared = 1 << 6,
     /// `sendfile` uses the descriptor.
-    Lent = 1 << 7,
+    Lent = 1 << 6,
     /// The protocol has been told that the connection is over, or is being told.
-    Ended = 1 << 8,
+    Ended = 1 << 7,
 }
 
 /// What a queued call does with a transport.
@@ -76,27 +72,20 @@ pub struct SocketTransport {
 }
 
 struct State {
-    /// -1: closed.
-    fd: RawFd,
-    /// The same, kept after the end.
+    stream: Stream,
+    /// The descriptor's number, which is remembered after the end.
     number: RawFd,
     /// See `Flag`.
-    flags: u16,
+    flags: u8,
     /// Not 0 once `connection_lost` is scheduled; counts writes since then.
     lost: u32,
-    buffer: WriteBuffer<PyBackedBytes>,
     event_loop: Option<Py<EventLoop>>,
-    protocol: Option<Py<PyAny>>,
     /// In which the protocol is told of what comes.
     context: Option<Py<PyAny>>,
-    /// The socket object, once there is one: then it owns the descriptor.
-    socket: Option<Py<PyAny>>,
     server: Option<Py<PyAny>>,
     /// What `get_extra_info` knows, once somebody has asked.
     extra: Option<Py<PyDict>>,
-    /// Where an accepted connection comes from.
-    peer: Option<SocketAddr>,
-    /// Its own end, once it is closed.
+    /// The own end of an accepted connection, once it is closed.
     local: Option<SocketAddr>,
     /// Done when reading begins.
     waiter: Option<Py<PyAny>>,
@@ -106,19 +95,19 @@ struct State {
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
-        self.flags & flag as u16 != 0
+        self.flags & flag as u8 != 0
     }
 
     fn set(&mut self, flag: Flag, on: bool) {
         if on {
-            self.flags |= flag as u16;
+            self.flags |= flag as u8;
         } else {
-            self.flags &= !(flag as u16);
+            self.flags &= !(flag as u8);
         }
     }
 
     fn is_reading(&self) -> bool {
-        self.flags & (Flag::Closing as u16 | Flag::Paused as u16) == 0
+        self.flags & (Flag::Closing as u8 | Flag::Paused as u8) == 0
     }
 
     /// Whether nothing is held back for the end of the iteration.
@@ -145,28 +134,10 @@ impl SocketTransport {
     fn protocol<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let state = lock(&self.state);
         state
+            .stream
             .protocol
             .as_ref()
             .map(|protocol| protocol.bind(py).clone())
-    }
-
-    /// The descriptor. A socket object that somebody else has may have been closed, and
-    /// its number be another's by now, so it is asked.
-    fn fd(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
-        let (fd, socket) = {
-            let mut state = lock(&slf.get().state);
-            let socket = state.socket.as_ref().map(|socket| socket.bind(slf.py()));
-            let shared = socket.filter(|socket| state.is(Flag::Shared) && references(socket) > 1);
-            let shared = shared.cloned();
-            if shared.is_none() {
-                state.set(Flag::Shared, false);
-            }
-            (state.fd, shared)
-        };
-        match socket {
-            Some(socket) => socket.call_method0(intern!(slf.py(), "fileno"))?.extract(),
-            None => Ok(fd),
-        }
     }
 
     /// Does what a queued call is for. What it raises is reported as of a callback.
@@ -212,33 +183,20 @@ impl SocketTransport {
     }
 }
 
-impl Drop for SocketTransport {
-    fn drop(&mut self) {
-        let state = lock(&self.state);
-        if state.fd >= 0 && state.socket.is_none() {
-            socket::close(state.fd);
-        }
-    }
-}
-
 #[pymethods]
 impl SocketTransport {
     #[new]
     fn new() -> Self {
         SocketTransport {
             state: Mutex::new(State {
-                fd: -1,
+                stream: Stream::default(),
                 number: -1,
                 flags: 0,
                 lost: 0,
-                buffer: WriteBuffer::default(),
                 event_loop: None,
-                protocol: None,
                 context: None,
-                socket: None,
                 server: None,
                 extra: None,
-                peer: None,
                 local: None,
                 waiter: None,
                 empty_waiter: None,
@@ -251,9 +209,8 @@ impl SocketTransport {
             return Ok(());
         };
         visit.call(&state.event_loop)?;
-        visit.call(&state.protocol)?;
+        state.stream.traverse(visit)?;
         visit.call(&state.context)?;
-        visit.call(&state.socket)?;
         visit.call(&state.server)?;
         visit.call(&state.extra)?;
         visit.call(&state.waiter)?;
@@ -267,7 +224,7 @@ impl SocketTransport {
             (
                 state.event_loop.take(),
                 [
-                    state.protocol.take(),
+                    state.stream.protocol.take(),
                     state.context.take(),
                     state.server.take(),
                     state.waiter.take(),

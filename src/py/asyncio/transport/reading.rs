@@ -1,44 +1,25 @@
 //! Reading: what happens when something comes.
 
-use std::io::{self, ErrorKind};
+use std::convert::Infallible;
 
 use mio::Token;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::stream::read_budget::{Extent, ReadBudget};
-use crate::core::sys::{Trigger, sockets as socket};
+use crate::core::sys::Trigger;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
-use crate::py::transport::buffers;
-use crate::py::transport::read_buffer::{self, READ_SIZE};
+use crate::py::transport::read_buffer::READ_SIZE;
+use crate::py::transport::reading::{self, Event, Reader, Received, Room};
+use crate::py::transport::stream::{self, Face, Stream};
 
 const READ_FAILED: &str = "Fatal read error on socket transport";
-
-/// What a read has given.
-enum Received<'py> {
-    Data(Bound<'py, PyBytes>, Extent),
-    /// So many bytes in the protocol's own buffer.
-    Filled(usize, Extent),
-    Nothing,
-    End,
-    Failed(PyErr, &'static str),
-}
-
-/// One event of a transport's descriptor.
-struct Event<'a, 'py> {
-    transport: &'a Bound<'py, SocketTransport>,
-    event_loop: &'a Bound<'py, EventLoop>,
-    token: Token,
-    readiness: Readiness,
-}
 
 impl SocketTransport {
     /// Watches for input. What comes is reported once, since it is read to its end.
@@ -68,7 +49,7 @@ impl SocketTransport {
         let Some(event_loop) = slf.get().event_loop(py) else {
             return Ok(());
         };
-        let fd = Self::fd(slf)?;
+        let fd = stream::fd(slf)?;
         let watcher = Watcher::Socket(slf.clone().unbind()).into();
         let displaced = event_loop
             .get()
@@ -79,7 +60,7 @@ impl SocketTransport {
 
     pub(super) fn unwatch(slf: &Bound<'_, Self>, role: Role) -> PyResult<()> {
         // By the number under which it was watched, whatever has become of that.
-        let fd = lock(&slf.get().state).fd;
+        let fd = slf.get().stream(|stream| stream.number());
         if let Some(event_loop) = slf.get().event_loop(slf.py()) {
             drop(event_loop.get().unwatch(fd, &[role]));
         }
@@ -104,7 +85,6 @@ impl SocketTransport {
         };
         // As Python's own selectors have it, errors and hang-ups wake both directions.
         let event = Event {
-            transport: slf,
             event_loop,
             token,
             readiness,
@@ -112,7 +92,7 @@ impl SocketTransport {
         context::run_in(py, &context, || {
             let writes = readiness.is_writable() || readiness.is_disconnected();
             if reads && (readiness.is_readable() || readiness.is_disconnected()) {
-                let read = event.read();
+                let read = reading::read(slf, &event);
                 if read.is_err() && writes {
                     // Two callbacks on asyncio's own loop: the second one isn't lost.
                     let step = Step::Ready(token, Readiness::WRITABLE);
@@ -130,158 +110,115 @@ impl SocketTransport {
         })
     }
 
-    /// Reads on where the last iteration has left something.
-    ///
-    /// # Errors
-    /// As `run`.
-    pub fn read_on(
-        slf: &Bound<'_, Self>,
-        event_loop: &Bound<'_, EventLoop>,
-        token: Token,
-        readiness: Readiness,
-    ) -> PyResult<()> {
-        Self::run(slf, event_loop, Step::Ready(token, readiness))
-    }
-}
-
-impl<'py> Event<'_, 'py> {
-    /// Reads until there is nothing more, or others have waited long enough. What is left
-    /// then, or may be, is read in the next iteration; that is seen to before anything is
-    /// called, which may run the loop.
-    fn read(&self) -> PyResult<()> {
-        let slf = self.transport;
-        let mut budget = ReadBudget::default();
-        loop {
-            let fd = SocketTransport::fd(slf)?;
-            let (protocol, buffered) = {
-                let state = lock(&slf.get().state);
-                if state.lost > 0 || !state.is(Flag::Reading) {
-                    return Ok(());
-                }
-                let Some(protocol) = &state.protocol else {
-                    return Ok(());
-                };
-                (protocol.bind(slf.py()).clone(), state.is(Flag::Buffered))
-            };
-            let received = if buffered {
-                self.receive_into(&protocol, fd)?
-            } else {
-                self.receive(fd)
-            };
-            let extent = match &received {
-                Received::Data(_, extent) | Received::Filled(_, extent) => *extent,
-                Received::Nothing => return Ok(()),
-                Received::End => return self.end(&protocol),
-                Received::Failed(..) => Extent::Part,
-            };
-            if budget.defers(extent, self.readiness.has_more()) {
-                self.defer();
+    /// What a `BufferedProtocol` wants to have filled; `None` if it has none, which ends the
+    /// connection.
+    fn memory<'py>(
+        slf: &Bound<'py, Self>,
+        protocol: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let buffer = protocol.call_method1(intern!(py, "get_buffer"), (-1,));
+        let buffer = buffer.and_then(|buffer| match buffer.len()? {
+            0 => {
+                let message = "get_buffer() returned an empty buffer";
+                Err(PyRuntimeError::new_err(message))
             }
-            self.deliver(&protocol, received)?;
-            if !budget.goes_on(extent) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn receive(&self, fd: i32) -> Received<'py> {
-        match read_buffer::receive(self.transport.py(), fd, READ_SIZE) {
-            Ok(data) => match data.as_bytes().len() {
-                0 => Received::End,
-                count => Received::Data(data, Extent::of(count, READ_SIZE, true)),
-            },
-            Err(error) => failed(error),
-        }
-    }
-
-    /// Reads into the protocol's own buffer.
-    fn receive_into(&self, protocol: &Bound<'py, PyAny>, fd: i32) -> PyResult<Received<'py>> {
-        let py = self.transport.py();
-        let refused =
-            |error| Received::Failed(error, "Fatal error: protocol.get_buffer() call failed.");
-        let buffer = match protocol.call_method1(intern!(py, "get_buffer"), (-1,)) {
-            Ok(buffer) => buffer,
-            Err(error) => return Ok(refused(error)),
-        };
-        match buffer.len() {
-            Ok(0) => {
-                let empty = PyRuntimeError::new_err("get_buffer() returned an empty buffer");
-                return Ok(refused(empty));
-            }
-            Ok(_) => {}
-            Err(error) => return Ok(refused(error)),
-        }
-        let outcome = buffers::with_memory(&buffer, |memory| {
-            (socket::receive(fd, memory), memory.len())
+            _ => Ok(buffer),
         });
-        Ok(match outcome {
-            Ok((Ok(0), _)) => Received::End,
-            Ok((Ok(count), room)) => Received::Filled(count, Extent::of(count, room, true)),
-            Ok((Err(error), _)) => failed(error),
-            // Python's own method words it.
+        match buffer {
+            Ok(buffer) => Ok(Some(buffer)),
             Err(error) => {
-                let socket = SocketTransport::socket(self.transport)?;
-                let outcome = socket.call_method1(intern!(py, "recv_into"), (&buffer,));
-                Received::Failed(outcome.err().unwrap_or(error), READ_FAILED)
+                let message = "Fatal error: protocol.get_buffer() call failed.";
+                Self::fatal(slf, error, message)?;
+                Ok(None)
             }
-        })
-    }
-
-    fn deliver(&self, protocol: &Bound<'py, PyAny>, received: Received<'py>) -> PyResult<()> {
-        let py = self.transport.py();
-        let (outcome, message) = match received {
-            Received::Data(data, _) => (
-                protocol.call_method1(intern!(py, "data_received"), (data,)),
-                "Fatal error: protocol.data_received() call failed.",
-            ),
-            Received::Filled(count, _) => (
-                protocol.call_method1(intern!(py, "buffer_updated"), (count,)),
-                "Fatal error: protocol.buffer_updated() call failed.",
-            ),
-            Received::Failed(error, message) => (Err(error), message),
-            Received::Nothing | Received::End => return Ok(()),
-        };
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(error) => SocketTransport::fatal(self.transport, error, message),
         }
     }
 
     /// The peer sends no more.
-    fn end(&self, protocol: &Bound<'py, PyAny>) -> PyResult<()> {
-        let (slf, py) = (self.transport, self.transport.py());
-        if self.event_loop.get().is_debug() {
-            slf.call_method1(intern!(py, "_log"), ("%r received EOF",))?;
-        }
+    fn ended(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::log_in_debug(slf, "%r received EOF")?;
         let keeps_open = protocol
-            .call_method0(intern!(py, "eof_received"))
+            .call_method0(intern!(slf.py(), "eof_received"))
             .and_then(|keeps_open| keeps_open.is_truthy());
         match keeps_open {
-            Ok(true) => SocketTransport::stop_reading(slf),
-            Ok(false) => SocketTransport::close_transport(slf),
+            Ok(true) => Self::stop_reading(slf),
+            Ok(false) => Self::close_transport(slf),
             Err(error) => {
                 let message = "Fatal error: protocol.eof_received() call failed.";
-                SocketTransport::fatal(slf, error, message)
+                Self::fatal(slf, error, message)
             }
-        }
-    }
-
-    /// Sees to it that the rest is read in the next iteration, unless the poll reports it
-    /// anyway.
-    fn defer(&self) {
-        let event_loop = self.event_loop.get();
-        let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
-            event_loop.schedule(Call::ReadOn(self.token));
         }
     }
 }
 
-fn failed<'py>(error: io::Error) -> Received<'py> {
-    if error.kind() == ErrorKind::WouldBlock {
-        return Received::Nothing;
+impl Face for SocketTransport {
+    /// asyncio's transports see to their end themselves.
+    type End<'py> = Infallible;
+
+    #[inline]
+    fn stream<R>(&self, look: impl FnOnce(&mut Stream) -> R) -> R {
+        look(&mut lock(&self.state).stream)
     }
-    Received::Failed(error::os_error(error), READ_FAILED)
+
+    fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Reader<'py>>> {
+        let fd = stream::fd(slf)?;
+        let (protocol, buffered) = {
+            let state = lock(&slf.get().state);
+            if state.lost > 0 || !state.is(Flag::Reading) {
+                return Ok(None);
+            }
+            let Some(protocol) = &state.stream.protocol else {
+                return Ok(None);
+            };
+            (protocol.bind(slf.py()).clone(), state.is(Flag::Buffered))
+        };
+        let room = if buffered {
+            match Self::memory(slf, &protocol)? {
+                Some(memory) => Room::Memory(memory),
+                None => return Ok(None),
+            }
+        } else {
+            Room::Bytes(READ_SIZE)
+        };
+        Ok(Some(Reader { protocol, fd, room }))
+    }
+
+    fn received<'py>(
+        slf: &Bound<'py, Self>,
+        reader: &Reader<'py>,
+        received: Received<'py>,
+    ) -> PyResult<Option<Infallible>> {
+        let (py, protocol) = (slf.py(), &reader.protocol);
+        let (outcome, message) = match received {
+            Received::Data(data) => (
+                protocol.call_method1(intern!(py, "data_received"), (data,)),
+                "Fatal error: protocol.data_received() call failed.",
+            ),
+            Received::Filled(count) => (
+                protocol.call_method1(intern!(py, "buffer_updated"), (count,)),
+                "Fatal error: protocol.buffer_updated() call failed.",
+            ),
+            Received::End => return Self::ended(slf, protocol).map(|()| None),
+            Received::Failed(error) => (Err(error::os_error(error)), READ_FAILED),
+            Received::Refused(error) => (Err(Self::refusal(slf, reader, error)?), READ_FAILED),
+        };
+        match outcome {
+            Ok(_) => Ok(None),
+            Err(error) => Self::fatal(slf, error, message).map(|()| None),
+        }
+    }
+}
+
+impl SocketTransport {
+    /// The error of memory that can't be read into, as Python's own method words it.
+    fn refusal(slf: &Bound<'_, Self>, reader: &Reader<'_>, error: PyErr) -> PyResult<PyErr> {
+        let (Room::Memory(memory), Some(socket)) = (&reader.room, stream::socket(slf)?) else {
+            return Ok(error);
+        };
+        let outcome = socket.call_method1(intern!(slf.py(), "recv_into"), (memory,));
+        Ok(outcome.err().unwrap_or(error))
+    }
 }
 
 #[pymethods]
@@ -326,7 +263,7 @@ impl SocketTransport {
         let before = {
             let mut state = lock(&slf.get().state);
             state.set(Flag::Buffered, buffered);
-            state.protocol.replace(protocol.clone().unbind())
+            state.stream.protocol.replace(protocol.clone().unbind())
         };
         drop(before);
         Ok(())

@@ -7,15 +7,15 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::{Flag, SocketTransport, State, stock};
-use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::{Next, Sent};
-use crate::core::sys::sockets as socket;
+use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::error::{ends_the_loop, os_error};
 use crate::py::transport::buffers;
+use crate::py::transport::stream::{self, Face};
 
 const WRITE_FAILED: &str = "Fatal write error on socket transport";
 
@@ -47,24 +47,20 @@ impl SocketTransport {
     pub fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let flushes = {
             let mut state = lock(&slf.get().state);
-            state.buffer.take_note() && state.lost == 0
+            state.stream.buffer.take_note() && state.lost == 0
         };
         if flushes { Self::send(slf) } else { Ok(()) }
     }
 
     /// Sends what is held back, before something is done that would show that it is.
     pub(super) fn flush_now(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let unflushed = lock(&slf.get().state).buffer.is_unflushed();
+        let unflushed = lock(&slf.get().state).stream.buffer.is_unflushed();
         if unflushed { Self::send(slf) } else { Ok(()) }
     }
 
     /// Sends what the socket takes; the rest waits for it.
     fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let fd = Self::fd(slf)?;
-        let mut sent = Fifo::default();
-        let outcome = lock(&slf.get().state).buffer.send(fd, &mut sent);
-        drop(sent);
-        match outcome {
+        match stream::send(slf)? {
             Sent::All => Ok(()),
             Sent::Rest => Self::wait_for_room(slf),
             Sent::Failed(error) => Self::send_failed(slf, os_error(error)),
@@ -74,7 +70,7 @@ impl SocketTransport {
     /// Sends the rest when the socket takes more.
     fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::watch(slf, Role::Write)?;
-        lock(&slf.get().state).buffer.watch(true);
+        lock(&slf.get().state).stream.buffer.watch(true);
         Self::pause_if_full(slf)
     }
 
@@ -87,9 +83,9 @@ impl SocketTransport {
     pub(super) fn drop_unsent(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (unsent, watched) = {
             let mut state = lock(&slf.get().state);
-            let watched = state.buffer.is_watched();
-            state.buffer.watch(false);
-            (state.buffer.take(), watched)
+            let watched = state.stream.buffer.is_watched();
+            state.stream.buffer.watch(false);
+            (state.stream.buffer.take(), watched)
         };
         drop(unsent);
         if watched {
@@ -101,7 +97,7 @@ impl SocketTransport {
 
     /// Tells the protocol to pause, if too much waits.
     pub(super) fn pause_if_full(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let pauses = lock(&slf.get().state).buffer.pauses();
+        let pauses = lock(&slf.get().state).stream.buffer.pauses();
         if pauses {
             Self::tell(slf, "pause_writing")
         } else {
@@ -133,11 +129,11 @@ impl SocketTransport {
             let mut state = lock(&slf.get().state);
             add(&mut state);
             let through = state.is_through();
-            let next = state.buffer.written(through);
-            let pauses = next == Next::Wait && state.buffer.pauses();
+            let next = state.stream.buffer.written(through);
+            let pauses = next == Next::Wait && state.stream.buffer.pauses();
             let event_loop = state.event_loop.as_ref().filter(|_| next == Next::Note);
             let event_loop = event_loop.map(|event_loop| event_loop.clone_ref(slf.py()));
-            (next, pauses, event_loop, state.buffer.len())
+            (next, pauses, event_loop, state.stream.buffer.len())
         };
         if let Some(event_loop) = event_loop {
             let noted = Unflushed::Socket(slf.clone().unbind());
@@ -155,16 +151,20 @@ impl SocketTransport {
     /// Writes bytes that the caller may change later: what is sent is what they are now.
     fn write_mutable(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        let fd = Self::fd(slf)?;
+        let fd = stream::fd(slf)?;
         let rest = buffers::with_bytes(data, |bytes| {
             let at_once = {
                 let state = lock(&slf.get().state);
-                state.buffer.is_empty() && state.buffer.would_send(bytes.len(), state.is_through())
+                state.stream.buffer.is_empty()
+                    && state
+                        .stream
+                        .buffer
+                        .would_send(bytes.len(), state.is_through())
             };
             if !at_once {
                 return Ok(PyBytes::new(py, bytes));
             }
-            match socket::send(fd, bytes) {
+            match sockets::send(fd, bytes) {
                 Ok(count) => Ok(PyBytes::new(py, bytes.get(count..).unwrap_or_default())),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     Ok(PyBytes::new(py, bytes))
@@ -175,7 +175,7 @@ impl SocketTransport {
         match rest {
             Ok(Ok(rest)) if rest.as_bytes().is_empty() => Ok(()),
             Ok(Ok(rest)) => Self::add(slf, |state| {
-                drop(state.buffer.push(PyBackedBytes::from(rest)));
+                drop(state.stream.buffer.push(PyBackedBytes::from(rest)));
             }),
             Ok(Err(error)) => Self::send_failed(slf, os_error(error)),
             // One that isn't contiguous.
@@ -187,22 +187,18 @@ impl SocketTransport {
     pub(super) fn write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         {
             let state = lock(&slf.get().state);
-            if state.lost > 0 || !state.buffer.is_watched() {
+            if state.lost > 0 || !state.stream.buffer.is_watched() {
                 return Ok(());
             }
         }
-        let fd = Self::fd(slf)?;
-        let mut sent = Fifo::default();
-        let (outcome, resumes) = {
-            let mut state = lock(&slf.get().state);
-            let outcome = state.buffer.send(fd, &mut sent);
+        let outcome = stream::send(slf)?;
+        let resumes = slf.get().stream(|stream| {
             if matches!(outcome, Sent::All) {
                 // What the protocol writes now is offered to the socket at once.
-                state.buffer.watch(false);
+                stream.buffer.watch(false);
             }
-            (outcome, state.buffer.resumes())
-        };
-        drop(sent);
+            stream.buffer.resumes()
+        });
         if let Sent::Failed(error) = outcome {
             let waiter = slf.get().take_empty_waiter();
             let error = os_error(error);
@@ -223,7 +219,7 @@ impl SocketTransport {
         let (waiter, closing, eof) = {
             let mut state = lock(&slf.get().state);
             // The protocol may have written, or ended the connection.
-            if state.buffer.is_watched() || state.lost > 0 {
+            if state.stream.buffer.is_watched() || state.lost > 0 {
                 return Ok(());
             }
             let closing = state.is(Flag::Closing);
@@ -245,7 +241,7 @@ impl SocketTransport {
 
     /// Tells the peer that nothing more comes.
     fn shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
-        socket::shutdown_write(Self::fd(slf)?).map_err(os_error)
+        sockets::shutdown_write(stream::fd(slf)?).map_err(os_error)
     }
 
     fn take_empty_waiter(&self) -> Option<Py<PyAny>> {
@@ -323,7 +319,7 @@ impl SocketTransport {
         match chunk {
             Chunk::Bytes(bytes) => Self::add(slf, |state| {
                 // Not empty, so nothing is handed back.
-                drop(state.buffer.push(PyBackedBytes::from(bytes)));
+                drop(state.stream.buffer.push(PyBackedBytes::from(bytes)));
             }),
             Chunk::Mutable(data) => Self::write_mutable(slf, data),
         }
@@ -352,7 +348,7 @@ impl SocketTransport {
         if lost {
             return Self::write_after_end(slf);
         }
-        Self::add(slf, |state| state.buffer.append(pieces))
+        Self::add(slf, |state| state.stream.buffer.append(pieces))
     }
 
     /// Close the write end after flushing buffered data. Follows asyncio.WriteTransport.
@@ -368,7 +364,7 @@ impl SocketTransport {
                 return Ok(());
             }
             state.set(Flag::Eof, true);
-            state.buffer.is_empty()
+            state.stream.buffer.is_empty()
         };
         if empty { Self::shut_down(slf) } else { Ok(()) }
     }
@@ -382,16 +378,16 @@ impl SocketTransport {
     /// Return the number of bytes that the socket hasn't taken yet.
     fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<usize> {
         Self::flush_now(slf)?;
-        Ok(lock(&slf.get().state).buffer.len())
+        Ok(lock(&slf.get().state).stream.buffer.len())
     }
 
     /// Return the water marks in bytes, as (low, high).
     fn get_write_buffer_limits(&self) -> (usize, usize) {
-        lock(&self.state).buffer.limits()
+        lock(&self.state).stream.buffer.limits()
     }
 
     fn _set_limits(slf: &Bound<'_, Self>, low: usize, high: usize) -> PyResult<()> {
-        lock(&slf.get().state).buffer.set_limits(low, high);
+        lock(&slf.get().state).stream.buffer.set_limits(low, high);
         Self::flush_now(slf)?;
         Self::pause_if_full(slf)
     }

@@ -1,0 +1,142 @@
+//! Reading from a stream that is reported once for what comes: to its end, or as much as
+//! one iteration allows.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::RawFd;
+
+use mio::Token;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::buffers;
+use super::read_buffer::{self, READ_SIZE};
+use super::stream::Face;
+use crate::core::interest::Readiness;
+use crate::core::stream::read_budget::{Extent, ReadBudget};
+use crate::core::sys::sockets;
+use crate::py::dispatch::call::Call;
+use crate::py::event_loop::EventLoop;
+
+/// One event of a stream's descriptor.
+pub struct Event<'a, 'py> {
+    /// The loop.
+    pub event_loop: &'a Bound<'py, EventLoop>,
+    /// Names the descriptor.
+    pub token: Token,
+    /// What it is ready for.
+    pub readiness: Readiness,
+}
+
+impl Event<'_, '_> {
+    /// Sees to it that the rest is read in the next iteration, unless the poll reports it
+    /// anyway.
+    fn defer(&self) {
+        let event_loop = self.event_loop.get();
+        let readiness = self.readiness.without_writable();
+        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
+            event_loop.schedule(Call::ReadOn(self.token));
+        }
+    }
+}
+
+/// Who reads from a stream, and into what.
+pub struct Reader<'py> {
+    /// Told of what comes.
+    pub protocol: Bound<'py, PyAny>,
+    /// The descriptor.
+    pub fd: RawFd,
+    /// Where to.
+    pub room: Room<'py>,
+}
+
+/// What is read into.
+pub enum Room<'py> {
+    /// New `bytes`, so many at most.
+    Bytes(usize),
+    /// The memory of a writable object.
+    Memory(Bound<'py, PyAny>),
+}
+
+/// What a read has given.
+pub enum Received<'py> {
+    /// New `bytes`.
+    Data(Bound<'py, PyBytes>),
+    /// So many bytes in the reader's memory.
+    Filled(usize),
+    /// The peer sends no more.
+    End,
+    /// Nothing can be read any more.
+    Failed(io::Error),
+    /// The reader's memory can't be read into.
+    Refused(PyErr),
+}
+
+/// Reads until there is nothing more, or others have waited long enough. What is left
+/// then, or may be, is read in the next iteration; that is seen to before anything is
+/// called, which may run the loop.
+///
+/// # Errors
+/// Those of the face.
+#[inline]
+pub fn read<'py, F: Face>(
+    slf: &Bound<'py, F>,
+    event: &Event<'_, 'py>,
+) -> PyResult<Option<F::End<'py>>> {
+    let mut budget = ReadBudget::default();
+    while let Some(reader) = F::reader(slf)? {
+        let Some((received, extent)) = receive(slf.py(), &reader) else {
+            break;
+        };
+        if budget.defers(extent, event.readiness.has_more() && goes_on(&received)) {
+            event.defer();
+        }
+        if let Some(end) = F::received(slf, &reader, received)? {
+            return Ok(Some(end));
+        }
+        if !budget.goes_on(extent) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Whether more may follow.
+fn goes_on(received: &Received<'_>) -> bool {
+    matches!(received, Received::Data(_) | Received::Filled(_))
+}
+
+/// Reads once. `None`: there is nothing.
+fn receive<'py>(py: Python<'py>, reader: &Reader<'py>) -> Option<(Received<'py>, Extent)> {
+    let (outcome, extent) = match &reader.room {
+        Room::Bytes(limit) => match read_buffer::receive(py, reader.fd, *limit) {
+            Ok(data) => {
+                let count = data.as_bytes().len();
+                let extent = Extent::of(count, *limit, *limit >= READ_SIZE);
+                let end = count == 0;
+                let received = if end {
+                    Received::End
+                } else {
+                    Received::Data(data)
+                };
+                (Ok(received), extent)
+            }
+            Err(error) => (Err(error), Extent::Part),
+        },
+        Room::Memory(memory) => {
+            let read = |memory: &mut [_]| (sockets::receive(reader.fd, memory), memory.len());
+            match buffers::with_memory(memory, read) {
+                Ok((Ok(0), _)) => (Ok(Received::End), Extent::Part),
+                Ok((Ok(count), room)) => {
+                    (Ok(Received::Filled(count)), Extent::of(count, room, true))
+                }
+                Ok((Err(error), _)) => (Err(error), Extent::Part),
+                Err(error) => (Ok(Received::Refused(error)), Extent::Part),
+            }
+        }
+    };
+    match outcome {
+        Ok(received) => Some((received, extent)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => Some((Received::Failed(error), extent)),
+    }
+}

@@ -1,0 +1,218 @@
+//! A connected stream socket: its descriptor, its socket object if there is one, what
+//! waits to be sent, and who is told of what comes.
+//!
+//! A face's transport holds one under its lock, and says by `Face` what is its
+//! framework's own. Those are static functions, so that the layer costs nothing.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+use pyo3::PyClass;
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::types::PyDict;
+
+use super::reading::{Reader, Received};
+use crate::core::fifo::Fifo;
+use crate::core::stream::write_buffer::{Sent, WriteBuffer};
+use crate::core::sys::sockets;
+use crate::py::support::imports;
+use crate::py::support::refcounts::references;
+
+/// See the module's documentation.
+#[derive(Default)]
+pub struct Stream {
+    /// None: closed, or not open yet.
+    fd: Option<RawFd>,
+    /// Once there is one it owns the descriptor.
+    socket: Option<Py<PyAny>>,
+    /// Whether somebody else may have the socket object, and close it.
+    shared: bool,
+    /// Where the connection comes from, if it was accepted.
+    pub peer: Option<SocketAddr>,
+    /// Who is told of what comes.
+    pub protocol: Option<Py<PyAny>>,
+    /// What waits to be sent.
+    pub buffer: WriteBuffer<PyBackedBytes>,
+}
+
+/// What is a framework's own about its transport of a stream.
+pub trait Face: PyClass<Frozen = True> + Sync {
+    /// Why reading has ended the connection.
+    type End<'py>;
+
+    /// Looks at the stream, which is locked meanwhile: `look` runs no Python code.
+    fn stream<R>(&self, look: impl FnOnce(&mut Stream) -> R) -> R;
+
+    /// Who reads at this moment; `None`: nobody, for now or any more.
+    ///
+    /// # Errors
+    /// Those of the socket object.
+    fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Reader<'py>>>;
+
+    /// Hands over what came, or does what its end or a failure is for.
+    ///
+    /// # Errors
+    /// What is left of what the protocol raises.
+    fn received<'py>(
+        slf: &Bound<'py, Self>,
+        reader: &Reader<'py>,
+        received: Received<'py>,
+    ) -> PyResult<Option<Self::End<'py>>>;
+}
+
+impl Stream {
+    /// Opens it with a descriptor that it owns, or one that its socket object owns.
+    pub fn open(&mut self, fd: RawFd, socket: Option<Py<PyAny>>) {
+        self.shared = socket.is_some();
+        (self.fd, self.socket) = (Some(fd), socket);
+    }
+
+    /// Whether there is a descriptor.
+    pub fn is_open(&self) -> bool {
+        self.fd.is_some()
+    }
+
+    /// The descriptor's number as it was when it was opened, -1 if there is none.
+    pub fn number(&self) -> RawFd {
+        self.fd.unwrap_or(-1)
+    }
+
+    /// Notes that somebody else may have the socket object.
+    pub fn share(&mut self) {
+        self.shared = true;
+    }
+
+    /// Takes out descriptor and socket object, which the caller closes.
+    pub fn take(&mut self) -> Owned {
+        Owned {
+            fd: self.fd.take(),
+            socket: self.socket.take(),
+        }
+    }
+
+    /// Shows the collector what is held.
+    ///
+    /// # Errors
+    /// Those of the collector.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.socket)?;
+        visit.call(&self.protocol)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let (Some(fd), None) = (self.fd, &self.socket) {
+            sockets::close(fd);
+        }
+    }
+}
+
+/// A descriptor that was taken out of a stream, and the socket object that owns it.
+pub struct Owned {
+    fd: Option<RawFd>,
+    socket: Option<Py<PyAny>>,
+}
+
+impl Owned {
+    /// Closes it.
+    ///
+    /// # Errors
+    /// Those of the socket object.
+    pub fn close(self, py: Python<'_>) -> PyResult<()> {
+        match (self.socket, self.fd) {
+            (Some(socket), _) => socket.call_method0(py, intern!(py, "close")).map(drop),
+            (None, Some(fd)) => {
+                sockets::close(fd);
+                Ok(())
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The descriptor, -1 if there is none. A socket object that somebody else has may have
+/// been closed, and its number be another's by now, so it is asked.
+///
+/// # Errors
+/// Those of the socket object.
+#[inline]
+pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
+    let (fd, socket) = slf.get().stream(|stream| {
+        if !stream.shared {
+            return (stream.number(), None);
+        }
+        let socket = stream.socket.as_ref().map(|socket| socket.bind(slf.py()));
+        let shared = socket.filter(|socket| references(socket) > 1).cloned();
+        stream.shared = shared.is_some();
+        (stream.number(), shared)
+    });
+    match socket {
+        Some(socket) => socket.call_method0(intern!(slf.py(), "fileno"))?.extract(),
+        None => Ok(fd),
+    }
+}
+
+/// The socket object, which is made unless there is one; `None` if there is no descriptor.
+/// From then on it owns that.
+///
+/// # Errors
+/// Those of the socket class.
+pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = slf.py();
+    let (fd, known) = slf.get().stream(|stream| {
+        (
+            stream.fd,
+            stream.socket.as_ref().map(|it| it.bind(py).clone()),
+        )
+    });
+    let (Some(fd), None) = (fd, &known) else {
+        return Ok(known);
+    };
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "fileno"), fd)?;
+    let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    // It is non-blocking, which a default time-out would make the object forget.
+    let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
+    let other = slf.get().stream(|stream| {
+        if outcome.is_ok() && stream.socket.is_none() && stream.fd == Some(fd) {
+            stream.socket = Some(socket.clone().unbind());
+        }
+        stream.socket.as_ref().map(|other| other.bind(py).clone())
+    });
+    if !other.as_ref().is_some_and(|other| other.is(&socket)) {
+        // Meanwhile somebody else has made one, or closed the connection: this one must
+        // not close the descriptor.
+        socket.call_method0(intern!(py, "detach"))?;
+    }
+    outcome?;
+    Ok(other)
+}
+
+/// Sends what the socket takes of what waits.
+///
+/// # Errors
+/// Those of the socket object.
+#[inline]
+pub fn send<F: Face>(slf: &Bound<'_, F>) -> PyResult<Sent> {
+    let fd = fd(slf)?;
+    let mut sent = Fifo::default();
+    let outcome = slf.get().stream(|stream| stream.buffer.send(fd, &mut sent));
+    // Objects of Python's, so with no lock held.
+    drop(sent);
+    Ok(outcome)
+}
+
+/// The address of the own end, if it is an Internet one.
+///
+/// # Errors
+/// Those of getsockname(2).
+pub fn local_address(stream: &Stream) -> io::Result<Option<SocketAddr>> {
+    sockets::local_address(stream.number())
+}
