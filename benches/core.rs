@@ -15,9 +15,8 @@
 use std::hint::black_box;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Barrier};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -33,9 +32,6 @@ const OTHERS: usize = 10_000;
 
 /// How many calls a turn has.
 const CALLS: u64 = 1_000;
-
-/// From how many threads calls come.
-const THREADS: u64 = 4;
 
 /// How many descriptors the poll watches.
 const WATCHED: usize = 1_000;
@@ -117,7 +113,7 @@ fn timers(criterion: &mut Criterion) {
 }
 
 /// Runs everything that is in the inbox, as one turn does; how much it was.
-fn turn(inbox: &Inbox<u64>) -> u64 {
+fn turn(inbox: &mut Inbox<u64>) -> u64 {
     let outer = inbox.begin_turn();
     let mut ran = 0;
     while let Some(call) = inbox.pop() {
@@ -134,46 +130,18 @@ fn turn(inbox: &Inbox<u64>) -> u64 {
 fn inbox(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("inbox");
     for calls in [1, CALLS] {
-        let inbox = Inbox::default();
+        let mut inbox = Inbox::default();
         group.throughput(Throughput::Elements(calls));
         group.bench_function(format!("push, pop in one turn/{calls}"), |bench| {
             bench.iter(|| {
                 for call in 0..calls {
                     black_box(inbox.push(call));
                 }
-                turn(&inbox)
+                turn(&mut inbox)
             });
         });
     }
-    group.throughput(Throughput::Elements(1));
-    group.bench_function(format!("push from {THREADS} threads, pop"), |bench| {
-        bench.iter_custom(pushed_by_threads);
-    });
     group.finish();
-}
-
-/// How long it takes until `calls` calls of other threads have been taken out.
-fn pushed_by_threads(calls: u64) -> Duration {
-    let inbox = Inbox::default();
-    let barrier = Barrier::new(usize::try_from(THREADS).unwrap() + 1);
-    thread::scope(|scope| {
-        for number in 0..THREADS {
-            let (inbox, barrier) = (&inbox, &barrier);
-            scope.spawn(move || {
-                barrier.wait();
-                for call in (number..calls).step_by(THREADS as usize) {
-                    black_box(inbox.push(call));
-                }
-            });
-        }
-        barrier.wait();
-        let start = Instant::now();
-        let mut ran = 0;
-        while ran < calls {
-            ran += turn(&inbox);
-        }
-        start.elapsed()
-    })
 }
 
 /// Duplicates of a socket: to the poll each is a descriptor of its own.

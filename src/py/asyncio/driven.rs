@@ -1,7 +1,6 @@
 //! A turn in its parts, for Python code that makes asyncio's iteration itself: it looks
 //! at what is ready and scheduled, polls, and runs what it finds.
 
-use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
@@ -27,23 +26,19 @@ impl EventLoop {
     }
 
     /// Leave the loop's turns to Python code, or make them natively again.
-    fn _drive(&self, driven: bool) {
+    fn _drive(&self, py: Python<'_>, driven: bool) {
         self.driven.store(driven, Ordering::Relaxed);
-        self.interrupt_wait();
+        self.interrupt_wait(py);
     }
 
-    fn _ready_count(&self) -> usize {
-        self.calls.len()
+    fn _ready_count(&self, py: Python<'_>) -> usize {
+        self.calls.lock(py).len()
     }
 
     /// The handles that are ready, and what stands for the calls of the other faces.
     fn _ready_calls(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let mut found = Vec::new();
-        let Ok(()) = self.calls.try_visit(|call| {
-            found.extend(call.subject(py));
-            Ok::<(), Infallible>(())
-        });
-        found
+        let calls = self.calls.lock(py);
+        calls.iter().filter_map(|call| call.subject(py)).collect()
     }
 
     /// The handles of call_later() and call_at() that aren't due yet, in no order.
@@ -58,21 +53,23 @@ impl EventLoop {
     }
 
     /// Drop what is ready.
-    fn _clear_ready(&self) {
-        drop(self.calls.clear());
+    fn _clear_ready(&self, py: Python<'_>) {
+        let calls = self.calls.lock(py).clear();
+        drop(calls);
     }
 
     /// Queue a handle. One of a timer leaves the heap; if it has left it before, it is in
     /// the queue already, or has run.
     fn _add_ready(&self, handle: &Bound<'_, PyAny>) {
+        let py = handle.py();
         if let Ok(timer) = handle.cast::<TimerHandle>() {
             if let Some(timer) = TimerHandle::unschedule(timer) {
-                self.schedule(timer.due());
+                self.schedule(py, timer.due());
             }
         } else if let Ok(handle) = handle.cast::<Handle>() {
-            self.schedule(Call::Handle(handle.clone().unbind()));
+            self.schedule(py, Call::Handle(handle.clone().unbind()));
         } else {
-            self.schedule(Call::Foreign(handle.clone().unbind()));
+            self.schedule(py, Call::Foreign(handle.clone().unbind()));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! `asyncio.Handle`: a queued callback that can be cancelled.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::PyTraverseError;
@@ -10,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
 use super::EventLoop;
-use crate::core::lock::{lock, try_lock};
+use crate::py::support::guarded::Guarded;
 use crate::py::support::{context, error, imports};
 
 /// A callback wrapper object returned by call_soon(), call_soon_threadsafe(),
@@ -22,7 +21,7 @@ pub struct Handle {
     event_loop: Py<EventLoop>,
     context: Py<PyAny>,
     cancelled: AtomicBool,
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 struct State {
@@ -56,7 +55,7 @@ impl Handle {
             event_loop: event_loop.clone().unbind(),
             context,
             cancelled: AtomicBool::new(false),
-            state: Mutex::new(State {
+            state: Guarded::new(State {
                 work: Some((callback, args)),
                 source_traceback,
                 repr: None,
@@ -75,16 +74,16 @@ impl Handle {
     }
 
     /// The callback and its arguments, unless cancelled.
-    pub fn work(&self, py: Python<'_>) -> Option<(Py<PyAny>, Py<PyTuple>)> {
-        let state = lock(&self.state);
+    pub fn work<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let state = self.state.lock(py);
         let (callback, args) = state.work.as_ref()?;
-        Some((callback.clone_ref(py), args.clone_ref(py)))
+        Some((callback.bind(py).clone(), args.bind(py).clone()))
     }
 
     /// Makes sure that the handle never runs, and drops its callback.
-    pub fn cancel_quietly(&self) {
+    pub fn cancel_quietly(&self, py: Python<'_>) {
         self.cancelled.store(true, Ordering::Relaxed);
-        let work = lock(&self.state).work.take();
+        let work = self.state.lock(py).work.take();
         drop(work);
     }
 
@@ -98,7 +97,13 @@ impl Handle {
         let Some((callback, args)) = this.work(py) else {
             return Ok(());
         };
-        let outcome = context::run_in(py, &this.context, || callback.call1(py, args));
+        let outcome = context::run_in(py, &this.context, || {
+            if args.is_empty() {
+                callback.call0()
+            } else {
+                callback.call1(args)
+            }
+        });
         match outcome {
             Ok(_) => Ok(()),
             Err(error) if error::ends_the_loop(py, &error) => Err(error),
@@ -130,10 +135,10 @@ impl Handle {
         if this.event_loop.get().is_debug() {
             this.cancelled.store(true, Ordering::Relaxed);
             let repr = imports::handle_repr(slf.as_any())?.unbind();
-            let before = lock(&this.state).repr.replace(repr);
+            let before = this.state.lock(slf.py()).repr.replace(repr);
             drop(before);
         }
-        this.cancel_quietly();
+        this.cancel_quietly(slf.py());
         Ok(())
     }
 
@@ -162,12 +167,12 @@ impl Handle {
     }
 
     #[getter]
-    fn _callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    fn _callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.work(py).map(|(callback, _)| callback)
     }
 
     #[getter]
-    fn _args(&self, py: Python<'_>) -> Option<Py<PyTuple>> {
+    fn _args<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
         self.work(py).map(|(_, args)| args)
     }
 
@@ -188,20 +193,20 @@ impl Handle {
 
     #[getter]
     fn _source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.source_traceback.as_ref().map(|it| it.clone_ref(py))
     }
 
     #[getter]
     fn _repr(&self, py: Python<'_>) -> Option<Py<PyString>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.repr.as_ref().map(|it| it.clone_ref(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
         visit.call(&self.context)?;
-        let Some(state) = try_lock(&self.state) else {
+        let Some(state) = self.state.visit(&visit) else {
             return Ok(());
         };
         if let Some((callback, args)) = &state.work {
@@ -211,7 +216,7 @@ impl Handle {
         visit.call(&state.source_traceback)
     }
 
-    fn __clear__(&self) {
-        self.cancel_quietly();
+    fn __clear__(&self, py: Python<'_>) {
+        self.cancel_quietly(py);
     }
 }

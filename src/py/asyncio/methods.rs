@@ -42,7 +42,7 @@ fn check(
 fn queue(slf: &Bound<'_, EventLoop>, handle: Handle) -> PyResult<Py<Handle>> {
     let py = slf.py();
     let handle = Py::new(py, handle)?;
-    slf.get().schedule(Call::Handle(handle.clone_ref(py)));
+    slf.get().schedule(py, Call::Handle(handle.clone_ref(py)));
     Ok(handle)
 }
 
@@ -118,7 +118,8 @@ impl EventLoop {
             // The class's own frame.
             traceback.del_item(-1)?;
         }
-        slf.get().schedule(Call::Foreign(handle.clone().unbind()));
+        slf.get()
+            .schedule(py, Call::Foreign(handle.clone().unbind()));
         Ok(handle.unbind())
     }
 
@@ -168,9 +169,9 @@ impl EventLoop {
     }
 
     /// Stop the loop after the turn that is under way, or else the next one.
-    fn stop(&self) {
+    fn stop(&self, py: Python<'_>) {
         self.stopping.store(true, Ordering::Relaxed);
-        self.interrupt_wait();
+        self.interrupt_wait(py);
     }
 
     /// Return True while the loop runs.
@@ -242,7 +243,7 @@ impl EventLoop {
             .call_method0(py, intern!(py, "cancelled"))?
             .is_truthy(py)?
         {
-            self.schedule(Call::Foreign(handle));
+            self.schedule(py, Call::Foreign(handle));
         }
         Ok(())
     }
@@ -287,8 +288,8 @@ impl EventLoop {
     }
 
     /// Whether anything is scheduled, or more descriptors are watched than these.
-    fn _has_work(&self, internal_fds: usize) -> bool {
-        !self.calls.is_empty()
+    fn _has_work(&self, py: Python<'_>, internal_fds: usize) -> bool {
+        !self.calls.lock(py).is_empty()
             || self.next_deadline().is_some()
             || self.with_registrations(|all| all.iter().nth(internal_fds).is_some())
     }
@@ -311,8 +312,8 @@ impl EventLoop {
     }
 
     /// Close the native side: everything that is scheduled is dropped.
-    fn _release(&self) {
-        self.release();
+    fn _release(&self, py: Python<'_>) {
+        self.release(py);
     }
 
     #[getter(_closed)]
@@ -361,7 +362,7 @@ impl EventLoop {
         self.traverse(visit)
     }
 
-    fn __clear__(&self) {
-        self.release();
+    fn __clear__(&self, py: Python<'_>) {
+        self.release(py);
     }
 }

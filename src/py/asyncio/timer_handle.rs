@@ -40,7 +40,8 @@ impl TimerHandle {
         let initializer = PyClassInitializer::from(handle).add_subclass(timer);
         let timer = Bound::new(event_loop.py(), initializer)?;
         let base = timer.as_super().clone().unbind();
-        let key = event_loop.get().insert_timer(deadline, Timer::Handle(base));
+        let (this, py) = (event_loop.get(), event_loop.py());
+        let key = this.insert_timer(py, deadline, Timer::Handle(base));
         // The handle is new, so the place is empty.
         let _filled = timer.get().key.set(key);
         Ok(timer.unbind())
@@ -141,7 +142,7 @@ fn same(one: &Bound<'_, TimerHandle>, other: &Bound<'_, TimerHandle>) -> PyResul
     }
     match (base.work(py), other_base.work(py)) {
         (Some((callback, args)), Some((other_callback, other_args))) => {
-            Ok(callback.bind(py).eq(other_callback)? && args.bind(py).eq(other_args)?)
+            Ok(callback.eq(other_callback)? && args.eq(other_args)?)
         }
         (None, None) => Ok(true),
         _ => Ok(false),

@@ -119,7 +119,7 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
             }
         }
     });
-    this.calls.extend(calls.drain(..));
+    this.calls.lock(py).extend(calls.drain(..));
 }
 
 /// The descriptors that asyncio's handles watch and that are ready.

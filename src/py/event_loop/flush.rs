@@ -54,12 +54,12 @@ impl FlushQueue {
 
 impl EventLoop {
     /// Notes a stream that has `bytes` to send, for the end of the iteration.
-    pub fn note_unflushed(&self, stream: Unflushed, bytes: usize) {
+    pub fn note_unflushed(&self, py: Python<'_>, stream: Unflushed, bytes: usize) {
         lock(&self.unflushed.streams).push(stream);
         self.unflushed.held.fetch_add(bytes, Ordering::Relaxed);
         if !self.is_iterating() {
             // Written from outside the loop.
-            self.schedule(Call::Flush);
+            self.schedule(py, Call::Flush);
         }
     }
 

@@ -25,12 +25,13 @@ use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
+use crate::py::support::guarded::Guarded;
 
 /// The native half of an event loop: the base of `tornado4.platform.asyncio.EventLoop`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct EventLoop {
     /// Calls that are ready to run.
-    pub(in crate::py) calls: Inbox<Call>,
+    pub(in crate::py) calls: Guarded<Inbox<Call>>,
     timers: Mutex<Timers<Timer>>,
     /// Who makes the calls of each turn; see `turn::run_through_hooks`.
     pub(in crate::py) wrapped: Hooks,
@@ -96,7 +97,7 @@ impl EventLoop {
     pub fn create() -> PyResult<EventLoop> {
         let poller = Poller::new().map_err(error::os_error)?;
         Ok(EventLoop {
-            calls: Inbox::default(),
+            calls: Guarded::default(),
             timers: Mutex::default(),
             wrapped: Hooks::default(),
             clocked: Hooks::default(),
@@ -155,15 +156,16 @@ impl EventLoop {
     }
 
     /// Queues a call, from any thread.
-    pub fn schedule(&self, call: Call) {
-        if self.calls.push(call) {
+    #[inline]
+    pub fn schedule(&self, py: Python<'_>, call: Call) {
+        if self.calls.lock(py).push(call) {
             self.wake_poller();
         }
     }
 
     /// Queues a call as the last one of the turn that is under way.
-    pub fn schedule_last_of_turn(&self, call: Call) {
-        if self.calls.push_last_of_turn(call) {
+    pub fn schedule_last_of_turn(&self, py: Python<'_>, call: Call) {
+        if self.calls.lock(py).push_last_of_turn(call) {
             self.wake_poller();
         }
     }
@@ -177,10 +179,10 @@ impl EventLoop {
     }
 
     /// Schedules a timer.
-    pub fn insert_timer(&self, deadline: Deadline, timer: Timer) -> Key {
+    pub fn insert_timer(&self, py: Python<'_>, deadline: Deadline, timer: Timer) -> Key {
         let (key, first) = lock(&self.timers).insert(deadline, timer);
         if first {
-            self.interrupt_wait();
+            self.interrupt_wait(py);
         }
         key
     }
@@ -196,18 +198,18 @@ impl EventLoop {
     }
 
     /// Moves a timer; `false` if it isn't scheduled.
-    pub fn reschedule_timer(&self, key: Key, deadline: Deadline) -> bool {
+    pub fn reschedule_timer(&self, py: Python<'_>, key: Key, deadline: Deadline) -> bool {
         let moved = lock(&self.timers).reschedule(key, deadline);
         if moved == Some(true) {
-            self.interrupt_wait();
+            self.interrupt_wait(py);
         }
         moved.is_some()
     }
 
     /// Ends a wait that is under way, by whatever thread: something has changed that isn't
     /// a call, such as when the next timer is due.
-    pub fn interrupt_wait(&self) {
-        if self.calls.interrupt_wait() {
+    pub fn interrupt_wait(&self, py: Python<'_>) {
+        if self.calls.lock(py).interrupt_wait() {
             self.wake_poller();
         }
     }
@@ -218,7 +220,7 @@ impl EventLoop {
     }
 
     /// Queues every timer that is due; `due` is an empty buffer.
-    pub fn queue_due_timers(&self, now: Deadline, due: &mut Vec<Timer>) {
+    pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline, due: &mut Vec<Timer>) {
         {
             let mut timers = lock(&self.timers);
             due.extend(std::iter::from_fn(|| timers.pop_due(now)));
@@ -226,7 +228,7 @@ impl EventLoop {
         if !due.is_empty() {
             // With no lock held: each of them locks its own state.
             let calls: Vec<Call> = due.drain(..).map(Timer::due).collect();
-            self.calls.extend(calls.into_iter());
+            self.calls.lock(py).extend(calls.into_iter());
         }
     }
 
@@ -286,9 +288,10 @@ impl EventLoop {
 
     /// Drops everything that is held, the poll last. Values are dropped
     /// with no lock held, since their finalizers may call the loop.
-    pub fn release(&self) {
+    pub fn release(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Relaxed);
-        drop(self.calls.clear());
+        let calls = self.calls.lock(py).clear();
+        drop(calls);
         let kept = std::mem::take(&mut *lock(&self.kept));
         drop(kept);
         self.wrapped.clear();
@@ -305,7 +308,9 @@ impl EventLoop {
 
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.calls.try_visit(|call| call.traverse(visit))?;
+        if let Some(calls) = self.calls.visit(&visit) {
+            calls.iter().try_for_each(|call| call.traverse(visit))?;
+        }
         self.wrapped.traverse(visit)?;
         self.clocked.traverse(visit)?;
         if let Some(kept) = try_lock(&self.kept) {

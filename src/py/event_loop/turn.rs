@@ -105,7 +105,7 @@ fn collect(
     let mut due = None;
     if next.is_some() {
         let now = clock::due_until(event_loop)?;
-        this.queue_due_timers(now, &mut waiting.due);
+        this.queue_due_timers(py, now, &mut waiting.due);
         due = Some(now);
     }
     check_signals(this, py)?;
@@ -120,14 +120,14 @@ fn run_collected(
     handover: &mut Handover,
 ) -> PyResult<()> {
     let this = event_loop.get();
-    let outer = this.calls.begin_turn();
+    let outer = this.calls.lock(event_loop.py()).begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let outcome = run_turn(event_loop, &outer, due, handover);
     let flushed = flush(event_loop);
     this.turns.fetch_sub(1, Ordering::Relaxed);
     let outcome = outcome.and(flushed);
     if outcome.is_err() {
-        this.calls.abandon_turn(&outer);
+        this.calls.lock(event_loop.py()).abandon_turn(&outer);
     }
     outcome
 }
@@ -170,7 +170,8 @@ fn run_turn(
     if !event_loop.get().wrapped.any() || !run_through_hooks(event_loop)? {
         run_calls(event_loop, due, handover)?;
     }
-    while let Some(call) = event_loop.get().calls.pop_last(outer) {
+    let pop = || event_loop.get().calls.lock(event_loop.py()).pop_last(outer);
+    while let Some(call) = pop() {
         run_call(event_loop, &call)?;
     }
     Ok(())
@@ -223,7 +224,8 @@ fn run_calls(
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
     let mut served = 0_u32;
-    while let Some(call) = this.calls.pop() {
+    let pop = || this.calls.lock(py).pop();
+    while let Some(call) = pop() {
         let due = due.take();
         let first = now.is_none() && call.is_of_late_timer();
         let reading = first.then(|| due.map_or_else(|| clock::due_until(event_loop), Ok));
@@ -267,7 +269,7 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
 /// # Errors
 /// As `run`.
 pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    event_loop.get().calls.end_wait();
+    event_loop.get().calls.lock(event_loop.py()).end_wait();
     turn(event_loop, Some(Duration::ZERO))
 }
 
@@ -278,7 +280,7 @@ pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 /// Those of a clock of the user's own.
 pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
     let this = event_loop.get();
-    if !this.is_closed() && !this.calls.begin_wait() {
+    if !this.is_closed() && !this.calls.lock(event_loop.py()).begin_wait() {
         this.wake_poller();
     }
     let now = Deadline::now();

@@ -37,7 +37,7 @@ pub fn wait(
     }
     let next = clock::next_deadline(event_loop, now)?;
     let busy = this.stopping.load(Ordering::Relaxed)
-        || !this.calls.is_empty()
+        || !this.calls.lock(py).is_empty()
         || next.is_some_and(|next| next <= now);
     let may_wait = limit != Some(Duration::ZERO);
     if busy || !may_wait || waiting.eager_poll.is_due() {
@@ -48,11 +48,11 @@ pub fn wait(
             return Ok(next);
         }
     }
-    if !this.calls.begin_wait() {
+    if !this.calls.lock(py).begin_wait() {
         return Ok(next);
     }
     let outcome = block(event_loop, poller, limit, waiting);
-    this.calls.end_wait();
+    this.calls.lock(py).end_wait();
     waiting.handover.waited(Deadline::now());
     waiting.serves = !waiting.events.is_empty();
     outcome
@@ -86,9 +86,9 @@ fn block(
             // A signal that came meanwhile ends the wait only if the interpreter writes
             // to this loop about it. Its handler may do as every callback, such as stop
             // the loop or turn it.
-            this.calls.end_wait();
+            this.calls.lock(py).end_wait();
             check_signals(this, py)?;
-            over = this.stopping.load(Ordering::Relaxed) || !this.calls.begin_wait();
+            over = this.stopping.load(Ordering::Relaxed) || !this.calls.lock(py).begin_wait();
         }
         now = Deadline::now();
         next = clock::next_deadline(event_loop, now)?;

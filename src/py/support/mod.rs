@@ -4,5 +4,6 @@ pub mod attributes;
 pub mod context;
 pub mod error;
 pub mod finalization;
+pub mod guarded;
 pub mod imports;
 pub mod refcounts;

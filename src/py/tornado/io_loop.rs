@@ -87,13 +87,16 @@ impl IOLoop {
         check_callable(slf.py(), &callback)?;
         let event_loop = slf.get().event_loop()?.get();
         if !event_loop.is_closed() && !slf.get().drops_calls() {
-            event_loop.schedule(Call::Callback(Callback {
-                io_loop: slf.clone().unbind(),
-                callback,
-                args,
-                kwargs,
-                context,
-            }));
+            event_loop.schedule(
+                slf.py(),
+                Call::Callback(Callback {
+                    io_loop: slf.clone().unbind(),
+                    callback,
+                    args,
+                    kwargs,
+                    context,
+                }),
+            );
         }
         Ok(())
     }

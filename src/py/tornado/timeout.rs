@@ -38,7 +38,7 @@ impl Timeout {
         let py = event_loop.py();
         let timeout = Py::new(py, timeout)?;
         let timer = Timer::Timeout(timeout.clone_ref(py));
-        let key = event_loop.get().insert_timer(deadline, timer);
+        let key = event_loop.get().insert_timer(py, deadline, timer);
         // The timeout is new, so the place is empty.
         let _filled = timeout.get().key.set(key);
         Ok(timeout)

@@ -114,7 +114,7 @@ impl DelayedCall {
         let timer = Timer::Delayed(slf.clone().unbind());
         // Locked first: the call must not be marked due before it has its key.
         let mut state = lock(&slf.get().state);
-        state.stage = Stage::Scheduled(event_loop.insert_timer(deadline, timer));
+        state.stage = Stage::Scheduled(event_loop.insert_timer(slf.py(), deadline, timer));
     }
 
     /// Notes that the call has moved from the heap to the ready queue; the
@@ -138,7 +138,7 @@ impl DelayedCall {
     }
 
     /// Moves the call in the heap, where it is one, to a deadline made from its time.
-    pub fn move_in_heap(&self, deadline: impl FnOnce(f64) -> Option<Deadline>) {
+    pub fn move_in_heap(&self, py: Python<'_>, deadline: impl FnOnce(f64) -> Option<Deadline>) {
         let mut state = lock(&self.state);
         if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline(state.time)) {
             state.deadline = deadline;
@@ -146,7 +146,7 @@ impl DelayedCall {
             self.reactor
                 .get()
                 .event_loop()
-                .reschedule_timer(key, deadline);
+                .reschedule_timer(py, key, deadline);
         }
     }
 
@@ -203,7 +203,7 @@ impl DelayedCall {
         };
         let event_loop = slf.get().reactor.get().event_loop();
         match stage {
-            Stage::Scheduled(key) if event_loop.reschedule_timer(key, deadline) => {}
+            Stage::Scheduled(key) if event_loop.reschedule_timer(slf.py(), key, deadline) => {}
             Stage::Called | Stage::Cancelled | Stage::Copy => {}
             Stage::Due if sooner => {}
             // In the ready queue: what is queued there no longer counts.

@@ -32,7 +32,7 @@ impl Reactor {
         let (now, loop_now) = (slf.get().now(slf.py())?, slf.get().loop_now(slf.py())?);
         for call in Reactor::scheduled(slf) {
             call.get()
-                .move_in_heap(|time| loop_now.plus_seconds(time - now));
+                .move_in_heap(slf.py(), |time| loop_now.plus_seconds(time - now));
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Reactor {
     /// Has none of them due until `follow_clock` is called.
     pub fn hold_timers(slf: &Bound<'_, Self>) {
         for call in Reactor::scheduled(slf) {
-            call.get().move_in_heap(|_| Some(Deadline::NEVER));
+            call.get().move_in_heap(slf.py(), |_| Some(Deadline::NEVER));
         }
     }
 

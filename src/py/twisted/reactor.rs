@@ -1,6 +1,5 @@
 //! The native half of `TornadoReactor`, which keeps it in its `__dict__`.
 
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -266,10 +265,9 @@ impl Reactor {
             {
                 calls.push(delayed.clone_ref(py));
             }
-            Ok::<(), Infallible>(())
         };
-        let Ok(()) = lock(&this.kept).iter().try_for_each(&mut add_due);
-        let Ok(()) = this.calls.try_visit(&mut add_due);
+        lock(&this.kept).iter().for_each(&mut add_due);
+        this.calls.lock(py).iter().for_each(&mut add_due);
         this.for_each_timer(|timer| {
             if let Timer::Delayed(delayed) = timer
                 && delayed.get().is_of(slf)
@@ -298,12 +296,15 @@ impl Reactor {
         }
         let event_loop = slf.get().event_loop();
         if !event_loop.is_closed() {
-            event_loop.schedule(Call::Thread(ThreadCall {
-                reactor: slf.clone().unbind(),
-                function: f.clone().unbind(),
-                args,
-                kwargs,
-            }));
+            event_loop.schedule(
+                slf.py(),
+                Call::Thread(ThreadCall {
+                    reactor: slf.clone().unbind(),
+                    function: f.clone().unbind(),
+                    args,
+                    kwargs,
+                }),
+            );
         }
         Ok(())
     }
@@ -317,13 +318,13 @@ impl Reactor {
             args: PyTuple::empty(slf.py()).unbind(),
             kwargs: None,
         });
-        slf.get().event_loop().schedule_last_of_turn(call);
+        slf.get().event_loop().schedule_last_of_turn(slf.py(), call);
     }
 
     /// Seconds until the next delayed call, 0 if something is ready; None:
     /// nothing is. Follows ReactorBase.
     fn timeout(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        if !self.event_loop().calls.is_empty() {
+        if !self.event_loop().calls.lock(py).is_empty() {
             return Ok(Some(0.0));
         }
         let now = Deadline::now();

@@ -30,7 +30,8 @@ impl Reactor {
             let is_own = |call: &Call| call.reactor().is_some_and(|reactor| reactor.is(slf));
             let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
             lock(&event_loop.kept).extend(others);
-            own.into_iter().for_each(|call| event_loop.schedule(call));
+            own.into_iter()
+                .for_each(|call| event_loop.schedule(slf.py(), call));
         }
     }
 

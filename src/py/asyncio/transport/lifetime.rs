@@ -72,8 +72,8 @@ impl SocketTransport {
         let args = PyTuple::new(py, [slf])?;
         let handle = Handle::create(event_loop, made.unbind(), args.unbind(), None)?;
         let this = event_loop.get();
-        this.schedule(Call::Handle(Py::new(py, handle)?));
-        this.schedule(Call::Socket(slf.clone().unbind(), Step::Start));
+        this.schedule(py, Call::Handle(Py::new(py, handle)?));
+        this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Start));
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl SocketTransport {
         let ends = slf.getattr(intern!(py, "_call_connection_lost"))?.unbind();
         let args = PyTuple::new(py, [exception])?.unbind();
         let handle = Py::new(py, Handle::create(&event_loop, ends, args, None)?)?;
-        event_loop.get().schedule(Call::Handle(handle));
+        event_loop.get().schedule(py, Call::Handle(handle));
         Ok(())
     }
 

@@ -98,7 +98,7 @@ impl SocketTransport {
                     let step = Step::Ready(token, Readiness::WRITABLE);
                     event_loop
                         .get()
-                        .schedule(Call::Socket(slf.clone().unbind(), step));
+                        .schedule(slf.py(), Call::Socket(slf.clone().unbind(), step));
                 }
                 read?;
             }

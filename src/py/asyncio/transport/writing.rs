@@ -137,7 +137,7 @@ impl SocketTransport {
         };
         if let Some(event_loop) = event_loop {
             let noted = Unflushed::Socket(slf.clone().unbind());
-            event_loop.get().note_unflushed(noted, bytes);
+            event_loop.get().note_unflushed(slf.py(), noted, bytes);
         }
         if next == Next::Send {
             return Self::send(slf);

@@ -171,9 +171,11 @@ fn written<'a>(
         let bytes = state.queue.len().max(1);
         state.set(Flag::Unsent, true);
         drop(state);
-        core.get()
-            .event_loop()
-            .note_unflushed(Unflushed::Stream(slf.clone().unbind()), bytes);
+        core.get().event_loop().note_unflushed(
+            slf.py(),
+            Unflushed::Stream(slf.clone().unbind()),
+            bytes,
+        );
         return Ok(());
     }
     drop(state);
