@@ -47,7 +47,7 @@ pub trait Face: PyClass<Frozen = True> + Sync {
     type End<'py>;
 
     /// Looks at the stream, which is locked meanwhile: `look` runs no Python code.
-    fn stream<R>(&self, look: impl FnOnce(&mut Stream) -> R) -> R;
+    fn stream<R>(slf: &Bound<'_, Self>, look: impl FnOnce(&mut Stream) -> R) -> R;
 
     /// Who reads at this moment; `None`: nobody, for now or any more.
     ///
@@ -144,7 +144,7 @@ impl Owned {
 /// Those of the socket object.
 #[inline]
 pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
-    let (fd, socket) = slf.get().stream(|stream| {
+    let (fd, socket) = F::stream(slf, |stream| {
         if !stream.shared {
             return (stream.number(), None);
         }
@@ -166,7 +166,7 @@ pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
 /// Those of the socket class.
 pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = slf.py();
-    let (fd, known) = slf.get().stream(|stream| {
+    let (fd, known) = F::stream(slf, |stream| {
         (
             stream.fd,
             stream.socket.as_ref().map(|it| it.bind(py).clone()),
@@ -180,7 +180,7 @@ pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, P
     let socket = imports::socket_class(py)?.call((), Some(&options))?;
     // It is non-blocking, which a default time-out would make the object forget.
     let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
-    let other = slf.get().stream(|stream| {
+    let other = F::stream(slf, |stream| {
         if outcome.is_ok() && stream.socket.is_none() && stream.fd == Some(fd) {
             stream.socket = Some(socket.clone().unbind());
         }
@@ -203,7 +203,7 @@ pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, P
 pub fn send<F: Face>(slf: &Bound<'_, F>) -> PyResult<Sent> {
     let fd = fd(slf)?;
     let mut sent = Fifo::default();
-    let outcome = slf.get().stream(|stream| stream.buffer.send(fd, &mut sent));
+    let outcome = F::stream(slf, |stream| stream.buffer.send(fd, &mut sent));
     // Objects of Python's, so with no lock held.
     drop(sent);
     Ok(outcome)

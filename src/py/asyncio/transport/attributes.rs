@@ -9,9 +9,8 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 
 use super::{EventLoop, Flag, SocketTransport, stock};
 use crate::core::interest::Readiness;
-use crate::core::lock::lock;
 use crate::py::transport::addresses::address;
-use crate::py::transport::stream::{self, Face};
+use crate::py::transport::stream;
 
 impl SocketTransport {
     /// What `get_extra_info` knows of an accepted connection but for the socket.
@@ -20,7 +19,7 @@ impl SocketTransport {
         for name in ["peername", "sockname"] {
             extra.set_item(name, Self::address(slf, name)?)?;
         }
-        let before = lock(&slf.get().state).extra.replace(extra.unbind());
+        let before = slf.get().state.lock(slf.py()).extra.replace(extra.unbind());
         drop(before);
         Ok(())
     }
@@ -28,7 +27,7 @@ impl SocketTransport {
     /// The address of one end of an accepted connection; None if it isn't known.
     fn address<'py>(slf: &Bound<'py, Self>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let known = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             match name {
                 "peername" => state.stream.peer,
                 _ if !state.stream.is_open() => state.local,
@@ -67,7 +66,10 @@ impl SocketTransport {
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        let kept = lock(&slf.get().state)
+        let kept = slf
+            .get()
+            .state
+            .lock(slf.py())
             .extra
             .as_ref()
             .map(|extra| extra.bind(py).clone());
@@ -87,7 +89,7 @@ impl SocketTransport {
 
     /// What get_extra_info() knows so far.
     fn _known(&self, py: Python<'_>) -> Option<Py<PyDict>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.extra.as_ref().map(|extra| extra.clone_ref(py))
     }
 
@@ -105,7 +107,7 @@ impl SocketTransport {
     fn shared_socket<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         Self::flush_now(slf)?;
         let socket = stream::socket(slf)?;
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         state.stream.share();
         state.set(Flag::Through, true);
         drop(state);
@@ -114,13 +116,13 @@ impl SocketTransport {
 
     /// The descriptor, -1 after the end.
     #[getter]
-    fn _sock_fd(&self) -> RawFd {
-        self.stream(|stream| stream.number())
+    fn _sock_fd(&self, py: Python<'_>) -> RawFd {
+        self.state.lock(py).stream.number()
     }
 
     /// The descriptor's number, which is remembered after the end.
-    fn _number(&self) -> RawFd {
-        lock(&self.state).number
+    fn _number(&self, py: Python<'_>) -> RawFd {
+        self.state.lock(py).number
     }
 
     #[getter]
@@ -140,63 +142,63 @@ impl SocketTransport {
 
     #[getter]
     fn _server(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.server.as_ref().map(|server| server.clone_ref(py))
     }
 
     #[getter]
-    fn _closing(&self) -> bool {
-        self.is(Flag::Closing)
+    fn _closing(&self, py: Python<'_>) -> bool {
+        self.is(py, Flag::Closing)
     }
 
     #[getter]
-    fn _paused(&self) -> bool {
-        self.is(Flag::Paused)
+    fn _paused(&self, py: Python<'_>) -> bool {
+        self.is(py, Flag::Paused)
     }
 
     #[getter]
-    fn _eof(&self) -> bool {
-        self.is(Flag::Eof)
+    fn _eof(&self, py: Python<'_>) -> bool {
+        self.is(py, Flag::Eof)
     }
 
     #[getter]
-    fn _conn_lost(&self) -> u32 {
-        lock(&self.state).lost
+    fn _conn_lost(&self, py: Python<'_>) -> u32 {
+        self.state.lock(py).lost
     }
 
     #[getter]
-    fn _protocol_paused(&self) -> bool {
-        lock(&self.state).stream.buffer.is_paused()
+    fn _protocol_paused(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).stream.buffer.is_paused()
     }
 
     #[getter]
-    fn _low_water(&self) -> usize {
-        lock(&self.state).stream.buffer.limits().0
+    fn _low_water(&self, py: Python<'_>) -> usize {
+        self.state.lock(py).stream.buffer.limits().0
     }
 
     #[getter]
-    fn _high_water(&self) -> usize {
-        lock(&self.state).stream.buffer.limits().1
+    fn _high_water(&self, py: Python<'_>) -> usize {
+        self.state.lock(py).stream.buffer.limits().1
     }
 
     /// A copy of what the socket hasn't taken yet.
     #[getter]
     fn _buffer<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyByteArray>> {
         Self::flush_now(slf)?;
-        let unsent = lock(&slf.get().state).stream.buffer.to_vec();
+        let unsent = slf.get().state.lock(slf.py()).stream.buffer.to_vec();
         Ok(PyByteArray::new(slf.py(), &unsent))
     }
 
     /// Whether the descriptor is watched for (input, output).
     #[getter]
-    fn _polls(&self) -> (bool, bool) {
-        let state = lock(&self.state);
+    fn _polls(&self, py: Python<'_>) -> (bool, bool) {
+        let state = self.state.lock(py);
         (state.is(Flag::Reading), state.stream.buffer.is_watched())
     }
 
     #[getter]
     fn _empty_waiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state
             .empty_waiter
             .as_ref()
@@ -207,7 +209,7 @@ impl SocketTransport {
     fn _set_empty_waiter(slf: &Bound<'_, Self>, waiter: Option<Py<PyAny>>) -> PyResult<()> {
         Self::flush_now(slf)?;
         let (before, done) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             let done = waiter.as_ref().filter(|_| state.stream.buffer.is_empty());
             let done = done.map(|waiter| waiter.clone_ref(slf.py()));
             (std::mem::replace(&mut state.empty_waiter, waiter), done)
@@ -217,13 +219,13 @@ impl SocketTransport {
     }
 
     /// Let sendfile() use the descriptor, or not.
-    fn _lend(&self, lent: bool) {
-        lock(&self.state).set(Flag::Lent, lent);
+    fn _lend(&self, py: Python<'_>, lent: bool) {
+        self.state.lock(py).set(Flag::Lent, lent);
     }
 
     /// Whether nobody else may use the descriptor.
-    fn _owns(&self) -> bool {
-        let state = lock(&self.state);
+    fn _owns(&self, py: Python<'_>) -> bool {
+        let state = self.state.lock(py);
         !state.is(Flag::Closing) && !state.is(Flag::Lent)
     }
 

@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
@@ -42,7 +41,7 @@ impl SocketTransport {
         let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
         let slf = made.cast::<SocketTransport>()?;
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.stream.open(connection.into_raw_fd(), None);
             state.stream.peer = Some(peer);
         }
@@ -59,7 +58,7 @@ impl SocketTransport {
             stock::attach(server, slf.as_any())?;
         }
         let fd = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.event_loop = Some(event_loop.clone().unbind());
             state.server = parts.server.map(|server| server.clone().unbind());
             state.context = Some(context);
@@ -80,7 +79,7 @@ impl SocketTransport {
     /// After `connection_made`: reads from now on.
     pub(super) fn start(slf: &Bound<'_, Self>, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
         let (reads, waiter) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             let reads = state.is_reading() && !state.is(Flag::Reading);
             (reads, state.waiter.take())
         };
@@ -100,12 +99,12 @@ impl SocketTransport {
 
     /// Ends the connection once everything is sent.
     pub(super) fn close_transport(slf: &Bound<'_, Self>) -> PyResult<()> {
-        if slf.get().is(Flag::Closing) {
+        if slf.get().is(slf.py(), Flag::Closing) {
             return Ok(());
         }
         Self::flush_now(slf)?;
         let empty = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if state.is(Flag::Closing) {
                 return Ok(());
             }
@@ -143,7 +142,7 @@ impl SocketTransport {
     ) -> PyResult<()> {
         let py = slf.py();
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if state.is(Flag::Ended) {
                 return Ok(());
             }
@@ -165,7 +164,7 @@ impl SocketTransport {
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (fd, owned, event_loop, server, rest) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.lost = state.lost.max(1);
             if state.extra.is_none() {
                 // Somebody may ask for it later.
@@ -215,7 +214,7 @@ impl SocketTransport {
             .call_method0(intern!(slf.py(), "fileno"))?
             .extract()?;
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if state.stream.is_open() {
                 return Err(PyRuntimeError::new_err("the transport has begun already"));
             }
@@ -245,17 +244,17 @@ impl SocketTransport {
     /// Return True if the transport is closing or closed.
     fn is_closing(slf: &Bound<'_, Self>) -> PyResult<bool> {
         Self::flush_now(slf)?;
-        Ok(slf.get().is(Flag::Closing))
+        Ok(slf.get().is(slf.py(), Flag::Closing))
     }
 
     /// Close at once because of an exception, or None.
     fn _force_close(slf: &Bound<'_, Self>, exception: Py<PyAny>) -> PyResult<()> {
-        if lock(&slf.get().state).lost > 0 {
+        if slf.get().state.lock(slf.py()).lost > 0 {
             return Ok(());
         }
         Self::flush_now(slf)?;
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if state.lost > 0 {
                 return Ok(());
             }
@@ -269,7 +268,7 @@ impl SocketTransport {
 
     /// Close the socket of a transport that everybody has forgotten.
     fn _abandon(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let owned = slf.get().stream(Stream::take);
+        let owned = Self::stream(slf, Stream::take);
         owned.close(slf.py())
     }
 

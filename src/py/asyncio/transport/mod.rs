@@ -17,7 +17,6 @@ mod writing;
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::sync::Mutex;
 
 use mio::Token;
 use pyo3::PyTraverseError;
@@ -28,8 +27,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
-use crate::core::lock::{lock, try_lock};
 use crate::py::support::error::ends_the_loop;
+use crate::py::support::guarded::Guarded;
 use crate::py::transport::stream::Stream;
 
 pub use accept::Acceptor;
@@ -68,7 +67,7 @@ pub enum Step {
 /// The native half of asyncio's transport of a stream socket.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct SocketTransport {
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 struct State {
@@ -118,13 +117,13 @@ impl State {
 }
 
 impl SocketTransport {
-    fn is(&self, flag: Flag) -> bool {
-        lock(&self.state).is(flag)
+    fn is(&self, py: Python<'_>, flag: Flag) -> bool {
+        self.state.lock(py).is(flag)
     }
 
     /// The loop, until `connection_lost`.
     fn event_loop<'py>(&self, py: Python<'py>) -> Option<Bound<'py, EventLoop>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state
             .event_loop
             .as_ref()
@@ -132,7 +131,7 @@ impl SocketTransport {
     }
 
     fn protocol<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state
             .stream
             .protocol
@@ -188,7 +187,7 @@ impl SocketTransport {
     #[new]
     fn new() -> Self {
         SocketTransport {
-            state: Mutex::new(State {
+            state: Guarded::new(State {
                 stream: Stream::default(),
                 number: -1,
                 flags: 0,
@@ -205,7 +204,7 @@ impl SocketTransport {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Some(state) = try_lock(&self.state) else {
+        let Some(state) = self.state.visit(&visit) else {
             return Ok(());
         };
         visit.call(&state.event_loop)?;
@@ -217,9 +216,9 @@ impl SocketTransport {
         visit.call(&state.empty_waiter)
     }
 
-    fn __clear__(&self) {
+    fn __clear__(&self, py: Python<'_>) {
         let held = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             // The socket object stays: it owns the descriptor and holds nothing.
             (
                 state.event_loop.take(),

@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
 use crate::py::dispatch::call::Call;
@@ -25,14 +24,14 @@ impl SocketTransport {
     /// Watches for input. What comes is reported once, since it is read to its end.
     pub(super) fn start_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::watch(slf, Role::Read)?;
-        lock(&slf.get().state).set(Flag::Reading, true);
+        slf.get().state.lock(slf.py()).set(Flag::Reading, true);
         Ok(())
     }
 
     /// Watches for input no longer.
     pub(super) fn stop_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let reads = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             let reads = state.is(Flag::Reading);
             state.set(Flag::Reading, false);
             reads
@@ -60,7 +59,7 @@ impl SocketTransport {
 
     pub(super) fn unwatch(slf: &Bound<'_, Self>, role: Role) -> PyResult<()> {
         // By the number under which it was watched, whatever has become of that.
-        let fd = slf.get().stream(|stream| stream.number());
+        let fd = Self::stream(slf, |stream| stream.number());
         if let Some(event_loop) = slf.get().event_loop(slf.py()) {
             drop(event_loop.get().unwatch(fd, &[role]));
         }
@@ -76,7 +75,7 @@ impl SocketTransport {
     ) -> PyResult<()> {
         let py = slf.py();
         let (context, reads) = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             let context = state.context.as_ref().map(|context| context.clone_ref(py));
             (context, state.is(Flag::Reading))
         };
@@ -157,14 +156,14 @@ impl Face for SocketTransport {
     type End<'py> = Infallible;
 
     #[inline]
-    fn stream<R>(&self, look: impl FnOnce(&mut Stream) -> R) -> R {
-        look(&mut lock(&self.state).stream)
+    fn stream<R>(slf: &Bound<'_, Self>, look: impl FnOnce(&mut Stream) -> R) -> R {
+        look(&mut slf.get().state.lock(slf.py()).stream)
     }
 
     fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Reader<'py>>> {
         let fd = stream::fd(slf)?;
         let (protocol, buffered) = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             if state.lost > 0 || !state.is(Flag::Reading) {
                 return Ok(None);
             }
@@ -224,14 +223,14 @@ impl SocketTransport {
 #[pymethods]
 impl SocketTransport {
     /// Return True if the transport is receiving data. Follows asyncio.ReadTransport.
-    fn is_reading(&self) -> bool {
-        lock(&self.state).is_reading()
+    fn is_reading(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).is_reading()
     }
 
     /// Pause the receiving end; idempotent. Follows asyncio.ReadTransport.
     fn pause_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if !state.is_reading() {
                 return Ok(());
             }
@@ -245,7 +244,7 @@ impl SocketTransport {
     fn resume_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
         let context = context::copy_current(slf.py())?;
         let before = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if state.is(Flag::Closing) || !state.is(Flag::Paused) {
                 return Ok(());
             }
@@ -261,7 +260,7 @@ impl SocketTransport {
     pub(super) fn set_protocol(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let buffered = protocol.is_instance(stock::buffered_protocol_class(slf.py())?)?;
         let before = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.set(Flag::Buffered, buffered);
             state.stream.protocol.replace(protocol.clone().unbind())
         };

@@ -7,7 +7,6 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::{Flag, SocketTransport, State, stock};
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::{Next, Sent};
@@ -46,7 +45,7 @@ impl SocketTransport {
     /// `KeyboardInterrupt` and `SystemExit` of the protocol.
     pub fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let flushes = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.stream.buffer.take_note() && state.lost == 0
         };
         if flushes { Self::send(slf) } else { Ok(()) }
@@ -54,7 +53,7 @@ impl SocketTransport {
 
     /// Sends what is held back, before something is done that would show that it is.
     pub(super) fn flush_now(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let unflushed = lock(&slf.get().state).stream.buffer.is_unflushed();
+        let unflushed = slf.get().state.lock(slf.py()).stream.buffer.is_unflushed();
         if unflushed { Self::send(slf) } else { Ok(()) }
     }
 
@@ -70,7 +69,7 @@ impl SocketTransport {
     /// Sends the rest when the socket takes more.
     fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::watch(slf, Role::Write)?;
-        lock(&slf.get().state).stream.buffer.watch(true);
+        slf.get().state.lock(slf.py()).stream.buffer.watch(true);
         Self::pause_if_full(slf)
     }
 
@@ -82,7 +81,7 @@ impl SocketTransport {
     /// Forgets what isn't sent.
     pub(super) fn drop_unsent(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (unsent, watched) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             let watched = state.stream.buffer.is_watched();
             state.stream.buffer.watch(false);
             (state.stream.buffer.take(), watched)
@@ -97,7 +96,7 @@ impl SocketTransport {
 
     /// Tells the protocol to pause, if too much waits.
     pub(super) fn pause_if_full(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let pauses = lock(&slf.get().state).stream.buffer.pauses();
+        let pauses = slf.get().state.lock(slf.py()).stream.buffer.pauses();
         if pauses {
             Self::tell(slf, "pause_writing")
         } else {
@@ -126,7 +125,7 @@ impl SocketTransport {
     /// Adds to what waits, and does what has to follow.
     fn add(slf: &Bound<'_, Self>, add: impl FnOnce(&mut State)) -> PyResult<()> {
         let (next, pauses, event_loop, bytes) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             add(&mut state);
             let through = state.is_through();
             let next = state.stream.buffer.written(through);
@@ -154,7 +153,7 @@ impl SocketTransport {
         let fd = stream::fd(slf)?;
         let rest = buffers::with_bytes(data, |bytes| {
             let at_once = {
-                let state = lock(&slf.get().state);
+                let state = slf.get().state.lock(slf.py());
                 state.stream.buffer.is_empty()
                     && state
                         .stream
@@ -186,13 +185,13 @@ impl SocketTransport {
     /// The socket takes more.
     pub(super) fn write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             if state.lost > 0 || !state.stream.buffer.is_watched() {
                 return Ok(());
             }
         }
         let outcome = stream::send(slf)?;
-        let resumes = slf.get().stream(|stream| {
+        let resumes = Self::stream(slf, |stream| {
             if matches!(outcome, Sent::All) {
                 // What the protocol writes now is offered to the socket at once.
                 stream.buffer.watch(false);
@@ -200,7 +199,7 @@ impl SocketTransport {
             stream.buffer.resumes()
         });
         if let Sent::Failed(error) = outcome {
-            let waiter = slf.get().take_empty_waiter();
+            let waiter = slf.get().take_empty_waiter(slf.py());
             let error = os_error(error);
             let told = error.clone_ref(slf.py());
             Self::send_failed(slf, error)?;
@@ -217,7 +216,7 @@ impl SocketTransport {
     fn all_sent(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (waiter, closing, eof) = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             // The protocol may have written, or ended the connection.
             if state.stream.buffer.is_watched() || state.lost > 0 {
                 return Ok(());
@@ -244,13 +243,13 @@ impl SocketTransport {
         sockets::shutdown_write(stream::fd(slf)?).map_err(os_error)
     }
 
-    fn take_empty_waiter(&self) -> Option<Py<PyAny>> {
-        lock(&self.state).empty_waiter.take()
+    fn take_empty_waiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.state.lock(py).empty_waiter.take()
     }
 
     /// Tells `sendfile` that the connection is closed.
     pub(super) fn fail_empty_waiter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let waiter = slf.get().take_empty_waiter();
+        let waiter = slf.get().take_empty_waiter(slf.py());
         let closed = PyConnectionError::new_err("Connection is closed by peer");
         set_exception(slf.py(), waiter, closed)
     }
@@ -258,7 +257,7 @@ impl SocketTransport {
     /// Counts a write after the end, and says so when there are many.
     fn write_after_end(slf: &Bound<'_, Self>) -> PyResult<()> {
         let count = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.lost = state.lost.saturating_add(1);
             state.lost - 1
         };
@@ -303,7 +302,7 @@ impl SocketTransport {
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let chunk = chunk(data)?;
         let lost = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             state.check_writable(
                 "Cannot call write() after write_eof()",
                 "unable to write; sendfile is in progress",
@@ -337,7 +336,7 @@ impl SocketTransport {
             rest.extend(pieces.push(PyBackedBytes::from(piece)));
         }
         let lost = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             let (after_eof, in_sendfile) = stock::refused_lines(py);
             state.check_writable(after_eof, in_sendfile)?;
             state.lost > 0
@@ -354,12 +353,12 @@ impl SocketTransport {
     /// Close the write end after flushing buffered data. Follows asyncio.WriteTransport.
     fn write_eof(slf: &Bound<'_, Self>) -> PyResult<()> {
         let over = |state: &State| state.is(Flag::Closing) || state.is(Flag::Eof);
-        if over(&lock(&slf.get().state)) {
+        if over(&slf.get().state.lock(slf.py())) {
             return Ok(());
         }
         Self::flush_now(slf)?;
         let empty = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             if over(&state) {
                 return Ok(());
             }
@@ -378,16 +377,21 @@ impl SocketTransport {
     /// Return the number of bytes that the socket hasn't taken yet.
     fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<usize> {
         Self::flush_now(slf)?;
-        Ok(lock(&slf.get().state).stream.buffer.len())
+        Ok(slf.get().state.lock(slf.py()).stream.buffer.len())
     }
 
     /// Return the water marks in bytes, as (low, high).
-    fn get_write_buffer_limits(&self) -> (usize, usize) {
-        lock(&self.state).stream.buffer.limits()
+    fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
+        self.state.lock(py).stream.buffer.limits()
     }
 
     fn _set_limits(slf: &Bound<'_, Self>, low: usize, high: usize) -> PyResult<()> {
-        lock(&slf.get().state).stream.buffer.set_limits(low, high);
+        slf.get()
+            .state
+            .lock(slf.py())
+            .stream
+            .buffer
+            .set_limits(low, high);
         Self::flush_now(slf)?;
         Self::pause_if_full(slf)
     }
@@ -400,7 +404,7 @@ impl SocketTransport {
     /// Hold nothing back from now on: somebody knows the descriptor.
     fn _write_through(slf: &Bound<'_, Self>) -> PyResult<()> {
         Self::flush_now(slf)?;
-        lock(&slf.get().state).set(Flag::Through, true);
+        slf.get().state.lock(slf.py()).set(Flag::Through, true);
         Ok(())
     }
 
