@@ -39,6 +39,7 @@ class StreamProgram:
         self.trace = trace
         self.count = 0
         self.depth = 0
+        self.within_turn = False
         # What has been written at either end, less than which may never arrive, and
         # what has.
         self.written = self.arrived = b""
@@ -95,10 +96,12 @@ class StreamProgram:
 
     def turn(self):
         self.trace.append("turn")
+        self.within_turn = True
         try:
             turns(self.loop)
         except (SystemExit, KeyboardInterrupt) as error:
             self.trace.append(("let out", described(error)))
+        self.within_turn = False
 
     def act(self, most):
         if self.depth == 2:
@@ -220,6 +223,10 @@ class StreamProgram:
         self.peer.clog()
 
     def on_peer(self, method, *args):
+        if self.within_turn:
+            # When within a turn data reaches the other end is nobody's affair, but by
+            # whoever asks it is out.
+            self.transport.get_write_buffer_size()
         result = outcome(getattr(self.peer, method), *args)
         self.trace.append(("peer", method, result))
         if method == "received":

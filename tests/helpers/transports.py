@@ -242,15 +242,11 @@ def connected(loop, protocol, kind="tcp server", buffers=None, **kwargs):
                 peer.close()
             protocol.hooks.clear()
             protocol.trace = []
-            with errors_swallowed():
+            if loop.is_closed():
+                protocol.transport.get_extra_info("socket")._sock.close()
+            elif protocol.transport.get_extra_info("socket").fileno() != -1:
                 protocol.transport.abort()
-            turns(loop, 5)
-
-
-@contextlib.contextmanager
-def errors_swallowed():
-    with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt):
-        yield
+                turns(loop, 5)
 
 
 def queued(fd, request=termios.FIONREAD):
