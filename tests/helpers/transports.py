@@ -28,6 +28,11 @@ FILLER = b"#"
 KINDS = ["tcp server", "tcp client", "unix server", "unix client"]
 
 
+def events(trace, name):
+    """The events of a name in a trace, without it."""
+    return [event[1:] for event in trace if isinstance(event, tuple) and event[0] == name]
+
+
 def normalized(text):
     """What differs from run to run, and the name of a transport's class, are left out."""
     text = re.sub(r"0x[0-9a-f]+", "0x", text)
@@ -232,9 +237,6 @@ def connected(loop, protocol, kind="tcp server", buffers=None, **kwargs):
         peer.setblocking(False)
         if made == "tcp":
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            protocol.transport.get_extra_info("socket").setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-            )
         try:
             yield peer
         finally:
