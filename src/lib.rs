@@ -19,7 +19,8 @@ mod py;
 mod _core {
     #[pymodule_export]
     use crate::py::asyncio::{
-        Acceptor, Coroutine, EventLoop, Handle, SocketTransport, TaskMaker, TimerHandle,
+        Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, SocketTransport, TaskMaker,
+        TimerHandle,
     };
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};

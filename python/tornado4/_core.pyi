@@ -18,6 +18,7 @@ _Fd = int | _HasFileno
 __all__ = [
     "Acceptor",
     "Coroutine",
+    "DatagramEndpoint",
     "DatagramTransport",
     "DelayedCall",
     "EventLoop",
@@ -66,6 +67,23 @@ class TimerHandle(Handle):
     def __le__(self, value: TimerHandle, /) -> bool: ...
     def __gt__(self, value: TimerHandle, /) -> bool: ...
     def __ge__(self, value: TimerHandle, /) -> bool: ...
+
+@disjoint_base
+class DatagramEndpoint:
+    max_size: int | None
+    # Any: what asyncio's own functions put there.
+    _loop: Any
+    _sock: Any
+    _protocol: Any
+    _extra: Any
+    _address: Any
+    _buffer: Any
+    _conn_lost: int
+    _closing: bool
+    _paused: bool
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def sendto(self, data: Any, addr: Any = None) -> None: ...
+    def _read_ready(self) -> None: ...
 
 @final
 class Coroutine:

@@ -5,6 +5,7 @@
 //! when no lock is held.
 
 pub mod clock;
+pub mod datagrams;
 pub mod edge;
 pub mod fifo;
 pub mod handover;

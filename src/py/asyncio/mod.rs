@@ -1,6 +1,7 @@
 //! The asyncio face: handles, and the loop's methods in asyncio's names.
 
 mod coroutine;
+mod datagram;
 mod driven;
 mod handle;
 mod methods;
@@ -11,6 +12,7 @@ mod transport;
 
 pub use crate::py::event_loop::EventLoop;
 pub use coroutine::Coroutine;
+pub use datagram::DatagramEndpoint;
 pub use handle::Handle;
 pub use task_maker::TaskMaker;
 pub use timer_handle::TimerHandle;

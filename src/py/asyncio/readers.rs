@@ -70,7 +70,7 @@ pub fn add(
         file: (!file.is_instance_of::<PyInt>()).then(|| file.clone().unbind()),
     }));
     let displaced = this.watch(fd, &watcher, &[direction.role()], &[], Trigger::Level)?;
-    cancel(py, &displaced);
+    cancel(py, &displaced)?;
     Ok(handle)
 }
 
@@ -90,7 +90,7 @@ pub fn remove(
         Err(error) => find(this, file).ok_or(error)?,
     };
     let removed = this.unwatch(fd, &[direction.role()]);
-    cancel(event_loop.py(), &removed);
+    cancel(event_loop.py(), &removed)?;
     Ok(removed.iter().next().is_some())
 }
 
@@ -105,10 +105,9 @@ fn find(this: &EventLoop, file: &Bound<'_, PyAny>) -> Option<RawFd> {
 }
 
 /// Cancels the handles of removed watchers, which may be queued already.
-fn cancel(py: Python<'_>, watchers: &Watchers<Arc<Watcher>>) {
-    for handle in watchers.iter().filter_map(|watcher| watcher.handle()) {
-        handle.get().cancel_quietly(py);
-    }
+fn cancel(py: Python<'_>, watchers: &Watchers<Arc<Watcher>>) -> PyResult<()> {
+    let mut handles = watchers.iter().filter_map(|watcher| watcher.handle());
+    handles.try_for_each(|handle| Handle::cancel(handle.bind(py)))
 }
 
 /// The watched descriptors and their handles.

@@ -110,3 +110,9 @@ pub fn is_loaded(py: Python<'_>, name: &str) -> PyResult<bool> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     cached(py, &MODULES, "sys", "modules")?.contains(name)
 }
+
+/// A packed address as text, as `socket.inet_ntop` writes it.
+pub fn inet_ntop<'py>(py: Python<'py>, family: i32, packed: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    static INET_NTOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &INET_NTOP, "socket", "inet_ntop")?.call1((family, packed))
+}

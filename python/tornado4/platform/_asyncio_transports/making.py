@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado4 import _core
+from tornado4.platform._asyncio_transports.datagram import make_endpoint
 from tornado4.platform._asyncio_transports.stream import SocketTransport, open_transport
 
 _Stock = selector_events.BaseSelectorEventLoop
@@ -57,6 +58,9 @@ class MakesTransports:
         )
         open_transport(self, rawsock, tls, None, extra, server)
         return tls._app_transport
+
+    def _make_datagram_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        return make_endpoint(self, sock, *args, **kwargs)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         super()._ensure_fd_no_transport(fd)  # type: ignore[misc]

@@ -1,0 +1,72 @@
+"""Datagram transports: UDP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from asyncio import selector_events
+from typing import Any
+
+from tornado4 import _core
+from tornado4.platform._asyncio_transports._borrowing import borrowing
+
+_Stock: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
+
+if not issubclass(_Stock, asyncio.DatagramTransport):
+    # From Python 3.12 on it is one.
+    _Documented: Any = type("_SelectorDatagramTransport", (_Stock, asyncio.DatagramTransport), {})
+else:
+    _Documented = _Stock
+
+
+# Named as the handles of its methods are to show it.
+@borrowing(_Documented)
+class _SelectorDatagramTransport(_core.DatagramEndpoint):
+    """asyncio's datagram transport, with native reading and sending."""
+
+    __class__ = property(lambda self: _Documented)
+    _protocol: Any
+    _fatal_error: Any
+    _sendto_rare = _Stock.sendto
+    _read_rare = _Stock._read_ready
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        self.max_size = _Stock.max_size
+        _Stock.__init__(self, loop, sock, protocol, *args, **kwargs)
+
+    # Both tell of it as from an `except` clause. The exception has this frame in its
+    # traceback, so the frame lets go of it.
+
+    def _send_failed(self, failure: OSError) -> None:
+        try:
+            raise failure
+        except OSError as error:
+            del failure
+            self._protocol.error_received(error)
+
+    def _receive_failed(self, failure: BaseException) -> None:
+        try:
+            raise failure
+        except OSError as error:
+            del failure
+            self._protocol.error_received(error)
+        except BaseException as error:
+            del failure
+            self._fatal_error(error, "Fatal read error on datagram transport")
+
+
+def make_endpoint(loop: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+    """Return a transport for a socket: a native one for a plain socket."""
+    if sys.version_info >= (3, 12):
+        loop._ensure_fd_no_transport(sock)
+    # A class of somebody's own may send and receive otherwise.
+    is_plain = type(sock) is socket.socket
+    return (_SelectorDatagramTransport if is_plain else _Stock)(loop, sock, *args, **kwargs)

@@ -1,0 +1,100 @@
+//! Internet addresses as the socket module has them: tuples.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyString, PyTuple};
+
+use crate::py::support::imports;
+
+/// The kinds of Internet addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Internet {
+    V4,
+    V6,
+}
+
+impl Internet {
+    /// That of a socket's family.
+    pub fn of(family: i32) -> Option<Internet> {
+        match family {
+            libc::AF_INET => Some(Internet::V4),
+            libc::AF_INET6 => Some(Internet::V6),
+            _ => None,
+        }
+    }
+}
+
+/// An address, and a tuple that stands for it: mostly the next datagram's, too.
+pub struct Known {
+    /// The tuple, whose parts are plain strings and numbers.
+    pub tuple: Py<PyTuple>,
+    /// What it says.
+    pub address: SocketAddr,
+}
+
+impl Known {
+    /// The same once more.
+    pub fn clone_ref(&self, py: Python<'_>) -> Known {
+        Known {
+            tuple: self.tuple.clone_ref(py),
+            address: self.address,
+        }
+    }
+}
+
+/// The tuple of an address. `last` may have the same host.
+pub fn tuple<'py>(
+    py: Python<'py>,
+    address: &SocketAddr,
+    last: Option<Known>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let host = match last {
+        Some(last) if last.address == *address => return Ok(last.tuple.into_bound(py)),
+        Some(last) if last.address.ip() == address.ip() => last.tuple.bind(py).get_item(0)?,
+        _ => host(py, address.ip())?,
+    };
+    match address {
+        SocketAddr::V4(v4) => (host, v4.port()).into_pyobject(py),
+        SocketAddr::V6(v6) => {
+            let flow = u32::from_be(v6.flowinfo());
+            (host, v6.port(), flow, v6.scope_id()).into_pyobject(py)
+        }
+    }
+}
+
+/// As inet_ntop(3) writes it; addresses that hold an old one otherwise than Rust does.
+fn host(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
+    match ip {
+        IpAddr::V6(v6) if v6.segments().iter().take(6).all(|part| *part == 0) => {
+            imports::inet_ntop(py, libc::AF_INET6, &v6.octets())
+        }
+        ip => Ok(PyString::new(py, &ip.to_string()).into_any()),
+    }
+}
+
+/// The address that a tuple stands for, if it is a plain one of this kind. Names, and
+/// whatever else the socket module understands, are not.
+pub fn parse(tuple: &Bound<'_, PyTuple>, kind: Internet) -> Option<SocketAddr> {
+    let host = tuple.get_item(0).ok()?;
+    let host = host.cast_exact::<PyString>().ok()?.to_str().ok()?;
+    let port = number(tuple, 1).and_then(|port| u16::try_from(port).ok())?;
+    if kind == Internet::V4 {
+        let ip: Ipv4Addr = (tuple.len() == 2).then(|| host.parse().ok())??;
+        return Some(SocketAddr::from((ip, port)));
+    }
+    let ip: Ipv6Addr = host.parse().ok()?;
+    let rest = |index| match tuple.len() {
+        len if index < len => number(tuple, index),
+        _ => Some(0),
+    };
+    let flow = rest(2).filter(|flow| *flow <= 0xf_ffff)?;
+    let scope = rest(3)?;
+    let is_whole = tuple.len() <= 4;
+    is_whole.then(|| SocketAddr::V6(SocketAddrV6::new(ip, port, flow.to_be(), scope)))
+}
+
+fn number(tuple: &Bound<'_, PyTuple>, index: usize) -> Option<u32> {
+    let number = tuple.get_item(index).ok()?;
+    number.cast_exact::<PyInt>().ok()?.extract().ok()
+}

@@ -1,0 +1,143 @@
+//! What asyncio keeps in a datagram transport's attributes, under the same names.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::address::Internet;
+use super::{DatagramEndpoint, State};
+use crate::core::lock::lock;
+
+type Object = Option<Py<PyAny>>;
+
+impl DatagramEndpoint {
+    fn get(&self, py: Python<'_>, place: impl FnOnce(&State) -> &Object) -> Object {
+        let state = lock(&self.state);
+        place(&state).as_ref().map(|object| object.clone_ref(py))
+    }
+
+    fn set(&self, value: Object, place: impl FnOnce(&mut State) -> &mut Object) {
+        let before = std::mem::replace(place(&mut lock(&self.state)), value);
+        drop(before);
+    }
+}
+
+#[pymethods]
+impl DatagramEndpoint {
+    #[getter(_loop)]
+    fn get_loop(&self, py: Python<'_>) -> Object {
+        self.get(py, |state| &state.event_loop)
+    }
+
+    #[setter(_loop)]
+    fn set_loop(&self, event_loop: Object) {
+        self.set(event_loop, |state| &mut state.event_loop);
+    }
+
+    #[getter(_sock)]
+    fn get_sock(&self, py: Python<'_>) -> Object {
+        self.get(py, |state| &state.sock)
+    }
+
+    #[setter(_sock)]
+    fn set_sock(&self, py: Python<'_>, sock: Object) -> PyResult<()> {
+        let (fileno, internet) = match &sock {
+            Some(sock) => {
+                let family: i32 = sock.getattr(py, intern!(py, "family"))?.extract(py)?;
+                let fileno = sock.getattr(py, intern!(py, "fileno"))?;
+                (Some(fileno), Internet::of(family))
+            }
+            None => (None, None),
+        };
+        let before = {
+            let mut state = lock(&self.state);
+            state.internet = internet;
+            let fileno = std::mem::replace(&mut state.fileno, fileno);
+            (std::mem::replace(&mut state.sock, sock), fileno)
+        };
+        drop(before);
+        Ok(())
+    }
+
+    #[getter(_protocol)]
+    fn get_protocol(&self, py: Python<'_>) -> Object {
+        self.get(py, |state| &state.protocol)
+    }
+
+    #[setter(_protocol)]
+    fn set_protocol(&self, protocol: Object) {
+        self.set(protocol, |state| &mut state.protocol);
+    }
+
+    #[getter(_extra)]
+    fn get_extra(&self, py: Python<'_>) -> Option<Py<PyDict>> {
+        let state = lock(&self.state);
+        state.extra.as_ref().map(|extra| extra.clone_ref(py))
+    }
+
+    #[setter(_extra)]
+    fn set_extra(&self, extra: Option<Py<PyDict>>) {
+        let before = std::mem::replace(&mut lock(&self.state).extra, extra);
+        drop(before);
+    }
+
+    #[getter(_address)]
+    fn get_address(&self, py: Python<'_>) -> Object {
+        self.get(py, |state| &state.address)
+    }
+
+    #[setter(_address)]
+    fn set_address(&self, address: Object) {
+        self.set(address, |state| &mut state.address);
+    }
+
+    #[getter(_buffer)]
+    fn get_buffer(&self, py: Python<'_>) -> Object {
+        self.get(py, |state| &state.buffer)
+    }
+
+    #[setter(_buffer)]
+    fn set_buffer(&self, buffer: Object) {
+        self.set(buffer, |state| &mut state.buffer);
+    }
+
+    #[getter]
+    fn get_max_size(&self) -> Option<usize> {
+        lock(&self.state).max_size
+    }
+
+    #[setter]
+    fn set_max_size(&self, size: Option<usize>) {
+        lock(&self.state).max_size = size;
+    }
+
+    #[getter(_conn_lost)]
+    fn get_conn_lost(&self) -> u64 {
+        lock(&self.state).conn_lost
+    }
+
+    #[setter(_conn_lost)]
+    fn set_conn_lost(&self, count: u64) {
+        lock(&self.state).conn_lost = count;
+    }
+
+    #[getter(_closing)]
+    fn get_closing(&self) -> bool {
+        lock(&self.state).closing
+    }
+
+    #[setter(_closing)]
+    fn set_closing(&self, closing: bool) {
+        lock(&self.state).closing = closing;
+    }
+
+    #[getter(_paused)]
+    fn get_paused(&self) -> bool {
+        lock(&self.state).paused
+    }
+
+    #[setter(_paused)]
+    fn set_paused(&self, paused: bool) {
+        lock(&self.state).paused = paused;
+    }
+}

@@ -1,0 +1,142 @@
+//! The native half of asyncio's datagram transports: reading and sending datagrams.
+//!
+//! asyncio's own code stands behind it and does what is rare: buffering, closing, whatever
+//! isn't a plain datagram to a plain address. It works on the attributes of this class,
+//! which have asyncio's names.
+
+mod address;
+mod attributes;
+mod reading;
+mod sending;
+
+use std::sync::Mutex;
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use address::{Internet, Known};
+
+use crate::core::lock::{lock, try_lock};
+use crate::py::support::error;
+
+/// The native half of asyncio's `_SelectorDatagramTransport`.
+#[pyclass(frozen, subclass, module = "tornado4._core")]
+pub struct DatagramEndpoint {
+    state: Mutex<State>,
+}
+
+/// What asyncio keeps in the attributes of these names.
+struct State {
+    event_loop: Option<Py<PyAny>>,
+    sock: Option<Py<PyAny>>,
+    /// Its method of that name. Asked each time: somebody may close the socket.
+    fileno: Option<Py<PyAny>>,
+    protocol: Option<Py<PyAny>>,
+    extra: Option<Py<PyDict>>,
+    address: Option<Py<PyAny>>,
+    buffer: Option<Py<PyAny>>,
+    conn_lost: u64,
+    closing: bool,
+    paused: bool,
+    /// `None`: nothing that is a size.
+    max_size: Option<usize>,
+    /// The socket's kind of Internet addresses, if it has any.
+    internet: Option<Internet>,
+    /// Who sent last, and how Python knows it.
+    sender: Option<Known>,
+    /// Whom was last sent to.
+    recipient: Option<Known>,
+}
+
+impl State {
+    fn is_reading(&self) -> bool {
+        self.conn_lost == 0 && !self.closing && !self.paused
+    }
+}
+
+#[pymethods]
+impl DatagramEndpoint {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        DatagramEndpoint {
+            state: Mutex::new(State {
+                event_loop: None,
+                sock: None,
+                fileno: None,
+                protocol: None,
+                extra: None,
+                address: None,
+                buffer: None,
+                conn_lost: 0,
+                closing: false,
+                paused: false,
+                max_size: None,
+                internet: None,
+                sender: None,
+                recipient: None,
+            }),
+        }
+    }
+
+    /// Send a datagram. Follows asyncio.DatagramTransport.sendto.
+    #[pyo3(signature = (data, addr = None))]
+    fn sendto(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        addr: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        match sending::send(slf, data, addr)? {
+            sending::Outcome::Sent => {}
+            sending::Outcome::Failed(failure) => {
+                let failure = error::os_error(failure).into_value(py);
+                slf.call_method1(intern!(py, "_send_failed"), (failure,))?;
+            }
+            sending::Outcome::Rare => {
+                slf.call_method1(intern!(py, "_sendto_rare"), (data, addr))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Read the datagrams that are there and hand them to the protocol.
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        reading::read(slf)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(state) = try_lock(&self.state) else {
+            return Ok(());
+        };
+        visit.call(&state.event_loop)?;
+        visit.call(&state.sock)?;
+        visit.call(&state.fileno)?;
+        visit.call(&state.protocol)?;
+        visit.call(&state.extra)?;
+        visit.call(&state.address)?;
+        visit.call(&state.buffer)?;
+        for known in [&state.sender, &state.recipient].into_iter().flatten() {
+            visit.call(&known.tuple)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let held = {
+            let mut state = lock(&self.state);
+            let state = &mut *state;
+            let objects = [
+                state.event_loop.take(),
+                state.protocol.take(),
+                state.address.take(),
+                state.buffer.take(),
+            ];
+            (objects, state.extra.take())
+        };
+        drop(held);
+    }
+}

@@ -1,0 +1,491 @@
+"""Datagram endpoints on ours and on stock, case by case."""
+
+import asyncio
+import contextvars
+import gc
+import socket
+import sys
+import threading
+import warnings
+import weakref
+
+import pytest
+
+import tornado4
+from helpers.reported import plain, reported
+
+HOST = "127.0.0.1"
+both = pytest.mark.parametrize(
+    "make", [asyncio.SelectorEventLoop, tornado4.new_event_loop], ids=["stock", "tornado4"]
+)
+is_native = pytest.mark.parametrize("make", [tornado4.new_event_loop], ids=["tornado4"])
+
+
+@pytest.fixture
+def loop(make):
+    loop = make()
+    yield loop
+    loop.close()
+
+
+class Traced(asyncio.DatagramProtocol):
+    def __init__(self):
+        self.trace = []
+        self.lost = False
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.trace.append(data)
+
+    def error_received(self, exc):
+        self.trace.append(exc)
+
+    def connection_lost(self, exc):
+        self.lost = True
+        self.trace.append(("lost", exc))
+
+
+def endpoint(loop, protocol=Traced, **options):
+    if not options:
+        options = {"local_addr": (HOST, 0)}
+    made = loop.create_datagram_endpoint(protocol, **options)
+    return loop.run_until_complete(made)
+
+
+def run_until(loop, condition, seconds=20):
+    end = loop.time() + seconds
+    while not condition():
+        assert loop.time() < end, "it never came"
+        loop.run_until_complete(asyncio.sleep(0.001))
+
+
+def turn(loop, count=3):
+    for _ in range(count):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+
+def send(transport, *datagrams):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        for datagram in datagrams:
+            peer.sendto(datagram, transport.get_extra_info("sockname"))
+
+
+@both
+def test_it_is_what_asyncio_promises(loop):
+    transport, _ = endpoint(loop)
+    stock = asyncio.selector_events._SelectorDatagramTransport
+    assert isinstance(transport, stock)
+    assert isinstance(transport, asyncio.Transport)
+    assert type(transport).__name__ == "_SelectorDatagramTransport"
+    assert loop._transports[transport._sock_fd] is transport
+    with pytest.raises(RuntimeError, match="is used by transport"):
+        loop.add_reader(transport._sock_fd, print)
+    transport.close()
+    turn(loop)
+
+
+@is_native
+def test_it_is_a_datagram_transport_on_every_python(loop):
+    transport, _ = endpoint(loop)
+    assert isinstance(transport, asyncio.DatagramTransport)
+    assert isinstance(transport, tornado4._core.DatagramEndpoint)
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_what_a_datagram_has_scheduled_comes_before_the_next_one(loop):
+    class Scheduling(Traced):
+        def datagram_received(self, data, addr):
+            self.trace.append(data)
+            loop.call_soon(self.trace.append, b"soon " + data)
+
+    transport, protocol = endpoint(loop, Scheduling)
+    send(transport, b"1", b"2", b"3")
+    run_until(loop, lambda: len(protocol.trace) == 6)
+    assert protocol.trace == [b"1", b"soon 1", b"2", b"soon 2", b"3", b"soon 3"]
+    transport.close()
+    turn(loop)
+
+
+@both
+@pytest.mark.parametrize("method", ["pause_reading", "close", "abort", "stop"])
+def test_no_datagram_comes_after_that(loop, method):
+    class Ending(Traced):
+        def datagram_received(self, data, addr):
+            self.trace.append(data)
+            getattr(loop if method == "stop" else self.transport, method)()
+
+    transport, protocol = endpoint(loop, Ending)
+    send(transport, b"1", b"2", b"3")
+    loop.call_later(5, loop.stop)
+    if method != "stop":
+        loop.call_later(0.05, loop.stop)
+    loop.run_forever()
+    assert [entry for entry in protocol.trace if isinstance(entry, bytes)] == [b"1"]
+    transport.abort()
+    turn(loop)
+
+
+@both
+def test_a_busy_endpoint_leaves_the_others_their_turn(loop):
+    """It sends to itself, for ever; the other one and a timer come all the same."""
+
+    class Busy(Traced):
+        def datagram_received(self, data, addr):
+            self.transport.sendto(data, self.transport.get_extra_info("sockname"))
+
+    busy, _ = endpoint(loop, Busy)
+    other, protocol = endpoint(loop)
+    timer = loop.create_future()
+    for _ in range(50):
+        busy.sendto(b"again", busy.get_extra_info("sockname"))
+    loop.call_later(0.01, timer.set_result, "due")
+    send(other, b"for the other one")
+    assert loop.run_until_complete(asyncio.wait_for(timer, 20)) == "due"
+    run_until(loop, lambda: protocol.trace)
+    assert protocol.trace == [b"for the other one"]
+    busy.abort()
+    other.abort()
+    turn(loop)
+
+
+@both
+def test_a_call_from_another_thread_comes_between_datagrams(loop):
+    class Busy(Traced):
+        def datagram_received(self, data, addr):
+            self.transport.sendto(data, self.transport.get_extra_info("sockname"))
+
+    transport, _ = endpoint(loop, Busy)
+    for _ in range(10):
+        transport.sendto(b"again", transport.get_extra_info("sockname"))
+    called = threading.Event()
+    done = loop.create_future()
+    thread = threading.Thread(
+        target=lambda: loop.call_soon_threadsafe(lambda: (called.set(), done.set_result(1)))
+    )
+    loop.call_soon(thread.start)
+    loop.run_until_complete(asyncio.wait_for(done, 20))
+    assert called.is_set()
+    thread.join()
+    transport.abort()
+    turn(loop)
+
+
+@both
+def test_callbacks_run_in_the_context_in_which_reading_began(loop):
+    variable = contextvars.ContextVar("variable", default="none")
+
+    class InContext(Traced):
+        def datagram_received(self, data, addr):
+            self.trace.append((data, variable.get()))
+            variable.set("of a datagram")
+
+    async def make():
+        variable.set("of the maker")
+        made = await loop.create_datagram_endpoint(InContext, local_addr=(HOST, 0))
+        variable.set("later")
+        return made
+
+    transport, protocol = loop.run_until_complete(make())
+    send(transport, b"1", b"2", b"3")
+    run_until(loop, lambda: len(protocol.trace) == 3)
+    assert protocol.trace == [
+        (b"1", "of the maker"),
+        (b"2", "of a datagram"),
+        (b"3", "of a datagram"),
+    ]
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_an_error_is_received_as_from_an_except_clause(loop):
+    class Handling(Traced):
+        def error_received(self, exc):
+            self.trace.append((type(exc), sys.exc_info()[1] is exc))
+            raise ValueError("of the protocol")
+
+    contexts = []
+    loop.set_exception_handler(lambda loop, context: contexts.append(context))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind((HOST, 0))
+        address = gone.getsockname()
+    transport, protocol = endpoint(loop, Handling, remote_addr=address)
+    transport.sendto(b"to nobody")
+    run_until(loop, lambda: contexts)
+    transport.sendto(b"to nobody")
+    with pytest.raises(ValueError, match="of the protocol") as caught:
+        transport.sendto(b"to nobody")
+    assert protocol.trace == 2 * [(ConnectionRefusedError, True)]
+    assert isinstance(caught.value.__context__, ConnectionRefusedError)
+    assert isinstance(contexts[0]["exception"].__context__, ConnectionRefusedError)
+    assert reported(contexts[0]) == (
+        "reported",
+        {
+            "message": "Exception in callback _SelectorDatagramTransport._read_ready()",
+            "exception": ("ValueError", "of the protocol"),
+            "handle": "<Handle _SelectorDatagramTransport._read_ready()>",
+        },
+        False,
+    )
+    transport.abort()
+    turn(loop)
+
+
+@both
+def test_a_socket_that_is_closed_behind_its_back_is_an_error(loop):
+    """The descriptor's next owner gets nothing of it."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind((HOST, 0))
+    transport, protocol = endpoint(loop, sock=sock)
+    number = sock.fileno()
+    sock.close()
+    mine, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with mine, other:
+        assert number in (mine.fileno(), other.fileno())
+        transport.sendto(b"x", (HOST, 9))
+        transport._read_ready()
+        for end in (mine, other):
+            end.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                end.recv(10)
+    assert [(type(error), error.errno) for error in protocol.trace] == 2 * [(OSError, 9)]
+    transport.abort()
+    turn(loop)
+
+
+@both
+def test_an_unclosed_one_warns_and_closes_its_socket(loop):
+    transport, _ = endpoint(loop)
+    sock = transport._sock
+    gc.collect()  # what other tests have left
+    # As if the loop had gone with it.
+    loop._remove_reader(transport._sock_fd)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        shown = plain(repr(transport))
+        del transport, _
+        gc.collect()
+    texts = [plain(str(warning.message)) for warning in caught]
+    assert texts == [f"unclosed transport {shown}"]
+    assert caught[0].category is ResourceWarning
+    assert sock.fileno() == -1
+
+
+@both
+def test_a_closed_one_goes_with_its_protocol(loop):
+    transport, protocol = endpoint(loop)
+    protocol.itself = transport
+    gone = weakref.ref(transport), weakref.ref(protocol)
+    transport.close()
+    turn(loop)
+    assert protocol.lost
+    del transport, protocol
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
+
+
+@both
+def test_a_socket_of_a_class_of_its_own_is_asked(loop):
+    class Changing(socket.socket):
+        def recvfrom(self, size):
+            data, addr = super().recvfrom(size)
+            return b"changed " + data, addr
+
+        def sendto(self, data, addr):
+            return super().sendto(b"sent " + data, addr)
+
+    sock = Changing(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind((HOST, 0))
+    transport, protocol = endpoint(loop, sock=sock)
+    transport.sendto(b"x", sock.getsockname())
+    run_until(loop, lambda: protocol.trace)
+    assert protocol.trace == [b"changed sent x"]
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_methods_may_be_replaced_on_an_endpoint(loop):
+    transport, protocol = endpoint(loop)
+    sent = []
+    transport.sendto = lambda *args: sent.append(args)
+    transport.sendto(b"x", (HOST, 9))
+    del transport.sendto
+    protocol.datagram_received = lambda data, addr: protocol.trace.append(b"replaced " + data)
+    transport.sendto(b"y", transport.get_extra_info("sockname"))
+    run_until(loop, lambda: protocol.trace)
+    assert (sent, protocol.trace) == ([(b"x", (HOST, 9))], [b"replaced y"])
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_another_protocol_gets_the_next_datagram(loop):
+    class Handing(Traced):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            self.transport.set_protocol(other)
+
+    other = Traced()
+    transport, protocol = endpoint(loop, Handing)
+    send(transport, b"1", b"2", b"3")
+    run_until(loop, lambda: len(other.trace) == 2)
+    assert (protocol.trace, other.trace) == ([b"1"], [b"2", b"3"])
+    assert transport.get_protocol() is other
+    transport.close()
+    turn(loop)
+    assert other.trace == [b"2", b"3", ("lost", None)]
+
+
+@both
+def test_a_protocol_that_ends_the_loop_ends_it(loop):
+    class Ending(Traced):
+        def datagram_received(self, data, addr):
+            raise SystemExit(7)
+
+    transport, _ = endpoint(loop, Ending)
+    send(transport, b"1")
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    transport.abort()
+    turn(loop)
+
+
+@both
+@pytest.mark.parametrize(
+    ("bound", "sender", "shown"),
+    [
+        ("::", "::1", ("::1", "PORT", 0, 0)),
+        ("::", HOST, ("::ffff:127.0.0.1", "PORT", 0, 0)),
+        ("::ffff:127.0.0.1", HOST, ("::ffff:127.0.0.1", "PORT", 0, 0)),
+    ],
+)
+def test_addresses_of_ipv6(loop, bound, sender, shown):
+    class Answering(Traced):
+        def datagram_received(self, data, addr):
+            self.trace.append(addr)
+            self.transport.sendto(data, tuple(addr))
+
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.setblocking(False)
+    sock.bind((bound, 0))
+    transport, protocol = endpoint(loop, Answering, sock=sock)
+    port = sock.getsockname()[1]
+    family = socket.AF_INET6 if ":" in sender else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(20)
+        peer.sendto(b"x", (sender, port))
+        run_until(loop, lambda: protocol.trace)
+        assert peer.recv(10) == b"x"
+        number = peer.getsockname()[1]
+    assert protocol.trace == [tuple(number if part == "PORT" else part for part in shown)]
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_a_scope_is_a_number_in_the_address(loop):
+    """Link-local addresses, if there are any here."""
+    with open("/proc/net/if_inet6") as interfaces:
+        found = [line.split() for line in interfaces if line.startswith("fe80")]
+    if not found:
+        pytest.skip("no interface has a link-local address")
+    packed, index, *_ = found[0]
+    host = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed))
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind((host, 0, 0, int(index, 16)))
+    transport, protocol = endpoint(
+        loop,
+        type("Addressed", (Traced,), {"datagram_received": lambda s, d, a: s.trace.append(a)}),
+        sock=sock,
+    )
+    transport.sendto(b"x", sock.getsockname())
+    run_until(loop, lambda: protocol.trace)
+    assert protocol.trace == [sock.getsockname()]
+    transport.close()
+    turn(loop)
+
+
+@both
+def test_what_is_held_back_goes_out_as_it_was(loop, tmp_path):
+    """The receiver's queue is full: what is mutable is copied, and comes in order."""
+    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with receiver:
+        receiver.bind(str(tmp_path / "receiver"))
+        receiver.setblocking(False)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.connect(str(tmp_path / "receiver"))
+        transport, protocol = endpoint(loop, sock=sock)
+        numbers = 0
+        while transport.get_write_buffer_size() < 10 * 1000:
+            data = bytearray(b"%d " % numbers).ljust(1000, b"x")
+            transport.sendto(data)
+            data[:] = b"?" * 1000
+            numbers += 1
+        transport.close()
+        transport.sendto(b"after close")
+        got = []
+
+        def read():
+            try:
+                got.append(receiver.recv(2000))
+            except BlockingIOError:
+                return False
+            return True
+
+        run_until(loop, lambda: not read() and protocol.lost)
+        expected = [(b"%d " % number).ljust(1000, b"x") for number in range(numbers)]
+        assert got[:-1] == expected
+        assert got[-1] == b"after close"
+
+
+@is_native
+def test_endpoints_that_come_and_go_leave_nothing(loop):
+    def once():
+        transport, protocol = endpoint(loop)
+        transport.sendto(b"x", transport.get_extra_info("sockname"))
+        run_until(loop, lambda: protocol.trace)
+        transport.close()
+        turn(loop)
+
+    once()
+    gc.collect()
+    before = sum(isinstance(one, tornado4._core.DatagramEndpoint) for one in gc.get_objects())
+    for _ in range(50):
+        once()
+    gc.collect()
+    after = sum(isinstance(one, tornado4._core.DatagramEndpoint) for one in gc.get_objects())
+    assert after == before == 0
+
+
+@both
+def test_an_error_is_in_no_cycle(loop):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind((HOST, 0))
+        address = gone.getsockname()
+    transport, protocol = endpoint(loop, remote_addr=address)
+    transport.sendto(b"to nobody")
+    run_until(loop, lambda: protocol.trace)
+    transport.sendto(b"to nobody")
+    transport.sendto(b"to nobody")
+    assert [error.__traceback__ is not None for error in protocol.trace] == [True, True]
+    gc.collect()
+    gc.disable()
+    try:
+        protocol.trace.clear()
+        left = [one for one in gc.get_objects() if isinstance(one, ConnectionRefusedError)]
+    finally:
+        gc.enable()
+    assert left == []
+    transport.abort()
+    turn(loop)
