@@ -19,8 +19,8 @@ mod py;
 mod _core {
     #[pymodule_export]
     use crate::py::asyncio::{
-        Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, SocketTransport, TaskMaker,
-        TimerHandle,
+        Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport,
+        TaskMaker, TimerHandle, WritePipe,
     };
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};

@@ -25,11 +25,13 @@ __all__ = [
     "Handle",
     "IOLoop",
     "Reactor",
+    "ReadPipe",
     "SocketTransport",
     "StreamTransport",
     "TaskMaker",
     "Timeout",
     "TimerHandle",
+    "WritePipe",
     "accept_connections",
 ]
 
@@ -84,6 +86,23 @@ class DatagramEndpoint:
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def sendto(self, data: Any, addr: Any = None) -> None: ...
     def _read_ready(self) -> None: ...
+
+@disjoint_base
+class ReadPipe:
+    max_size: int
+    _fileno: Any
+    _protocol: Any
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def _read_ready(self) -> None: ...
+
+@disjoint_base
+class WritePipe:
+    _fileno: Any
+    _buffer: Any
+    _conn_lost: int
+    _closing: bool
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def write(self, data: Any) -> None: ...
 
 @final
 class Coroutine:

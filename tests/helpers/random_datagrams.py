@@ -229,10 +229,10 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def is_idle(self):
         """Whether nothing more comes by itself."""
-        waits = self.own.fileno() >= 0 and not self.transport.is_closing()
-        if waits and getattr(self.transport, "is_reading", bool)():
-            return not select.select([self.own], [], [], 0)[0]
-        return True
+        reads = self.own.fileno() >= 0 and not self.transport.is_closing()
+        with contextlib.suppress(NotImplementedError):  # Python 3.10 can't pause
+            reads = reads and self.transport.is_reading()
+        return not (reads and select.select([self.own], [], [], 0)[0])
 
 
 class Failure(Exception):

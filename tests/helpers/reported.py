@@ -8,7 +8,7 @@ TRACEBACK = "source_traceback"
 
 def plain(text):
     """A text without numbers of descriptors and addresses in memory."""
-    text = re.sub(r"\bfd=\d+", "fd=N", str(text))
+    text = re.sub(r"\b(fd=|pipe )\d+", r"\1N", str(text))
     text = re.sub(r" at 0x[0-9a-f]+", "", text)
     # Where a handle was made.
     return re.sub(r" created at \S+:\d+", " created", text)

@@ -50,6 +50,7 @@ PYTHON_LAYERS = [
     "tornado4.platform._asyncio_transports.stream",
     "tornado4.platform._asyncio_transports._borrowing",
     "tornado4.platform._asyncio_transports.datagram",
+    "tornado4.platform._asyncio_transports.pipes",
     "tornado4.platform._asyncio_transports.making",
     "tornado4.platform.asyncio",
     "tornado4._io_loop",

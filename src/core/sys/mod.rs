@@ -19,6 +19,7 @@ use mio::Token;
 
 use super::interest::Interest;
 
+pub mod pipe;
 pub mod sockets;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

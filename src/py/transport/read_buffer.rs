@@ -1,4 +1,4 @@
-//! What transports read into: one piece of `bytes` for all of them.
+//! What transports read into: one piece of `bytes` for all sockets, one for all pipes.
 //!
 //! What a read fills, or fills to a good part, is handed over without a copy, and another
 //! piece is made. Of a smaller message a copy is handed over: a new large piece for each
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::core::lock::lock;
+use crate::core::sys::pipe;
 use crate::core::sys::sockets::{self as socket, Peer};
 
 /// The largest segment that the loopback interface carries: 65,535 bytes less the
@@ -38,8 +39,28 @@ unsafe extern "C" {
     fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, newsize: ffi::Py_ssize_t) -> c_int;
 }
 
-/// The piece. Empty while somebody reads into it.
-static SPARE: Mutex<Option<Py<PyBytes>>> = Mutex::new(None);
+/// How much is read at once from what isn't a socket: as much as asyncio reads.
+pub const PIPE_SIZE: usize = 256 * 1024;
+
+/// A piece and its size.
+struct Spare {
+    /// Empty while somebody reads into it.
+    piece: Mutex<Option<Py<PyBytes>>>,
+    size: usize,
+}
+
+impl Spare {
+    const fn new(size: usize) -> Spare {
+        Spare {
+            piece: Mutex::new(None),
+            size,
+        }
+    }
+}
+
+static SPARE: Spare = Spare::new(READ_SIZE);
+
+static PIPE_SPARE: Spare = Spare::new(PIPE_SIZE);
 
 /// Reads once from a socket, up to `limit` bytes.
 ///
@@ -47,7 +68,7 @@ static SPARE: Mutex<Option<Py<PyBytes>>> = Mutex::new(None);
 /// Those of recv(2).
 pub fn receive(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, PyBytes>> {
     let receive = |room: &mut [MaybeUninit<u8>]| Ok((socket::receive(fd, room)?, ()));
-    read(py, limit, receive).map(|(data, ())| data)
+    read(py, &SPARE, limit, receive).map(|(data, ())| data)
 }
 
 /// Reads once from a UNIX socket, and the descriptors that came along.
@@ -59,7 +80,9 @@ pub fn receive_descriptors(
     fd: RawFd,
     limit: usize,
 ) -> io::Result<(Bound<'_, PyBytes>, Vec<OwnedFd>)> {
-    read(py, limit, |room| socket::receive_descriptors(fd, room))
+    read(py, &SPARE, limit, |room| {
+        socket::receive_descriptors(fd, room)
+    })
 }
 
 /// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most
@@ -72,31 +95,43 @@ pub fn receive_from(
     fd: RawFd,
     size: usize,
 ) -> io::Result<(Bound<'_, PyBytes>, Peer)> {
-    read(py, size, |room| socket::receive_from(fd, room))
+    read(py, &SPARE, size, |room| socket::receive_from(fd, room))
 }
 
-/// Reads by `read`, which is given room for `size` bytes (at most `READ_SIZE`), and
+/// Reads once from a descriptor of any kind, up to `limit` bytes and `PIPE_SIZE`.
+///
+/// # Errors
+/// Those of read(2).
+pub fn read_pipe(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, PyBytes>> {
+    let read_once = |room: &mut [MaybeUninit<u8>]| Ok((pipe::read(fd, room)?, ()));
+    read(py, &PIPE_SPARE, limit, read_once).map(|(data, ())| data)
+}
+
+/// Reads by `read`, which is given room for `size` bytes (at most the spare piece's), and
 /// says how many came and what else there is to say.
 ///
 /// # Errors
 /// Those of `read`; `OutOfMemory`.
 fn read<'py, R>(
     py: Python<'py>,
+    spare: &Spare,
     size: usize,
     read: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<(usize, R)>,
 ) -> io::Result<(Bound<'py, PyBytes>, R)> {
-    let spare = lock(&SPARE).take();
-    let piece = match spare {
+    let kept = lock(&spare.piece).take();
+    let piece = match kept {
         Some(piece) => piece.into_bound(py),
-        None => new_piece(py)?,
+        None => new_piece(py, spare.size)?,
     };
     // SAFETY: the piece has this size, and nobody else has seen it yet.
     let room = unsafe {
         let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
-        std::slice::from_raw_parts_mut(data, size.min(READ_SIZE))
+        std::slice::from_raw_parts_mut(data, size.min(spare.size))
     };
     let outcome = match read(room) {
-        Ok((count, rest)) if count >= LARGE => return Ok((shortened(piece, count)?, rest)),
+        Ok((count, rest)) if count >= LARGE => {
+            return Ok((shortened(piece, spare.size, count)?, rest));
+        }
         Ok((count, rest)) => {
             // SAFETY: `read` has initialized so many.
             let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
@@ -104,25 +139,29 @@ fn read<'py, R>(
         }
         Err(error) => Err(error),
     };
-    let other = lock(&SPARE).replace(piece.unbind());
+    let other = lock(&spare.piece).replace(piece.unbind());
     drop(other);
     outcome
 }
 
-/// Makes `bytes` of `READ_SIZE` that aren't initialized.
-fn new_piece(py: Python<'_>) -> io::Result<Bound<'_, PyBytes>> {
+/// Makes `bytes` of this size that aren't initialized.
+fn new_piece(py: Python<'_>, size: usize) -> io::Result<Bound<'_, PyBytes>> {
     // SAFETY: the interpreter is attached; a null pointer asks for just that.
     let made = unsafe {
-        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), READ_SIZE.cast_signed());
+        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), size.cast_signed());
         Bound::from_owned_ptr_or_err(py, object)
     };
     made.and_then(|made| Ok(made.cast_into()?))
         .map_err(out_of_memory)
 }
 
-/// Cuts `bytes` that nobody else has seen yet to what is initialized.
-fn shortened(piece: Bound<'_, PyBytes>, count: usize) -> io::Result<Bound<'_, PyBytes>> {
-    if count >= READ_SIZE {
+/// Cuts `bytes` of this size, which nobody else has seen yet, to what is initialized.
+fn shortened(
+    piece: Bound<'_, PyBytes>,
+    size: usize,
+    count: usize,
+) -> io::Result<Bound<'_, PyBytes>> {
+    if count >= size {
         return Ok(piece);
     }
     let py = piece.py();

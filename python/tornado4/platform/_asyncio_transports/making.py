@@ -10,6 +10,7 @@ from typing import Any
 
 from tornado4 import _core
 from tornado4.platform._asyncio_transports.datagram import make_endpoint
+from tornado4.platform._asyncio_transports.pipes import ReadPipe, WritePipe
 from tornado4.platform._asyncio_transports.stream import SocketTransport, open_transport
 
 _Stock = selector_events.BaseSelectorEventLoop
@@ -61,6 +62,12 @@ class MakesTransports:
 
     def _make_datagram_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
         return make_endpoint(self, sock, *args, **kwargs)
+
+    def _make_read_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        return ReadPipe(self, *args, **kwargs)
+
+    def _make_write_pipe_transport(self, *args: Any, **kwargs: Any) -> Any:
+        return WritePipe(self, *args, **kwargs)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         super()._ensure_fd_no_transport(fd)  # type: ignore[misc]

@@ -28,7 +28,7 @@ const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
 const NO_SIGNAL: libc::c_int = 0;
 
 /// Repeats a call while signals interrupt it. Its result is a count, or -1.
-fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
+pub(super) fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
     loop {
         if let Ok(count) = usize::try_from(call()) {
             return Ok(count);

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 
-use pyo3::buffer::PyBuffer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
@@ -11,6 +10,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
 use super::{DatagramEndpoint, Known, address};
 use crate::core::lock::lock;
 use crate::core::sys::sockets;
+use crate::py::transport::buffers;
 
 /// What came of it.
 pub enum Outcome {
@@ -73,10 +73,16 @@ pub fn send(
     if let Ok(data) = data.cast_exact::<PyBytes>() {
         return Ok(send_to(fd, data.as_bytes(), &recipient));
     }
-    match copied(data) {
-        Some(data) => Ok(send_to(fd, &data, &recipient)),
-        None => Ok(Outcome::Rare),
+    let is_view =
+        data.is_exact_instance_of::<PyByteArray>() || data.is_exact_instance_of::<PyMemoryView>();
+    // A view may have no length, and may not be contiguous.
+    if is_view
+        && data.len().is_ok()
+        && let Ok(outcome) = buffers::with_bytes(data, |bytes| send_to(fd, bytes, &recipient))
+    {
+        return Ok(outcome);
     }
+    Ok(Outcome::Rare)
 }
 
 fn send_to(fd: i32, data: &[u8], recipient: &Recipient) -> Outcome {
@@ -93,16 +99,6 @@ fn send_to(fd: i32, data: &[u8], recipient: &Recipient) -> Outcome {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::Rare,
         Err(error) => Outcome::Failed(error),
     }
-}
-
-/// The bytes of a mutable object, or of a view.
-fn copied(data: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
-    if !data.is_exact_instance_of::<PyByteArray>() && !data.is_exact_instance_of::<PyMemoryView>() {
-        return None;
-    }
-    let bytes = PyBuffer::<u8>::get(data).ok()?;
-    let is_plain = bytes.dimensions() == 1 && bytes.is_c_contiguous();
-    is_plain.then(|| bytes.to_vec(data.py()).ok())?
 }
 
 /// The Internet address that an object stands for.

@@ -1,0 +1,110 @@
+//! Reading from a pipe.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Mutex;
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::Object;
+use crate::core::lock::{lock, try_lock};
+use crate::py::support::error;
+use crate::py::transport::read_buffer;
+
+/// The native half of asyncio's `_UnixReadPipeTransport`.
+#[pyclass(frozen, subclass, module = "tornado4._core")]
+pub struct ReadPipe {
+    state: Mutex<State>,
+}
+
+/// What asyncio keeps in the attributes of these names.
+#[derive(Default)]
+struct State {
+    fileno: Option<RawFd>,
+    protocol: Object,
+    max_size: usize,
+}
+
+#[pymethods]
+impl ReadPipe {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        ReadPipe {
+            state: Mutex::default(),
+        }
+    }
+
+    /// Read what is there and hand it to the protocol.
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (fd, protocol, size) = {
+            let state = lock(&slf.get().state);
+            let protocol = state.protocol.as_ref().map(|it| it.bind(py).clone());
+            (state.fileno.unwrap_or(-1), protocol, state.max_size)
+        };
+        match read_buffer::read_pipe(py, fd, size) {
+            Ok(data) if data.as_bytes().is_empty() => {
+                slf.call_method0(intern!(py, "_at_end"))?;
+            }
+            Ok(data) => {
+                if let Some(protocol) = protocol {
+                    protocol.call_method1(intern!(py, "data_received"), (data,))?;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                let failure = error::os_error(error).into_value(py);
+                slf.call_method1(intern!(py, "_read_failed"), (failure,))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[getter(_fileno)]
+    fn get_fileno(&self) -> Option<RawFd> {
+        lock(&self.state).fileno
+    }
+
+    #[setter(_fileno)]
+    fn set_fileno(&self, fileno: Option<RawFd>) {
+        lock(&self.state).fileno = fileno;
+    }
+
+    #[getter(_protocol)]
+    fn get_protocol(&self, py: Python<'_>) -> Object {
+        let state = lock(&self.state);
+        state.protocol.as_ref().map(|it| it.clone_ref(py))
+    }
+
+    #[setter(_protocol)]
+    fn set_protocol(&self, protocol: Object) {
+        let before = std::mem::replace(&mut lock(&self.state).protocol, protocol);
+        drop(before);
+    }
+
+    #[getter]
+    fn get_max_size(&self) -> usize {
+        lock(&self.state).max_size
+    }
+
+    #[setter]
+    fn set_max_size(&self, size: usize) {
+        lock(&self.state).max_size = size;
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match try_lock(&self.state) {
+            Some(state) => visit.call(&state.protocol),
+            None => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.set_protocol(None);
+    }
+}
