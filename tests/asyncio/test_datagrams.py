@@ -1,20 +1,20 @@
 """Datagram endpoints on ours and on stock, case by case."""
 
 import asyncio
+import contextlib
 import contextvars
-import gc
+import random
 import socket
 import sys
 import threading
-import warnings
-import weakref
 
 import pytest
 
 import tornado4
-from helpers.reported import plain, reported
+from helpers.endpoints import HOST, Traced, endpoint, send
+from helpers.scenarios import turns
+from helpers.transports import run_until
 
-HOST = "127.0.0.1"
 both = pytest.mark.parametrize(
     "make", [asyncio.SelectorEventLoop, tornado4.new_event_loop], ids=["stock", "tornado4"]
 )
@@ -28,51 +28,6 @@ def loop(make):
     loop.close()
 
 
-class Traced(asyncio.DatagramProtocol):
-    def __init__(self):
-        self.trace = []
-        self.lost = False
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        self.trace.append(data)
-
-    def error_received(self, exc):
-        self.trace.append(exc)
-
-    def connection_lost(self, exc):
-        self.lost = True
-        self.trace.append(("lost", exc))
-
-
-def endpoint(loop, protocol=Traced, **options):
-    if not options:
-        options = {"local_addr": (HOST, 0)}
-    made = loop.create_datagram_endpoint(protocol, **options)
-    return loop.run_until_complete(made)
-
-
-def run_until(loop, condition, seconds=20):
-    end = loop.time() + seconds
-    while not condition():
-        assert loop.time() < end, "it never came"
-        loop.run_until_complete(asyncio.sleep(0.001))
-
-
-def turn(loop, count=3):
-    for _ in range(count):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-
-
-def send(transport, *datagrams):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        for datagram in datagrams:
-            peer.sendto(datagram, transport.get_extra_info("sockname"))
-
-
 @both
 def test_it_is_what_asyncio_promises(loop):
     transport, _ = endpoint(loop)
@@ -84,7 +39,7 @@ def test_it_is_what_asyncio_promises(loop):
     with pytest.raises(RuntimeError, match="is used by transport"):
         loop.add_reader(transport._sock_fd, print)
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @is_native
@@ -93,7 +48,7 @@ def test_it_is_a_datagram_transport_on_every_python(loop):
     assert isinstance(transport, asyncio.DatagramTransport)
     assert isinstance(transport, tornado4._core.DatagramEndpoint)
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -108,7 +63,7 @@ def test_what_a_datagram_has_scheduled_comes_before_the_next_one(loop):
     run_until(loop, lambda: len(protocol.trace) == 6)
     assert protocol.trace == [b"1", b"soon 1", b"2", b"soon 2", b"3", b"soon 3"]
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 can_pause = pytest.mark.skipif(
@@ -134,7 +89,7 @@ def test_no_datagram_comes_after_that(loop, method):
     loop.run_forever()
     assert [entry for entry in protocol.trace if isinstance(entry, bytes)] == [b"1"]
     transport.abort()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -157,7 +112,7 @@ def test_a_busy_endpoint_leaves_the_others_their_turn(loop):
     assert protocol.trace == [b"for the other one"]
     busy.abort()
     other.abort()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -179,7 +134,7 @@ def test_a_call_from_another_thread_comes_between_datagrams(loop):
     assert called.is_set()
     thread.join()
     transport.abort()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -206,95 +161,7 @@ def test_callbacks_run_in_the_context_in_which_reading_began(loop):
         (b"3", "of a datagram"),
     ]
     transport.close()
-    turn(loop)
-
-
-@both
-def test_an_error_is_received_as_from_an_except_clause(loop):
-    class Handling(Traced):
-        def error_received(self, exc):
-            self.trace.append((type(exc), sys.exc_info()[1] is exc))
-            raise ValueError("of the protocol")
-
-    contexts = []
-    loop.set_exception_handler(lambda loop, context: contexts.append(context))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-        gone.bind((HOST, 0))
-        address = gone.getsockname()
-    transport, protocol = endpoint(loop, Handling, remote_addr=address)
-    transport.sendto(b"to nobody")
-    run_until(loop, lambda: contexts)
-    transport.sendto(b"to nobody")
-    with pytest.raises(ValueError, match="of the protocol") as caught:
-        transport.sendto(b"to nobody")
-    assert protocol.trace == 2 * [(ConnectionRefusedError, True)]
-    assert isinstance(caught.value.__context__, ConnectionRefusedError)
-    assert isinstance(contexts[0]["exception"].__context__, ConnectionRefusedError)
-    assert reported(contexts[0]) == (
-        "reported",
-        {
-            "message": "Exception in callback _SelectorDatagramTransport._read_ready()",
-            "exception": ("ValueError", "of the protocol"),
-            "handle": "<Handle _SelectorDatagramTransport._read_ready()>",
-        },
-        False,
-    )
-    transport.abort()
-    turn(loop)
-
-
-@both
-def test_a_socket_that_is_closed_behind_its_back_is_an_error(loop):
-    """The descriptor's next owner gets nothing of it."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setblocking(False)
-    sock.bind((HOST, 0))
-    transport, protocol = endpoint(loop, sock=sock)
-    number = sock.fileno()
-    sock.close()
-    mine, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with mine, other:
-        assert number in (mine.fileno(), other.fileno())
-        transport.sendto(b"x", (HOST, 9))
-        transport._read_ready()
-        for end in (mine, other):
-            end.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                end.recv(10)
-    assert [(type(error), error.errno) for error in protocol.trace] == 2 * [(OSError, 9)]
-    transport.abort()
-    turn(loop)
-
-
-@both
-def test_an_unclosed_one_warns_and_closes_its_socket(loop):
-    transport, _ = endpoint(loop)
-    sock = transport._sock
-    gc.collect()  # what other tests have left
-    # As if the loop had gone with it.
-    loop._remove_reader(transport._sock_fd)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        shown = plain(repr(transport))
-        del transport, _
-        gc.collect()
-    texts = [plain(str(warning.message)) for warning in caught]
-    assert texts == [f"unclosed transport {shown}"]
-    assert caught[0].category is ResourceWarning
-    assert sock.fileno() == -1
-
-
-@both
-def test_a_closed_one_goes_with_its_protocol(loop):
-    transport, protocol = endpoint(loop)
-    protocol.itself = transport
-    gone = weakref.ref(transport), weakref.ref(protocol)
-    transport.close()
-    turn(loop)
-    assert protocol.lost
-    del transport, protocol
-    gc.collect()
-    assert [ref() for ref in gone] == [None, None]
+    turns(loop, 3)
 
 
 @both
@@ -315,7 +182,7 @@ def test_a_socket_of_a_class_of_its_own_is_asked(loop):
     run_until(loop, lambda: protocol.trace)
     assert protocol.trace == [b"changed sent x"]
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -330,7 +197,7 @@ def test_methods_may_be_replaced_on_an_endpoint(loop):
     run_until(loop, lambda: protocol.trace)
     assert (sent, protocol.trace) == ([(b"x", (HOST, 9))], [b"replaced y"])
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -347,22 +214,8 @@ def test_another_protocol_gets_the_next_datagram(loop):
     assert (protocol.trace, other.trace) == ([b"1"], [b"2", b"3"])
     assert transport.get_protocol() is other
     transport.close()
-    turn(loop)
+    turns(loop, 3)
     assert other.trace == [b"2", b"3", ("lost", None)]
-
-
-@both
-def test_a_protocol_that_ends_the_loop_ends_it(loop):
-    class Ending(Traced):
-        def datagram_received(self, data, addr):
-            raise SystemExit(7)
-
-    transport, _ = endpoint(loop, Ending)
-    send(transport, b"1")
-    with pytest.raises(SystemExit):
-        loop.run_forever()
-    transport.abort()
-    turn(loop)
 
 
 @both
@@ -395,7 +248,7 @@ def test_addresses_of_ipv6(loop, bound, sender, shown):
         number = peer.getsockname()[1]
     assert protocol.trace == [tuple(number if part == "PORT" else part for part in shown)]
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -419,7 +272,7 @@ def test_a_scope_is_a_number_in_the_address(loop):
     run_until(loop, lambda: protocol.trace)
     assert protocol.trace == [sock.getsockname()]
     transport.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -456,43 +309,40 @@ def test_what_is_held_back_goes_out_as_it_was(loop, tmp_path):
         assert got[-1] == b"after close"
 
 
-@is_native
-def test_endpoints_that_come_and_go_leave_nothing(loop):
-    def once():
-        transport, protocol = endpoint(loop)
-        transport.sendto(b"x", transport.get_extra_info("sockname"))
-        run_until(loop, lambda: protocol.trace)
-        transport.close()
-        turn(loop)
-
-    once()
-    gc.collect()
-    before = sum(isinstance(one, tornado4._core.DatagramEndpoint) for one in gc.get_objects())
-    for _ in range(50):
-        once()
-    gc.collect()
-    after = sum(isinstance(one, tornado4._core.DatagramEndpoint) for one in gc.get_objects())
-    assert after == before == 0
-
-
 @both
-def test_an_error_is_in_no_cycle(loop):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-        gone.bind((HOST, 0))
-        address = gone.getsockname()
-    transport, protocol = endpoint(loop, remote_addr=address)
-    transport.sendto(b"to nobody")
-    run_until(loop, lambda: protocol.trace)
-    transport.sendto(b"to nobody")
-    transport.sendto(b"to nobody")
-    assert [error.__traceback__ is not None for error in protocol.trace] == [True, True]
-    gc.collect()
-    gc.disable()
-    try:
-        protocol.trace.clear()
-        left = [one for one in gc.get_objects() if isinstance(one, ConnectionRefusedError)]
-    finally:
-        gc.enable()
-    assert left == []
-    transport.abort()
-    turn(loop)
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_each_of_many_senders_is_known_by_its_address(loop, family):
+    """More than are remembered, in random order: everyone gets his own answers."""
+    chance = random.Random(5)
+    host = HOST if family == socket.AF_INET else "::1"
+
+    class Answering(Traced):
+        def datagram_received(self, data, addr):
+            self.trace.append((data, addr))
+            self.transport.sendto(data, addr)
+
+    transport, protocol = endpoint(loop, Answering, local_addr=(host, 0))
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for index in range(150):
+            peer = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            peer.settimeout(20)
+            # Some have a port in common, where each has an address of its own.
+            source = f"127.0.0.{1 + index % 50}" if family == socket.AF_INET else host
+            port = peers[index - 1].getsockname()[1] if index % 3 and source != host else 0
+            peer.bind((source, port))
+            peer.connect(transport.get_extra_info("sockname"))
+            peers.append(peer)
+        sent = []
+        for number in range(20):
+            chosen = chance.choices(peers, k=30)
+            for index, peer in enumerate(chosen):
+                data = b"%d %d" % (number, index)
+                peer.send(data)
+                sent.append((data, peer.getsockname()))
+            run_until(loop, lambda: len(protocol.trace) == len(sent))
+            for index, peer in enumerate(chosen):
+                assert peer.recv(100) == b"%d %d" % (number, index)
+    assert protocol.trace == sent
+    transport.close()
+    turns(loop, 3)

@@ -14,6 +14,8 @@ import pytest
 
 import tornado4
 from helpers.reported import plain, reported
+from helpers.scenarios import turns
+from helpers.transports import run_until
 
 both = pytest.mark.parametrize(
     "make", [asyncio.SelectorEventLoop, tornado4.new_event_loop], ids=["stock", "tornado4"]
@@ -60,19 +62,6 @@ def writing(loop, file, protocol=Traced):
     return loop.run_until_complete(loop.connect_write_pipe(protocol, file))
 
 
-def run_until(loop, condition, seconds=20):
-    end = loop.time() + seconds
-    while not condition():
-        assert loop.time() < end, "it never came"
-        loop.run_until_complete(asyncio.sleep(0.001))
-
-
-def turn(loop, count=3):
-    for _ in range(count):
-        loop.call_soon(loop.stop)
-        loop.run_forever()
-
-
 @pytest.fixture
 def pipe():
     reader, writer = os.pipe()
@@ -101,7 +90,7 @@ def test_they_are_what_asyncio_promises(loop, pipe):
     assert plain(repr(writer)) == "<_UnixWritePipeTransport fd=N idle bufsize=0>"
     reader.close()
     writer.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @is_native
@@ -112,7 +101,7 @@ def test_they_are_native(loop, pipe):
     assert isinstance(writer, tornado4._core.WritePipe)
     reader.close()
     writer.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -136,7 +125,7 @@ def test_much_data_goes_through_in_order(loop, pipe):
         mutable[:] = b"?" * len(mutable)
     reader.pause_reading()
     writer.close()
-    turn(loop, 20)
+    turns(loop, 20)
     reader.resume_reading()
     run_until(loop, lambda: LOST in protocol.trace)
     assert protocol.data == b"".join(pieces)
@@ -157,7 +146,7 @@ def test_an_idle_writer_notices_that_the_reader_has_gone(loop, pipe):
 def test_a_writer_that_has_data_loses_it_with_an_error(loop, pipe):
     writer, protocol = writing(loop, pipe[1])
     writer.write(bytes(1 << 20))
-    turn(loop)
+    turns(loop, 3)
     pipe[0].close()
     run_until(loop, lambda: protocol.trace)
     assert protocol.trace == [("lost", "BrokenPipeError")]
@@ -174,7 +163,7 @@ def test_a_terminal_has_no_end_while_it_is_open(loop, terminal):
     assert LOST not in protocol.trace
     reader.close()
     writer.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -213,7 +202,7 @@ def test_an_exception_of_the_protocol_is_reported(loop, pipe):
     assert contexts == 2 * [("reported", context, False)]
     assert protocol.trace == [b"1", b"2"]
     reader.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both
@@ -227,7 +216,7 @@ def test_an_error_of_the_system_is_reported(loop):
         loop._remove_reader(first.fileno())
         first.close()
         reader._read_ready()
-        turn(loop)
+        turns(loop, 3)
     assert protocol.trace == [("lost", "OSError")]
     context = {
         "message": "Fatal read error on pipe transport",
@@ -260,7 +249,7 @@ def test_closed_ones_go_with_their_protocols(loop, pipe):
     gone = [weakref.ref(one) for pair in made for one in pair]
     for transport, _ in made:
         transport.close()
-    turn(loop)
+    turns(loop, 3)
     del made, transport, _
     gc.collect()
     assert [ref() for ref in gone] == 4 * [None]
@@ -278,7 +267,7 @@ def test_methods_may_be_replaced_on_a_transport(loop, pipe):
     assert written == [b"x", b"yz"]
     assert pipe[0].read(100) == b"through"
     writer.close()
-    turn(loop)
+    turns(loop, 3)
 
 
 @both

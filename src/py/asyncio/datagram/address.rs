@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 
+use super::known::Known;
 use crate::py::support::imports;
 
 /// The kinds of Internet addresses.
@@ -25,34 +26,16 @@ impl Internet {
     }
 }
 
-/// An address, and a tuple that stands for it: mostly the next datagram's, too.
-pub struct Known {
-    /// The tuple, whose parts are plain strings and numbers.
-    pub tuple: Py<PyTuple>,
-    /// What it says.
-    pub address: SocketAddr,
-}
-
-impl Known {
-    /// The same once more.
-    pub fn clone_ref(&self, py: Python<'_>) -> Known {
-        Known {
-            tuple: self.tuple.clone_ref(py),
-            address: self.address,
-        }
-    }
-}
-
-/// The tuple of an address. `last` may have the same host.
+/// The tuple of an address. `last` is one that may have the same host.
 pub fn tuple<'py>(
     py: Python<'py>,
     address: &SocketAddr,
     last: Option<Known>,
 ) -> PyResult<Bound<'py, PyTuple>> {
+    let last = last.filter(|last| last.address.ip() == address.ip());
     let host = match last {
-        Some(last) if last.address == *address => return Ok(last.tuple.into_bound(py)),
-        Some(last) if last.address.ip() == address.ip() => last.tuple.bind(py).get_item(0)?,
-        _ => host(py, address.ip())?,
+        Some(last) => last.tuple.bind(py).get_item(0)?,
+        None => host(py, address.ip())?,
     };
     match address {
         SocketAddr::V4(v4) => (host, v4.port()).into_pyobject(py),

@@ -6,6 +6,7 @@
 
 mod address;
 mod attributes;
+mod known;
 mod reading;
 mod sending;
 
@@ -17,7 +18,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use address::{Internet, Known};
+use address::Internet;
+use known::{Known, Senders};
 
 use crate::core::lock::{lock, try_lock};
 use crate::py::support::error;
@@ -29,6 +31,7 @@ pub struct DatagramEndpoint {
 }
 
 /// What asyncio keeps in the attributes of these names.
+#[derive(Default)]
 struct State {
     event_loop: Option<Py<PyAny>>,
     sock: Option<Py<PyAny>>,
@@ -45,8 +48,7 @@ struct State {
     max_size: Option<usize>,
     /// The socket's kind of Internet addresses, if it has any.
     internet: Option<Internet>,
-    /// Who sent last, and how Python knows it.
-    sender: Option<Known>,
+    senders: Senders,
     /// Whom was last sent to.
     recipient: Option<Known>,
 }
@@ -63,22 +65,7 @@ impl DatagramEndpoint {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         DatagramEndpoint {
-            state: Mutex::new(State {
-                event_loop: None,
-                sock: None,
-                fileno: None,
-                protocol: None,
-                extra: None,
-                address: None,
-                buffer: None,
-                conn_lost: 0,
-                closing: false,
-                paused: false,
-                max_size: None,
-                internet: None,
-                sender: None,
-                recipient: None,
-            }),
+            state: Mutex::default(),
         }
     }
 
@@ -118,11 +105,7 @@ impl DatagramEndpoint {
         visit.call(&state.protocol)?;
         visit.call(&state.extra)?;
         visit.call(&state.address)?;
-        visit.call(&state.buffer)?;
-        for known in [&state.sender, &state.recipient].into_iter().flatten() {
-            visit.call(&known.tuple)?;
-        }
-        Ok(())
+        visit.call(&state.buffer)
     }
 
     fn __clear__(&self) {

@@ -7,7 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::{DatagramEndpoint, Known, address};
+use super::known::Known;
+use super::{DatagramEndpoint, address};
 use crate::core::clock::Deadline;
 use crate::core::datagrams::Batch;
 use crate::core::lock::lock;
@@ -110,18 +111,20 @@ fn sender<'py>(slf: &Bound<'py, DatagramEndpoint>, from: &Peer) -> PyResult<Boun
         return Ok(py.None().into_bound(py));
     };
     let last = {
-        let state = lock(&slf.get().state);
-        state.sender.as_ref().map(|sender| sender.clone_ref(py))
+        let mut state = lock(&slf.get().state);
+        if let Some((tuple, displaced)) = state.senders.recall(py, from) {
+            drop(state);
+            drop(displaced);
+            return Ok(tuple.into_bound(py).into_any());
+        }
+        state.senders.last().map(|last| last.clone_ref(py))
     };
-    let is_last = last.as_ref().is_some_and(|last| last.address == *from);
     let tuple = address::tuple(py, from, last)?;
-    if !is_last {
-        let sender = Known {
-            tuple: tuple.clone().unbind(),
-            address: *from,
-        };
-        let before = lock(&slf.get().state).sender.replace(sender);
-        drop(before);
-    }
+    let sender = Known {
+        tuple: tuple.clone().unbind(),
+        address: *from,
+    };
+    let displaced = lock(&slf.get().state).senders.note(sender);
+    drop(displaced);
     Ok(tuple.into_any())
 }

@@ -7,7 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
 
-use super::{DatagramEndpoint, Known, address};
+use super::known::Known;
+use super::{DatagramEndpoint, address};
 use crate::core::lock::lock;
 use crate::core::sys::sockets;
 use crate::py::transport::buffers;
@@ -106,7 +107,10 @@ fn internet(slf: &Bound<'_, DatagramEndpoint>, addr: &Bound<'_, PyAny>) -> Optio
     let addr = addr.cast_exact::<PyTuple>().ok()?;
     let kind = {
         let state = lock(&slf.get().state);
-        for known in [&state.sender, &state.recipient].into_iter().flatten() {
+        for known in [state.senders.last(), state.recipient.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             if known.tuple.is(addr) {
                 return Some(known.address);
             }
