@@ -48,7 +48,7 @@ fn may_go_on(slf: &Bound<'_, DatagramEndpoint>) -> bool {
     };
     let this = event_loop.get();
     state.is_reading()
-        && this.calls.is_empty()
+        && this.calls.lock(slf.py()).is_empty()
         && !this.stopping.load(Ordering::Relaxed)
         && !this.driven.load(Ordering::Relaxed)
         && !this.is_debug()
