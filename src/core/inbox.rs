@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Inbox<T> {
     calls: VecDeque<T>,
+    /// Calls that come behind what the next poll finds.
+    deferred: VecDeque<T>,
     /// Calls for the end of the turn that is under way.
     last: VecDeque<T>,
     /// How many calls have been taken out in the inbox's life.
@@ -35,6 +37,7 @@ impl<T> Default for Inbox<T> {
     fn default() -> Self {
         Inbox {
             calls: VecDeque::new(),
+            deferred: VecDeque::new(),
             last: VecDeque::new(),
             taken: 0,
             end: None,
@@ -52,6 +55,19 @@ impl<T> Inbox<T> {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Like `push`, but behind what the next poll finds: what the poll would report once
+    /// more comes where its report would.
+    #[must_use = "the loop must be woken when this says so"]
+    pub fn defer(&mut self, call: T) -> bool {
+        self.deferred.push_back(call);
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// After a poll's calls: those that were deferred behind them.
+    pub fn release_deferred(&mut self) {
+        self.calls.append(&mut self.deferred);
+    }
+
     /// Adds calls at the end, from the loop's own thread between two waits.
     pub fn extend(&mut self, calls: impl Iterator<Item = T>) {
         self.calls.extend(calls);
@@ -66,12 +82,12 @@ impl<T> Inbox<T> {
 
     /// Whether no call is ready.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.calls.is_empty() && self.deferred.is_empty()
     }
 
     /// How many calls are ready.
     pub fn len(&self) -> usize {
-        self.calls.len()
+        self.calls.len() + self.deferred.len()
     }
 
     /// Begins a turn: it runs what is in the queue now. May nest.
@@ -120,7 +136,7 @@ impl<T> Inbox<T> {
     /// Says that the loop goes to wait. `false`: calls are ready, don't.
     #[must_use = "a loop with ready calls must not wait"]
     pub fn begin_wait(&mut self) -> bool {
-        self.waiting = self.calls.is_empty();
+        self.waiting = self.is_empty();
         self.waiting
     }
 
@@ -133,13 +149,14 @@ impl<T> Inbox<T> {
     pub fn clear(&mut self) -> VecDeque<T> {
         self.taken = self.taken.saturating_add(self.calls.len() as u64);
         let mut calls = std::mem::take(&mut self.calls);
+        calls.append(&mut self.deferred);
         calls.append(&mut self.last);
         calls
     }
 
     /// Every call.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.calls.iter().chain(&self.last)
+        self.calls.iter().chain(&self.deferred).chain(&self.last)
     }
 }
 

@@ -117,3 +117,28 @@ fn every_call_can_be_looked_at() {
     assert_eq!(rest(&mut inbox, &outer), [1, 9]);
     assert_eq!(inbox.iter().count(), 0);
 }
+
+#[test]
+fn a_deferred_call_comes_behind_what_the_poll_finds() {
+    let mut inbox = Inbox::default();
+    let outer = inbox.begin_turn();
+    assert!(!inbox.defer("deferred") && !inbox.push("scheduled"));
+    assert_eq!((inbox.len(), inbox.pop()), (2, None));
+    assert_eq!(inbox.pop_last(&outer), None);
+    inbox.extend(["polled"].into_iter());
+    inbox.release_deferred();
+    let outer = inbox.begin_turn();
+    let calls: Vec<_> = std::iter::from_fn(|| inbox.pop()).collect();
+    assert_eq!(calls, ["scheduled", "polled", "deferred"]);
+    assert_eq!(inbox.pop_last(&outer), None);
+}
+
+#[test]
+fn a_loop_with_deferred_calls_does_not_wait() {
+    let mut inbox = Inbox::default();
+    assert!(inbox.begin_wait());
+    assert!(inbox.defer(1) && !inbox.is_empty());
+    assert!(!inbox.begin_wait());
+    assert_eq!(inbox.clear(), [1]);
+    assert!(inbox.is_empty());
+}

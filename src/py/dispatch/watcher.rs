@@ -107,6 +107,7 @@ impl Watcher {
 /// merged into a deferred read asks for nothing more.
 pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &mut Vec<Call>) {
     if events.is_empty() {
+        this.calls.lock(py).release_deferred();
         return;
     }
     this.with_registrations(|registrations| {
@@ -119,7 +120,9 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
             }
         }
     });
-    this.calls.lock(py).extend(calls.drain(..));
+    let mut queue = this.calls.lock(py);
+    queue.extend(calls.drain(..));
+    queue.release_deferred();
 }
 
 /// The descriptors that asyncio's handles watch and that are ready.

@@ -163,6 +163,13 @@ impl EventLoop {
         }
     }
 
+    /// Queues a call behind what the next poll finds.
+    pub fn defer(&self, py: Python<'_>, call: Call) {
+        if self.calls.lock(py).defer(call) {
+            self.wake_poller();
+        }
+    }
+
     /// Queues a call as the last one of the turn that is under way.
     pub fn schedule_last_of_turn(&self, py: Python<'_>, call: Call) {
         if self.calls.lock(py).push_last_of_turn(call) {

@@ -17,6 +17,9 @@ use crate::core::sys::sockets;
 use crate::py::dispatch::call::Call;
 use crate::py::event_loop::EventLoop;
 
+/// From this size on, memory that was filled is filled once more in the same iteration.
+const LARGE: usize = 64 * 1024;
+
 /// One event of a stream's descriptor.
 pub struct Event<'a, 'py> {
     /// The loop.
@@ -34,7 +37,7 @@ impl Event<'_, '_> {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
         if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
-            event_loop.schedule(self.event_loop.py(), Call::ReadOn(self.token));
+            event_loop.defer(self.event_loop.py(), Call::ReadOn(self.token));
         }
     }
 }
@@ -79,6 +82,19 @@ pub enum Received<'py> {
 /// Those of the face.
 #[inline]
 pub fn read<'py, F: Face>(
+    slf: &Bound<'py, F>,
+    event: &Event<'_, 'py>,
+) -> PyResult<Option<F::End<'py>>> {
+    let outcome = read_on(slf, event);
+    if outcome.is_err() {
+        // Perhaps not to the end.
+        event.defer();
+    }
+    outcome
+}
+
+#[inline]
+fn read_on<'py, F: Face>(
     slf: &Bound<'py, F>,
     event: &Event<'_, 'py>,
 ) -> PyResult<Option<F::End<'py>>> {
@@ -127,7 +143,8 @@ fn receive<'py>(py: Python<'py>, reader: &Reader<'py>) -> Option<(Received<'py>,
             match buffers::with_memory(memory, read) {
                 Ok((Ok(0), _)) => (Ok(Received::End), Extent::Part),
                 Ok((Ok(count), room)) => {
-                    (Ok(Received::Filled(count)), Extent::of(count, room, true))
+                    let whole = room >= LARGE;
+                    (Ok(Received::Filled(count)), Extent::of(count, room, whole))
                 }
                 Ok((Err(error), _)) => (Err(error), Extent::Part),
                 Err(error) => (Ok(Received::Refused(error)), Extent::Part),

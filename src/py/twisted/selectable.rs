@@ -272,7 +272,7 @@ impl<'py> Event<'_, 'py> {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
         if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
-            event_loop.schedule(self.event_loop.py(), Call::ReadOn(self.token));
+            event_loop.defer(self.event_loop.py(), Call::ReadOn(self.token));
         }
     }
 

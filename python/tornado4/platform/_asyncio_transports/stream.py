@@ -19,7 +19,7 @@ logger = base_events.logger  # type: ignore[attr-defined]
 _JOINS = sys.version_info < (3, 12)
 
 
-class SharedSocket(trsock.TransportSocket):
+class TransportSocket(trsock.TransportSocket):
     """What ``get_extra_info("socket")`` returns.
 
     Whoever uses the socket beside its transport finds everything sent that was written.
@@ -60,8 +60,8 @@ class SocketTransport(_core.SocketTransport):
             self._keep_addresses()
             known = self._known()
             assert known is not None
-        if "socket" not in known and (sock := self._make_socket()) is not None:
-            known["socket"] = SharedSocket(sock, self)
+        if "socket" not in known:
+            known["socket"] = TransportSocket(self._make_socket() or _closed_socket(), self)
         return known
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -158,13 +158,20 @@ def open_transport(
     """Make the transport of a connected socket, which belongs to it from then on."""
     transport = SocketTransport()
     extra = {} if extra is None else extra
-    extra["socket"] = SharedSocket(sock, transport)
+    extra["socket"] = TransportSocket(sock, transport)
     extra["sockname"] = _address(sock.getsockname)
     if "peername" not in extra:
         extra["peername"] = _address(sock.getpeername)
     base_events._set_nodelay(sock)  # type: ignore[attr-defined]
     transport._begin(loop, sock, protocol, waiter, extra, server)
     return transport
+
+
+def _closed_socket() -> socket.socket:
+    """Make what is left of a socket whose object nobody has asked for in its life."""
+    sock = socket.socket()
+    sock.close()
+    return sock
 
 
 def _address(ask: Any) -> Any:
