@@ -14,6 +14,16 @@ pub fn copy_current(py: Python<'_>) -> PyResult<Py<PyAny>> {
     Ok(context.unbind())
 }
 
+/// A copy of a context.
+pub fn copy(py: Python<'_>, context: &Py<PyAny>) -> PyResult<Py<PyAny>> {
+    // The C function checks the type by an assertion on some versions.
+    let context = context.bind(py).cast::<PyContext>()?;
+    // SAFETY: attached, and `context` is a live context object; the result is a new
+    // reference or null with an exception set.
+    let copy = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_Copy(context.as_ptr()))? };
+    Ok(copy.unbind())
+}
+
 /// A new, empty context.
 pub fn empty(py: Python<'_>) -> PyResult<Py<PyAny>> {
     // SAFETY: as in `copy_current`.

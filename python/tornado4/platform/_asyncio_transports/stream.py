@@ -26,6 +26,8 @@ class TransportSocket(trsock.TransportSocket):
     """
 
     __slots__ = ("_owner", "_real")
+    # As who looks at the name of its class expects it.
+    __module__ = "asyncio.trsock"
 
     def __init__(self, sock: socket.socket, owner: SocketTransport) -> None:
         self._real = sock

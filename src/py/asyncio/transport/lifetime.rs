@@ -12,6 +12,7 @@ use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
 use crate::core::registrations::Role;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
+use crate::py::support::error::ends_the_loop;
 use crate::py::transport::stream::{self, Face, Stream};
 
 /// What a transport is made of, beside its descriptor.
@@ -66,14 +67,48 @@ impl SocketTransport {
             state.number = state.stream.number();
             state.number
         };
-        event_loop.get().transports.insert(fd, slf.as_any())?;
+        let this = event_loop.get();
+        this.transports.insert(fd, slf.as_any())?;
+        if !this.is_debug() {
+            this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Connect));
+            return Ok(());
+        }
+        // There the handle is seen: in reports of slow callbacks, and with its traceback.
         let made = parts.protocol.getattr(intern!(py, "connection_made"))?;
         let args = PyTuple::new(py, [slf])?;
         let handle = Handle::create(event_loop, made.unbind(), args.unbind(), None)?;
-        let this = event_loop.get();
         this.schedule(py, Call::Handle(Py::new(py, handle)?));
         this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Start));
         Ok(())
+    }
+
+    /// Tells the protocol that there is a connection, and reads from then on.
+    pub(super) fn connect(
+        slf: &Bound<'_, Self>,
+        event_loop: &Bound<'_, EventLoop>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let (protocol, context) = {
+            let state = slf.get().state.lock(py);
+            let (Some(protocol), Some(context)) = (&state.stream.protocol, &state.context) else {
+                return Ok(());
+            };
+            (protocol.bind(py).clone(), context.bind(py).clone())
+        };
+        let name = intern!(py, "connection_made");
+        // One of its own, as each callback has.
+        let context = context::copy(py, context.as_unbound())?;
+        let told = context::run_in(py, &context, || protocol.call_method1(name, (slf,)));
+        if let Err(error) = told {
+            if ends_the_loop(py, &error) {
+                let starts = Call::Socket(slf.clone().unbind(), Step::Start);
+                event_loop.get().schedule(py, starts);
+                return Err(error);
+            }
+            let args = PyTuple::new(py, [slf])?;
+            Self::report(event_loop, protocol.getattr(name)?, args, error)?;
+        }
+        Self::start(slf, event_loop)
     }
 
     /// After `connection_made`: reads from now on.
@@ -127,12 +162,44 @@ impl SocketTransport {
         let Some(event_loop) = slf.get().event_loop(py) else {
             return Ok(());
         };
-        event_loop.get().check_open()?;
+        let this = event_loop.get();
+        this.check_open()?;
+        if !this.is_debug() {
+            let context = context::copy_current(py)?;
+            let before = {
+                let mut state = slf.get().state.lock(py);
+                state.reason = Some(exception);
+                state.context.replace(context)
+            };
+            drop(before);
+            this.schedule(py, Call::Socket(slf.clone().unbind(), Step::End));
+            return Ok(());
+        }
         let ends = slf.getattr(intern!(py, "_call_connection_lost"))?.unbind();
         let args = PyTuple::new(py, [exception])?.unbind();
         let handle = Py::new(py, Handle::create(&event_loop, ends, args, None)?)?;
-        event_loop.get().schedule(py, Call::Handle(handle));
+        this.schedule(py, Call::Handle(handle));
         Ok(())
+    }
+
+    /// Tells the protocol why the connection is over.
+    pub(super) fn end(slf: &Bound<'_, Self>, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+        let py = slf.py();
+        let (reason, context) = {
+            let mut state = slf.get().state.lock(py);
+            (state.reason.take(), state.context.take())
+        };
+        let (Some(reason), Some(context)) = (reason, context) else {
+            return Ok(());
+        };
+        let told = context::run_in(py, &context, || Self::connection_lost(slf, reason.bind(py)));
+        match told {
+            Err(error) if !ends_the_loop(py, &error) => {
+                let ends = slf.getattr(intern!(py, "_call_connection_lost"))?;
+                Self::report(event_loop, ends, PyTuple::new(py, [reason])?, error)
+            }
+            told => told,
+        }
     }
 
     /// Tells the protocol that the connection is over, and lets go of everything.

@@ -58,8 +58,12 @@ enum Flag {
 /// What a queued call does with a transport.
 #[derive(Clone, Copy)]
 pub enum Step {
+    /// Tells the protocol that there is a connection, and reads from then on.
+    Connect,
     /// After `connection_made`: reads from now on.
     Start,
+    /// Tells the protocol that the connection is over.
+    End,
     /// The descriptor is ready.
     Ready(Token, Readiness),
 }
@@ -88,6 +92,8 @@ struct State {
     local: Option<SocketAddr>,
     /// Done when reading begins.
     waiter: Option<Py<PyAny>>,
+    /// Why the connection is over, for `connection_lost`.
+    reason: Option<Py<PyAny>>,
     /// `sendfile` waits for everything to be sent.
     empty_waiter: Option<Py<PyAny>>,
 }
@@ -149,7 +155,9 @@ impl SocketTransport {
         step: Step,
     ) -> PyResult<()> {
         let outcome = match step {
+            Step::Connect => Self::connect(slf, event_loop),
             Step::Start => Self::start(slf, event_loop),
+            Step::End => Self::end(slf, event_loop),
             Step::Ready(token, readiness) => Self::ready(slf, event_loop, token, readiness),
         };
         let Err(error) = outcome else {
@@ -163,8 +171,18 @@ impl SocketTransport {
             Step::Ready(_, readiness) if readiness.is_writable() => intern!(py, "_write_ready"),
             _ => intern!(py, "_read_ready"),
         };
-        let method = slf.getattr(method)?.unbind();
-        let handle = Handle::create(event_loop, method, PyTuple::empty(py).unbind(), None)?;
+        Self::report(event_loop, slf.getattr(method)?, PyTuple::empty(py), error)
+    }
+
+    /// Reports an error as of a callback that asyncio's own loop would have queued.
+    fn report(
+        event_loop: &Bound<'_, EventLoop>,
+        callback: Bound<'_, PyAny>,
+        args: Bound<'_, PyTuple>,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let py = event_loop.py();
+        let handle = Handle::create(event_loop, callback.unbind(), args.unbind(), None)?;
         let report = intern!(py, "_report_callback_error");
         event_loop.call_method1(report, (Py::new(py, handle)?, error.into_value(py)))?;
         Ok(())
@@ -198,6 +216,7 @@ impl SocketTransport {
                 extra: None,
                 local: None,
                 waiter: None,
+                reason: None,
                 empty_waiter: None,
             }),
         }
@@ -213,6 +232,7 @@ impl SocketTransport {
         visit.call(&state.server)?;
         visit.call(&state.extra)?;
         visit.call(&state.waiter)?;
+        visit.call(&state.reason)?;
         visit.call(&state.empty_waiter)
     }
 
@@ -227,6 +247,7 @@ impl SocketTransport {
                     state.context.take(),
                     state.server.take(),
                     state.waiter.take(),
+                    state.reason.take(),
                     state.empty_waiter.take(),
                 ],
                 state.extra.take(),
