@@ -88,6 +88,18 @@ impl Call {
         matches!(self, Call::Ready(..) | Call::Socket(..) | Call::ReadOn(..))
     }
 
+    /// Drops the call, for less than without the proof of being attached: PyO3 would look
+    /// for that at each reference.
+    #[inline]
+    pub fn drop_attached(self, py: Python<'_>) {
+        match self {
+            Call::Handle(handle) => drop(handle.into_bound(py)),
+            Call::Socket(transport, _) => drop(transport.into_bound(py)),
+            Call::Ready(..) | Call::ReadOn(..) | Call::Flush => {}
+            call => drop(call),
+        }
+    }
+
     /// Whether it is a call of Twisted's.
     fn is_twisteds(&self) -> bool {
         matches!(self, Call::Thread(_) | Call::Delayed(..) | Call::Flush)

@@ -27,9 +27,15 @@ pub struct FlushQueue {
 }
 
 impl FlushQueue {
+    /// Whether there are at least so many bytes to send.
+    #[inline]
+    fn holds(&self, bytes: usize) -> bool {
+        self.held.load(Ordering::Relaxed) >= bytes
+    }
+
     /// The streams that have something to send, if that is at least `bytes`.
     fn take(&self, bytes: usize) -> Option<Fifo<Unflushed>> {
-        if self.held.load(Ordering::Relaxed) < bytes {
+        if !self.holds(bytes) {
             return None;
         }
         self.held.store(0, Ordering::Relaxed);
@@ -72,7 +78,10 @@ impl EventLoop {
 /// Flushes what was written, if it is much: before the next call begins.
 #[inline]
 pub fn flush_much(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    flush_from(event_loop, HOLD)
+    if event_loop.get().unflushed.holds(HOLD) {
+        return flush_from(event_loop, HOLD);
+    }
+    Ok(())
 }
 
 /// Flushes everything that was written.
@@ -81,7 +90,10 @@ pub fn flush_much(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 /// Those exceptions that must end the loop; the other streams are flushed all the same.
 #[inline]
 pub fn flush(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    flush_from(event_loop, 1)
+    if event_loop.get().unflushed.holds(1) {
+        return flush_from(event_loop, 1);
+    }
+    Ok(())
 }
 
 fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {

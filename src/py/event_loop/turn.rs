@@ -238,6 +238,7 @@ fn run_calls(
                 let_others_run(py, Deadline::now(), handover, true);
             }
         }
+        call.drop_attached(py);
     }
     if this.late_timers.load(Ordering::Relaxed) {
         let mut now = now.or(due);
