@@ -3,6 +3,7 @@
 What users need of it is documented where it is inherited.
 """
 
+from asyncio import Future, Task
 from collections.abc import Callable, Generator, Iterable
 from contextvars import Context
 from datetime import timedelta
@@ -133,6 +134,9 @@ class TaskMaker:
 @disjoint_base
 class EventLoop:
     def __new__(cls, *_args: Any, **_kwargs: Any) -> EventLoop: ...
+    def create_future(self) -> Future[Any]: ...
+    def create_task(self, coro: Any, **kwargs: Any) -> Task[Any]: ...
+    _task_factory: Callable[..., Any] | None
     def call_soon(
         self,
         callback: Callable[..., object],

@@ -136,9 +136,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):  #
         """
         # Without a look at `__dict__`: with that made, CPython would look up every
         # method of the loop more slowly from then on.
-        from_class = getattr(self.create_task, "__func__", None) is type(self).create_task
+        create_task = self.create_task
+        from_class = create_task == type(self).create_task.__get__(self)
         if from_class and not self.is_closed():
-            self.create_task = _core.TaskMaker(self.create_task)  # type: ignore[method-assign]
+            self.create_task = _core.TaskMaker(create_task)  # type: ignore[method-assign]
 
     def _unwrap_tasks(self) -> None:
         """Have asyncio's own way to make tasks, which is faster, where nobody needs another."""

@@ -363,6 +363,8 @@ impl EventLoop {
     }
 
     fn __clear__(&self, py: Python<'_>) {
+        let factory = self.task_factory.lock(py).take();
+        drop(factory);
         self.release(py);
     }
 }

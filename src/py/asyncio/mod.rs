@@ -8,6 +8,7 @@ mod methods;
 mod pipes;
 mod readers;
 mod task_maker;
+mod tasks;
 mod timer_handle;
 mod transport;
 

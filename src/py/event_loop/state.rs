@@ -66,6 +66,8 @@ pub struct EventLoop {
     pub(in crate::py) own_call_at: AtomicBool,
     /// Whether Python code makes the loop's turns; `run` leaves that to it.
     pub(in crate::py) driven: AtomicBool,
+    /// What makes tasks instead of asyncio.
+    pub(in crate::py) task_factory: Guarded<Option<Py<PyAny>>>,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(in crate::py) thread: AtomicU64,
 }
@@ -117,6 +119,7 @@ impl EventLoop {
             own_clock: AtomicBool::new(false),
             own_call_at: AtomicBool::new(false),
             driven: AtomicBool::new(false),
+            task_factory: Guarded::default(),
             thread: AtomicU64::new(0),
         })
     }
@@ -317,6 +320,9 @@ impl EventLoop {
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Some(calls) = self.calls.visit(&visit) {
             calls.iter().try_for_each(|call| call.traverse(visit))?;
+        }
+        if let Some(factory) = self.task_factory.visit(&visit) {
+            visit.call(&*factory)?;
         }
         self.wrapped.traverse(visit)?;
         self.clocked.traverse(visit)?;

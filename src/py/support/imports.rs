@@ -3,9 +3,10 @@
 //! Only the standard library stands here: what belongs to Tornado or Twisted
 //! is handed in by the Python side, so that importing `_core` imports neither.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 /// `getattr(import_module(module), name)`, looked up once.
 fn cached<'py>(
@@ -49,6 +50,47 @@ pub fn threadsafe_handle_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyA
     };
     let found = THREADSAFE.get_or_try_init(py, find)?;
     Ok(found.as_ref().map(|class| class.bind(py)))
+}
+
+/// What has a name in a module at this moment: it may be replaced.
+fn current<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyDict>>,
+    module: &str,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let find = || py.import(module).map(|module| module.dict().unbind());
+    let names = cell.get_or_try_init(py, find)?.bind(py);
+    match names.get_item(name)? {
+        Some(found) => Ok(found),
+        None => py.import(module)?.getattr(name),
+    }
+}
+
+/// `asyncio.Future`.
+pub fn future_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static FUTURES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    current(py, &FUTURES, "asyncio.futures", intern!(py, "Future"))
+}
+
+/// `asyncio.Task`.
+pub fn task_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static TASKS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    current(py, &TASKS, "asyncio.tasks", intern!(py, "Task"))
+}
+
+/// Makes a task by the method of asyncio's own loops.
+pub fn create_task<'py>(
+    event_loop: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = event_loop.py();
+    let base = cached(py, &BASE, "asyncio.base_events", "BaseEventLoop")?;
+    let method = base.getattr(intern!(py, "create_task"))?;
+    let bound = method.call_method1(intern!(py, "__get__"), (event_loop,))?;
+    bound.call(args, kwargs)
 }
 
 /// `asyncio.TimerHandle`.
