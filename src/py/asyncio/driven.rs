@@ -44,7 +44,7 @@ impl EventLoop {
     /// The handles of call_later() and call_at() that aren't due yet, in no order.
     fn _timer_handles(&self, py: Python<'_>) -> Vec<Py<Handle>> {
         let mut found = Vec::new();
-        self.for_each_timer(|timer| {
+        self.for_each_timer(py, |timer| {
             if let Timer::Handle(handle) = timer {
                 found.push(handle.clone_ref(py));
             }

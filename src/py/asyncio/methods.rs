@@ -290,7 +290,7 @@ impl EventLoop {
     /// Whether anything is scheduled, or more descriptors are watched than these.
     fn _has_work(&self, py: Python<'_>, internal_fds: usize) -> bool {
         !self.calls.lock(py).is_empty()
-            || self.next_deadline().is_some()
+            || self.next_deadline(py).is_some()
             || self.with_registrations(|all| all.iter().nth(internal_fds).is_some())
     }
 

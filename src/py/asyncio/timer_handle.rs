@@ -52,7 +52,9 @@ impl TimerHandle {
     /// Takes the timer out of its loop's heap, if it is still there.
     pub fn unschedule(slf: &Bound<'_, Self>) -> Option<Timer> {
         let event_loop = slf.as_super().get().event_loop();
-        event_loop.get().remove_timer(*slf.get().key.get()?)
+        event_loop
+            .get()
+            .remove_timer(slf.py(), *slf.get().key.get()?)
     }
 }
 
@@ -70,7 +72,7 @@ impl TimerHandle {
         let base = slf.as_super();
         Handle::cancel(base)?;
         if let Some(key) = slf.get().key.get() {
-            let timer = base.get().event_loop().get().remove_timer(*key);
+            let timer = base.get().event_loop().get().remove_timer(slf.py(), *key);
             drop(timer);
         }
         Ok(())
@@ -85,7 +87,7 @@ impl TimerHandle {
     fn _scheduled(slf: &Bound<'_, Self>) -> bool {
         let event_loop = slf.as_super().get().event_loop();
         let key = slf.get().key.get();
-        key.is_some_and(|key| event_loop.get().is_scheduled(*key))
+        key.is_some_and(|key| event_loop.get().is_scheduled(slf.py(), *key))
     }
 
     /// The loop knows it itself.

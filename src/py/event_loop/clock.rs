@@ -157,7 +157,7 @@ pub fn next_deadline(
     event_loop: &Bound<'_, EventLoop>,
     now: Deadline,
 ) -> PyResult<Option<Deadline>> {
-    let next = event_loop.get().next_deadline();
+    let next = event_loop.get().next_deadline(event_loop.py());
     let Some(deadline) = next else {
         return Ok(None);
     };

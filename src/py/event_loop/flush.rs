@@ -4,7 +4,6 @@
 //! calls are made, together with the others; or before the next call, once what they have
 //! to send is much.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::PyTraverseError;
@@ -13,15 +12,15 @@ use pyo3::prelude::*;
 
 use super::state::EventLoop;
 use crate::core::fifo::Fifo;
-use crate::core::lock::{lock, try_lock};
 use crate::core::stream::write_buffer::HOLD;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::guarded::Guarded;
 
 /// See the module's documentation.
 #[derive(Default)]
 pub struct FlushQueue {
-    streams: Mutex<Fifo<Unflushed>>,
+    streams: Guarded<Fifo<Unflushed>>,
     /// How many bytes they had when they were noted.
     held: AtomicUsize,
 }
@@ -34,22 +33,22 @@ impl FlushQueue {
     }
 
     /// The streams that have something to send, if that is at least `bytes`.
-    fn take(&self, bytes: usize) -> Option<Fifo<Unflushed>> {
+    fn take(&self, py: Python<'_>, bytes: usize) -> Option<Fifo<Unflushed>> {
         if !self.holds(bytes) {
             return None;
         }
         self.held.store(0, Ordering::Relaxed);
-        Some(std::mem::take(&mut *lock(&self.streams)))
+        Some(std::mem::take(&mut *self.streams.lock(py)))
     }
 
     /// Forgets the streams, without sending.
-    pub fn clear(&self) {
-        drop(self.take(0));
+    pub fn clear(&self, py: Python<'_>) {
+        drop(self.take(py, 0));
     }
 
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(streams) = try_lock(&self.streams) {
+        if let Some(streams) = self.streams.visit(&visit) {
             for stream in streams.iter() {
                 stream.traverse(visit)?;
             }
@@ -61,7 +60,7 @@ impl FlushQueue {
 impl EventLoop {
     /// Notes a stream that has `bytes` to send, for the end of the iteration.
     pub fn note_unflushed(&self, py: Python<'_>, stream: Unflushed, bytes: usize) {
-        lock(&self.unflushed.streams).push(stream);
+        self.unflushed.streams.lock(py).push(stream);
         self.unflushed.held.fetch_add(bytes, Ordering::Relaxed);
         if !self.is_iterating() {
             // Written from outside the loop.
@@ -98,7 +97,7 @@ pub fn flush(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 
 fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
     let mut outcome = Ok(());
-    while let Some(mut streams) = event_loop.get().unflushed.take(bytes) {
+    while let Some(mut streams) = event_loop.get().unflushed.take(event_loop.py(), bytes) {
         while let Some(stream) = streams.pop() {
             outcome = outcome.and(stream.flush(event_loop.py()));
         }

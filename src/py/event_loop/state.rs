@@ -32,7 +32,7 @@ use crate::py::support::guarded::Guarded;
 pub struct EventLoop {
     /// Calls that are ready to run.
     pub(in crate::py) calls: Guarded<Inbox<Call>>,
-    timers: Mutex<Timers<Timer>>,
+    timers: Guarded<Timers<Timer>>,
     /// Who makes the calls of each turn; see `turn::run_through_hooks`.
     pub(in crate::py) wrapped: Hooks,
     /// Whose timers follow a clock of its own; see `turn::collect`.
@@ -100,7 +100,7 @@ impl EventLoop {
         let poller = Poller::new().map_err(error::os_error)?;
         Ok(EventLoop {
             calls: Guarded::default(),
-            timers: Mutex::default(),
+            timers: Guarded::default(),
             wrapped: Hooks::default(),
             clocked: Hooks::default(),
             calls_wait: AtomicBool::new(false),
@@ -190,7 +190,7 @@ impl EventLoop {
 
     /// Schedules a timer.
     pub fn insert_timer(&self, py: Python<'_>, deadline: Deadline, timer: Timer) -> Key {
-        let (key, first) = lock(&self.timers).insert(deadline, timer);
+        let (key, first) = self.timers.lock(py).insert(deadline, timer);
         if first {
             self.interrupt_wait(py);
         }
@@ -198,18 +198,18 @@ impl EventLoop {
     }
 
     /// Unschedules a timer; `None` if it isn't scheduled.
-    pub fn remove_timer(&self, key: Key) -> Option<Timer> {
-        lock(&self.timers).remove(key)
+    pub fn remove_timer(&self, py: Python<'_>, key: Key) -> Option<Timer> {
+        self.timers.lock(py).remove(key)
     }
 
     /// Whether a timer is scheduled.
-    pub fn is_scheduled(&self, key: Key) -> bool {
-        lock(&self.timers).contains(key)
+    pub fn is_scheduled(&self, py: Python<'_>, key: Key) -> bool {
+        self.timers.lock(py).contains(key)
     }
 
     /// Moves a timer; `false` if it isn't scheduled.
     pub fn reschedule_timer(&self, py: Python<'_>, key: Key, deadline: Deadline) -> bool {
-        let moved = lock(&self.timers).reschedule(key, deadline);
+        let moved = self.timers.lock(py).reschedule(key, deadline);
         if moved == Some(true) {
             self.interrupt_wait(py);
         }
@@ -225,32 +225,32 @@ impl EventLoop {
     }
 
     /// When the next timer is due.
-    pub fn next_deadline(&self) -> Option<Deadline> {
-        lock(&self.timers).next_deadline()
+    pub fn next_deadline(&self, py: Python<'_>) -> Option<Deadline> {
+        self.timers.lock(py).next_deadline()
     }
 
     /// Queues every timer that is due; `due` is an empty buffer.
     pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline, due: &mut Vec<Timer>) {
         {
-            let mut timers = lock(&self.timers);
+            let mut timers = self.timers.lock(py);
             due.extend(std::iter::from_fn(|| timers.pop_due(now)));
         }
-        if !due.is_empty() {
+        for timer in due.drain(..) {
             // With no lock held: each of them locks its own state.
-            let calls: Vec<Call> = due.drain(..).map(Timer::due).collect();
-            self.calls.lock(py).extend(calls.into_iter());
+            let call = timer.due();
+            self.calls.lock(py).extend(std::iter::once(call));
         }
     }
 
     /// Takes out the next timer if it is due and one that runs late.
-    pub fn pop_due_late(&self, now: Deadline) -> Option<Call> {
-        let timer = lock(&self.timers).pop_due_if(now, Timer::is_late)?;
+    pub fn pop_due_late(&self, py: Python<'_>, now: Deadline) -> Option<Call> {
+        let timer = self.timers.lock(py).pop_due_if(now, Timer::is_late)?;
         Some(timer.due())
     }
 
     /// Visits every timer.
-    pub fn for_each_timer(&self, mut visit: impl FnMut(&Timer)) {
-        lock(&self.timers).values().for_each(&mut visit);
+    pub fn for_each_timer(&self, py: Python<'_>, mut visit: impl FnMut(&Timer)) {
+        self.timers.lock(py).values().for_each(&mut visit);
     }
 
     /// Puts a watcher into `roles` of a descriptor, clears the places in
@@ -306,9 +306,9 @@ impl EventLoop {
         drop(kept);
         self.wrapped.clear();
         self.clocked.clear();
-        self.unflushed.clear();
+        self.unflushed.clear(py);
         self.transports.clear();
-        let timers = lock(&self.timers).clear();
+        let timers = self.timers.lock(py).clear();
         drop(timers);
         let watchers = lock(&self.registrations).clear();
         drop(watchers);
@@ -332,7 +332,7 @@ impl EventLoop {
             }
         }
         self.unflushed.traverse(visit)?;
-        if let Some(timers) = try_lock(&self.timers) {
+        if let Some(timers) = self.timers.visit(&visit) {
             for timer in timers.values() {
                 timer.traverse(visit)?;
             }

@@ -247,7 +247,7 @@ fn run_calls(
             now = None;
         }
         let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
-        while let Some(call) = this.pop_due_late(now) {
+        while let Some(call) = this.pop_due_late(py, now) {
             run_call(event_loop, &call)?;
         }
     }

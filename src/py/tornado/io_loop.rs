@@ -318,7 +318,7 @@ impl IOLoop {
     #[allow(clippy::unused_self)]
     fn remove_timeout(&self, timeout: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(timeout) = timeout.cast::<Timeout>() {
-            timeout.get().remove();
+            timeout.get().remove(timeout.py());
         } else {
             // A handle of the asyncio face, as Tornado 5 and later return it.
             timeout.call_method0(intern!(timeout.py(), "cancel"))?;

@@ -54,11 +54,11 @@ impl Timeout {
     }
 
     /// Makes sure that the callback isn't called, if it was not yet.
-    pub fn remove(&self) {
+    pub fn remove(&self, py: Python<'_>) {
         let callback = lock(&self.callback).take();
         drop(callback);
         if let Some(key) = self.key.get() {
-            let timer = self.event_loop.get().remove_timer(*key);
+            let timer = self.event_loop.get().remove_timer(py, *key);
             drop(timer);
         }
     }

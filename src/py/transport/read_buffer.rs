@@ -10,15 +10,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{OwnedFd, RawFd};
 use std::ptr;
-use std::sync::Mutex;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::core::lock::lock;
 use crate::core::sys::pipe;
 use crate::core::sys::sockets::{self as socket, Peer};
+use crate::py::support::guarded::Guarded;
 
 /// The largest segment that the loopback interface carries: 65,535 bytes less the
 /// headers.
@@ -45,14 +44,14 @@ pub const PIPE_SIZE: usize = 256 * 1024;
 /// A piece and its size.
 struct Spare {
     /// Empty while somebody reads into it.
-    piece: Mutex<Option<Py<PyBytes>>>,
+    piece: Guarded<Option<Py<PyBytes>>>,
     size: usize,
 }
 
 impl Spare {
     const fn new(size: usize) -> Spare {
         Spare {
-            piece: Mutex::new(None),
+            piece: Guarded::new(None),
             size,
         }
     }
@@ -118,7 +117,7 @@ fn read<'py, R>(
     size: usize,
     read: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<(usize, R)>,
 ) -> io::Result<(Bound<'py, PyBytes>, R)> {
-    let kept = lock(&spare.piece).take();
+    let kept = spare.piece.lock(py).take();
     let piece = match kept {
         Some(piece) => piece.into_bound(py),
         None => new_piece(py, spare.size)?,
@@ -139,7 +138,7 @@ fn read<'py, R>(
         }
         Err(error) => Err(error),
     };
-    let other = lock(&spare.piece).replace(piece.unbind());
+    let other = spare.piece.lock(py).replace(piece.unbind());
     drop(other);
     outcome
 }

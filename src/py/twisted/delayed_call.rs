@@ -233,7 +233,7 @@ impl DelayedCall {
             std::mem::replace(&mut state.stage, Stage::Cancelled)
         };
         if let Stage::Scheduled(key) = before {
-            let timer = this.reactor.get().event_loop().remove_timer(key);
+            let timer = this.reactor.get().event_loop().remove_timer(py, key);
             drop(timer);
         }
         if debug {

@@ -47,7 +47,7 @@ impl Reactor {
     /// The reactor's delayed calls that are in the heap.
     fn scheduled(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
         let mut calls = Vec::new();
-        slf.get().event_loop().for_each_timer(|timer| {
+        slf.get().event_loop().for_each_timer(slf.py(), |timer| {
             if let Timer::Delayed(delayed) = timer
                 && delayed.get().is_of(slf)
             {

@@ -268,7 +268,7 @@ impl Reactor {
         };
         lock(&this.kept).iter().for_each(&mut add_due);
         this.calls.lock(py).iter().for_each(&mut add_due);
-        this.for_each_timer(|timer| {
+        this.for_each_timer(py, |timer| {
             if let Timer::Delayed(delayed) = timer
                 && delayed.get().is_of(slf)
             {
