@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import socket
-from asyncio import selector_events, sslproto
+from asyncio import base_events, selector_events, sslproto
 from collections.abc import Callable
 from typing import Any
 
@@ -92,9 +92,8 @@ class MakesTransports:
         if sslcontext is not None or named or not self._accepts_natively():
             super()._start_serving(*arguments, **named)  # type: ignore[misc]
             return
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            # What is accepted has it from the listening socket.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        # What is accepted has it from the listening socket.
+        base_events._set_nodelay(sock)  # type: ignore[attr-defined]
         fallback = (self._accept_connection, arguments)  # type: ignore[attr-defined]
         acceptor = _core.Acceptor(
             self,  # type: ignore[arg-type]
