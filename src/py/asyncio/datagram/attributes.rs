@@ -6,18 +6,17 @@ use pyo3::types::PyDict;
 
 use super::address::Internet;
 use super::{DatagramEndpoint, State};
-use crate::core::lock::lock;
 
 type Object = Option<Py<PyAny>>;
 
 impl DatagramEndpoint {
     fn get(&self, py: Python<'_>, place: impl FnOnce(&State) -> &Object) -> Object {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         place(&state).as_ref().map(|object| object.clone_ref(py))
     }
 
-    fn set(&self, value: Object, place: impl FnOnce(&mut State) -> &mut Object) {
-        let before = std::mem::replace(place(&mut lock(&self.state)), value);
+    fn set(&self, py: Python<'_>, value: Object, place: impl FnOnce(&mut State) -> &mut Object) {
+        let before = std::mem::replace(place(&mut self.state.lock(py)), value);
         drop(before);
     }
 }
@@ -30,8 +29,8 @@ impl DatagramEndpoint {
     }
 
     #[setter(_loop)]
-    fn set_loop(&self, event_loop: Object) {
-        self.set(event_loop, |state| &mut state.event_loop);
+    fn set_loop(&self, py: Python<'_>, event_loop: Object) {
+        self.set(py, event_loop, |state| &mut state.event_loop);
     }
 
     #[getter(_sock)]
@@ -50,7 +49,7 @@ impl DatagramEndpoint {
             None => (None, None),
         };
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             state.internet = internet;
             let fileno = std::mem::replace(&mut state.fileno, fileno);
             (std::mem::replace(&mut state.sock, sock), fileno)
@@ -65,19 +64,19 @@ impl DatagramEndpoint {
     }
 
     #[setter(_protocol)]
-    fn set_protocol(&self, protocol: Object) {
-        self.set(protocol, |state| &mut state.protocol);
+    fn set_protocol(&self, py: Python<'_>, protocol: Object) {
+        self.set(py, protocol, |state| &mut state.protocol);
     }
 
     #[getter(_extra)]
     fn get_extra(&self, py: Python<'_>) -> Option<Py<PyDict>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.extra.as_ref().map(|extra| extra.clone_ref(py))
     }
 
     #[setter(_extra)]
-    fn set_extra(&self, extra: Option<Py<PyDict>>) {
-        let before = std::mem::replace(&mut lock(&self.state).extra, extra);
+    fn set_extra(&self, py: Python<'_>, extra: Option<Py<PyDict>>) {
+        let before = std::mem::replace(&mut self.state.lock(py).extra, extra);
         drop(before);
     }
 
@@ -87,8 +86,8 @@ impl DatagramEndpoint {
     }
 
     #[setter(_address)]
-    fn set_address(&self, address: Object) {
-        self.set(address, |state| &mut state.address);
+    fn set_address(&self, py: Python<'_>, address: Object) {
+        self.set(py, address, |state| &mut state.address);
     }
 
     #[getter(_buffer)]
@@ -97,47 +96,47 @@ impl DatagramEndpoint {
     }
 
     #[setter(_buffer)]
-    fn set_buffer(&self, buffer: Object) {
-        self.set(buffer, |state| &mut state.buffer);
+    fn set_buffer(&self, py: Python<'_>, buffer: Object) {
+        self.set(py, buffer, |state| &mut state.buffer);
     }
 
     #[getter]
-    fn get_max_size(&self) -> Option<usize> {
-        lock(&self.state).max_size
+    fn get_max_size(&self, py: Python<'_>) -> Option<usize> {
+        self.state.lock(py).max_size
     }
 
     #[setter]
-    fn set_max_size(&self, size: Option<usize>) {
-        lock(&self.state).max_size = size;
+    fn set_max_size(&self, py: Python<'_>, size: Option<usize>) {
+        self.state.lock(py).max_size = size;
     }
 
     #[getter(_conn_lost)]
-    fn get_conn_lost(&self) -> u64 {
-        lock(&self.state).conn_lost
+    fn get_conn_lost(&self, py: Python<'_>) -> u64 {
+        self.state.lock(py).conn_lost
     }
 
     #[setter(_conn_lost)]
-    fn set_conn_lost(&self, count: u64) {
-        lock(&self.state).conn_lost = count;
+    fn set_conn_lost(&self, py: Python<'_>, count: u64) {
+        self.state.lock(py).conn_lost = count;
     }
 
     #[getter(_closing)]
-    fn get_closing(&self) -> bool {
-        lock(&self.state).closing
+    fn get_closing(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).closing
     }
 
     #[setter(_closing)]
-    fn set_closing(&self, closing: bool) {
-        lock(&self.state).closing = closing;
+    fn set_closing(&self, py: Python<'_>, closing: bool) {
+        self.state.lock(py).closing = closing;
     }
 
     #[getter(_paused)]
-    fn get_paused(&self) -> bool {
-        lock(&self.state).paused
+    fn get_paused(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).paused
     }
 
     #[setter(_paused)]
-    fn set_paused(&self, paused: bool) {
-        lock(&self.state).paused = paused;
+    fn set_paused(&self, py: Python<'_>, paused: bool) {
+        self.state.lock(py).paused = paused;
     }
 }

@@ -10,8 +10,6 @@ mod known;
 mod reading;
 mod sending;
 
-use std::sync::Mutex;
-
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::intern;
@@ -21,13 +19,13 @@ use pyo3::types::{PyDict, PyTuple};
 use address::Internet;
 use known::{Known, Senders};
 
-use crate::core::lock::{lock, try_lock};
 use crate::py::support::error;
+use crate::py::support::guarded::Guarded;
 
 /// The native half of asyncio's `_SelectorDatagramTransport`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct DatagramEndpoint {
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 /// What asyncio keeps in the attributes of these names.
@@ -65,7 +63,7 @@ impl DatagramEndpoint {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         DatagramEndpoint {
-            state: Mutex::default(),
+            state: Guarded::default(),
         }
     }
 
@@ -96,7 +94,7 @@ impl DatagramEndpoint {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Some(state) = try_lock(&self.state) else {
+        let Some(state) = self.state.visit(&visit) else {
             return Ok(());
         };
         visit.call(&state.event_loop)?;
@@ -108,9 +106,9 @@ impl DatagramEndpoint {
         visit.call(&state.buffer)
     }
 
-    fn __clear__(&self) {
+    fn __clear__(&self, py: Python<'_>) {
         let held = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             let state = &mut *state;
             let objects = [
                 state.event_loop.take(),

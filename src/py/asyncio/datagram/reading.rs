@@ -11,7 +11,6 @@ use super::known::Known;
 use super::{DatagramEndpoint, address};
 use crate::core::clock::Deadline;
 use crate::core::datagrams::Batch;
-use crate::core::lock::lock;
 use crate::core::sys::sockets::Peer;
 use crate::py::event_loop::EventLoop;
 use crate::py::support::error;
@@ -41,7 +40,7 @@ pub fn read(slf: &Bound<'_, DatagramEndpoint>) -> PyResult<()> {
 
 /// Whether nothing but more datagrams is to be seen to, as far as is known without a poll.
 fn may_go_on(slf: &Bound<'_, DatagramEndpoint>) -> bool {
-    let state = lock(&slf.get().state);
+    let state = slf.get().state.lock(slf.py());
     let event_loop = state.event_loop.as_ref().map(|it| it.bind(slf.py()));
     let Some(Ok(event_loop)) = event_loop.map(|it| it.cast::<EventLoop>()) else {
         return false;
@@ -84,7 +83,7 @@ fn read_one(slf: &Bound<'_, DatagramEndpoint>) -> PyResult<bool> {
 fn receive<'py>(slf: &Bound<'py, DatagramEndpoint>) -> PyResult<Received<'py>> {
     let py = slf.py();
     let (fileno, protocol, size) = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         if state.conn_lost != 0 {
             return Ok(Received::Nothing);
         }
@@ -111,7 +110,7 @@ fn sender<'py>(slf: &Bound<'py, DatagramEndpoint>, from: &Peer) -> PyResult<Boun
         return Ok(py.None().into_bound(py));
     };
     let last = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         if let Some((tuple, displaced)) = state.senders.recall(py, from) {
             drop(state);
             drop(displaced);
@@ -124,7 +123,7 @@ fn sender<'py>(slf: &Bound<'py, DatagramEndpoint>, from: &Peer) -> PyResult<Boun
         tuple: tuple.clone().unbind(),
         address: *from,
     };
-    let displaced = lock(&slf.get().state).senders.note(sender);
+    let displaced = slf.get().state.lock(slf.py()).senders.note(sender);
     drop(displaced);
     Ok(tuple.into_any())
 }

@@ -9,7 +9,6 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
 
 use super::known::Known;
 use super::{DatagramEndpoint, address};
-use crate::core::lock::lock;
 use crate::core::sys::sockets;
 use crate::py::transport::buffers;
 
@@ -40,7 +39,7 @@ pub fn send(
 ) -> PyResult<Outcome> {
     let py = slf.py();
     let (fileno, buffer, extra, own) = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         match (&state.fileno, &state.buffer, &state.extra) {
             (Some(fileno), Some(buffer), Some(extra)) if state.conn_lost == 0 => {
                 let own = state.address.as_ref().map(|own| own.bind(py).clone());
@@ -106,7 +105,7 @@ fn send_to(fd: i32, data: &[u8], recipient: &Recipient) -> Outcome {
 fn internet(slf: &Bound<'_, DatagramEndpoint>, addr: &Bound<'_, PyAny>) -> Option<SocketAddr> {
     let addr = addr.cast_exact::<PyTuple>().ok()?;
     let kind = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         for known in [state.senders.last(), state.recipient.as_ref()]
             .into_iter()
             .flatten()
@@ -122,7 +121,7 @@ fn internet(slf: &Bound<'_, DatagramEndpoint>, addr: &Bound<'_, PyAny>) -> Optio
         tuple: addr.clone().unbind(),
         address,
     };
-    let before = lock(&slf.get().state).recipient.replace(known);
+    let before = slf.get().state.lock(slf.py()).recipient.replace(known);
     drop(before);
     Some(address)
 }

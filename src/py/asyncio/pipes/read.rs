@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::Mutex;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -11,14 +10,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::Object;
-use crate::core::lock::{lock, try_lock};
 use crate::py::support::error;
+use crate::py::support::guarded::Guarded;
 use crate::py::transport::read_buffer;
 
 /// The native half of asyncio's `_UnixReadPipeTransport`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct ReadPipe {
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 /// What asyncio keeps in the attributes of these names.
@@ -35,7 +34,7 @@ impl ReadPipe {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         ReadPipe {
-            state: Mutex::default(),
+            state: Guarded::default(),
         }
     }
 
@@ -43,7 +42,7 @@ impl ReadPipe {
     fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (fd, protocol, size) = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             let protocol = state.protocol.as_ref().map(|it| it.bind(py).clone());
             (state.fileno.unwrap_or(-1), protocol, state.max_size)
         };
@@ -66,45 +65,45 @@ impl ReadPipe {
     }
 
     #[getter(_fileno)]
-    fn get_fileno(&self) -> Option<RawFd> {
-        lock(&self.state).fileno
+    fn get_fileno(&self, py: Python<'_>) -> Option<RawFd> {
+        self.state.lock(py).fileno
     }
 
     #[setter(_fileno)]
-    fn set_fileno(&self, fileno: Option<RawFd>) {
-        lock(&self.state).fileno = fileno;
+    fn set_fileno(&self, py: Python<'_>, fileno: Option<RawFd>) {
+        self.state.lock(py).fileno = fileno;
     }
 
     #[getter(_protocol)]
     fn get_protocol(&self, py: Python<'_>) -> Object {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.protocol.as_ref().map(|it| it.clone_ref(py))
     }
 
     #[setter(_protocol)]
-    fn set_protocol(&self, protocol: Object) {
-        let before = std::mem::replace(&mut lock(&self.state).protocol, protocol);
+    fn set_protocol(&self, py: Python<'_>, protocol: Object) {
+        let before = std::mem::replace(&mut self.state.lock(py).protocol, protocol);
         drop(before);
     }
 
     #[getter]
-    fn get_max_size(&self) -> usize {
-        lock(&self.state).max_size
+    fn get_max_size(&self, py: Python<'_>) -> usize {
+        self.state.lock(py).max_size
     }
 
     #[setter]
-    fn set_max_size(&self, size: usize) {
-        lock(&self.state).max_size = size;
+    fn set_max_size(&self, py: Python<'_>, size: usize) {
+        self.state.lock(py).max_size = size;
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match try_lock(&self.state) {
+        match self.state.visit(&visit) {
             Some(state) => visit.call(&state.protocol),
             None => Ok(()),
         }
     }
 
-    fn __clear__(&self) {
-        self.set_protocol(None);
+    fn __clear__(&self, py: Python<'_>) {
+        self.set_protocol(py, None);
     }
 }

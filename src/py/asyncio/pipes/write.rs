@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::Mutex;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -11,14 +10,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::Object;
-use crate::core::lock::{lock, try_lock};
 use crate::core::sys::pipe;
 use crate::py::support::error;
+use crate::py::support::guarded::Guarded;
 
 /// The native half of asyncio's `_UnixWritePipeTransport`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct WritePipe {
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 /// What asyncio keeps in the attributes of these names.
@@ -36,7 +35,7 @@ impl WritePipe {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         WritePipe {
-            state: Mutex::default(),
+            state: Guarded::default(),
         }
     }
 
@@ -44,7 +43,7 @@ impl WritePipe {
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let (fd, buffer) = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             let is_open = state.conn_lost == 0 && !state.closing;
             match (state.fileno, &state.buffer) {
                 (Some(fd), Some(buffer)) if is_open => (Some(fd), Some(buffer.bind(py).clone())),
@@ -78,55 +77,55 @@ impl WritePipe {
     }
 
     #[getter(_fileno)]
-    fn get_fileno(&self) -> Option<RawFd> {
-        lock(&self.state).fileno
+    fn get_fileno(&self, py: Python<'_>) -> Option<RawFd> {
+        self.state.lock(py).fileno
     }
 
     #[setter(_fileno)]
-    fn set_fileno(&self, fileno: Option<RawFd>) {
-        lock(&self.state).fileno = fileno;
+    fn set_fileno(&self, py: Python<'_>, fileno: Option<RawFd>) {
+        self.state.lock(py).fileno = fileno;
     }
 
     #[getter(_buffer)]
     fn get_buffer(&self, py: Python<'_>) -> Object {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state.buffer.as_ref().map(|it| it.clone_ref(py))
     }
 
     #[setter(_buffer)]
-    fn set_buffer(&self, buffer: Object) {
-        let before = std::mem::replace(&mut lock(&self.state).buffer, buffer);
+    fn set_buffer(&self, py: Python<'_>, buffer: Object) {
+        let before = std::mem::replace(&mut self.state.lock(py).buffer, buffer);
         drop(before);
     }
 
     #[getter(_conn_lost)]
-    fn get_conn_lost(&self) -> u64 {
-        lock(&self.state).conn_lost
+    fn get_conn_lost(&self, py: Python<'_>) -> u64 {
+        self.state.lock(py).conn_lost
     }
 
     #[setter(_conn_lost)]
-    fn set_conn_lost(&self, count: u64) {
-        lock(&self.state).conn_lost = count;
+    fn set_conn_lost(&self, py: Python<'_>, count: u64) {
+        self.state.lock(py).conn_lost = count;
     }
 
     #[getter(_closing)]
-    fn get_closing(&self) -> bool {
-        lock(&self.state).closing
+    fn get_closing(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).closing
     }
 
     #[setter(_closing)]
-    fn set_closing(&self, closing: bool) {
-        lock(&self.state).closing = closing;
+    fn set_closing(&self, py: Python<'_>, closing: bool) {
+        self.state.lock(py).closing = closing;
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match try_lock(&self.state) {
+        match self.state.visit(&visit) {
             Some(state) => visit.call(&state.buffer),
             None => Ok(()),
         }
     }
 
-    fn __clear__(&self) {
-        self.set_buffer(None);
+    fn __clear__(&self, py: Python<'_>) {
+        self.set_buffer(py, None);
     }
 }
