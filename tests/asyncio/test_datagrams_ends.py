@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import socket
 import sys
 import warnings
@@ -164,3 +165,45 @@ def test_an_error_is_in_no_cycle(loop):
     assert left == []
     transport.abort()
     turns(loop, 3)
+
+
+@both
+def test_a_recycled_descriptor_gets_only_its_own_datagrams(loop):
+    """Endpoints that close while more is there for them; others get their numbers."""
+    chance = random.Random(11)
+    wrong, count, numbers = [], 0, set()
+
+    class Closing(Traced):
+        def datagram_received(self, data, addr):
+            nonlocal count
+            count += 1
+            if data != self.expected:
+                wrong.append((data, self.expected))
+            if chance.random() < 0.5:
+                chance.choice([self.transport.close, self.transport.abort])()
+
+    async def many():
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with peer:
+            alive = []
+            for index in range(600):
+                transport, protocol = await loop.create_datagram_endpoint(
+                    Closing, local_addr=(HOST, 0)
+                )
+                numbers.add(transport._sock_fd)
+                protocol.expected = b"%d" % index
+                alive.append(protocol)
+                alive = [one for one in alive if not one.transport.is_closing()]
+                for one in chance.choices(alive, k=10) if alive else ():
+                    address = one.transport.get_extra_info("sockname")
+                    peer.sendto(one.expected, address)
+            for one in alive:
+                one.transport.abort()
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(many())
+    turns(loop, 3)
+    assert wrong == []
+    assert count > 1000
+    # It was about numbers that are used again.
+    assert len(numbers) < 300
