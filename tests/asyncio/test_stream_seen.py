@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from helpers.scenarios import described, outcome, turns
-from helpers.transports import KINDS, Peer, Plain, connected, on_transports
+from helpers.transports import KINDS, Peer, Plain, connected, on_transports, on_transports_but
 
 on_kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -393,7 +393,7 @@ def test_from_another_thread_while_the_loop_waits(run, kind):
     assert run(scenario) == [("connection_made",), b"from a thread"]
 
 
-@on_transports
+@on_transports_but("what is written in a callback is sent after it")
 @on_kinds
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_callback_that_waits_for_another_thread(run, kind, count):
@@ -523,10 +523,19 @@ FACTORIES = {
     "tornado4": "tornado4.new_event_loop",
 }
 ENDS = ["sys.exit(0)", "os._exit(0)", "os.kill(os.getpid(), 9)", "os.abort()"]
+NOT_YET_SENT = pytest.mark.xfail(
+    reason="what is written in a callback is sent after it", strict=True
+)
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("factory", FACTORIES)
+@pytest.mark.parametrize(
+    ("factory", "end"),
+    [
+        *(("stock", end) for end in ENDS),
+        ("tornado4", ENDS[0]),
+        *(pytest.param("tornado4", end, marks=NOT_YET_SENT) for end in ENDS[1:]),
+    ],
+)
 def test_the_process_ends_in_the_callback(factory, end):
     program = textwrap.dedent(PROGRAM).replace("FACTORY", FACTORIES[factory]).replace("END", end)
     with socket.create_server(("127.0.0.1", 0)) as listening:

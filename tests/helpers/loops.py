@@ -198,8 +198,8 @@ def difference(ours, stock):
     return f"event {index} of the trace is {mine} on ours and {theirs} on stock"
 
 
-def marked(tracer, stock, ours):
-    """Parametrizes a test with `run`: on stock, and on ours beside stock."""
+def marked(tracer, stock, ours, marks=()):
+    """Parametrizes a test with `run`: on stock, and on ours beside stock, with `marks`."""
 
     def run_stock(scenario):
         return tracer(stock, scenario)
@@ -211,7 +211,7 @@ def marked(tracer, stock, ours):
 
     return pytest.mark.parametrize(
         "run",
-        [pytest.param(run_stock, id="stock"), pytest.param(run_ours, id="tornado4")],
+        [pytest.param(run_stock, id="stock"), pytest.param(run_ours, id="tornado4", marks=marks)],
     )
 
 

@@ -24,10 +24,12 @@ class End:
         self.name = name
         self.trace = []
         self.written = self.came = b""
+        self.noted = 0
 
     def protocol(self):
         made = self.program.random.choice([Plain, Plain, Buffered])(self.trace)
-        made.keep = self.keep
+        # In how many pieces, and between which other calls, is nobody's affair.
+        made.received = self.received
         # In how many pieces data comes, and at which end first, is nobody's affair: so
         # nothing is drawn within a callback.
         raises = None
@@ -37,8 +39,15 @@ class End:
             made.hooks[method] = lambda protocol, method=method: self.within(method, raises)
         return made
 
-    def keep(self, data):
+    def received(self, data):
         self.came += data
+
+    def step(self):
+        """Note what has come since the last step."""
+        if len(self.came) > self.noted:
+            self.trace.append(("data", self.came[self.noted :]))
+        self.noted = len(self.came)
+        self.trace.append(("step",))
 
     def within(self, method, raises):
         program = self.program
@@ -46,9 +55,6 @@ class End:
             return None
         if method == raises:
             raise ValueError(method)
-        if method == "pause_writing":
-            # Not at once: SSLProtocol may be in the midst of writing.
-            program.loop.call_soon(self.tried, "write", b"|")
         return method == "eof_received"
 
     def tried(self, method, *args):
@@ -107,9 +113,9 @@ class TLSProgram:
             end = self.random.choice([self.left, self.right])
             for _ in range(self.random.randint(1, 3)):
                 self.act(end)
-            for end in (self.left, self.right):
-                end.trace.append(("step",))
             self.settle()
+            self.left.step()
+            self.right.step()
         self.done = True
         for end in (self.left, self.right):
             end.transport.abort()
