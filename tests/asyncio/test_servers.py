@@ -427,6 +427,7 @@ def test_no_descriptors_are_left(run, count, soft_limit):
                 stack.enter_context(client)
                 client.setblocking(False)
                 client.connect_ex(address)
+            gc.collect()
             most = max(open_fds()) + 1
             fill = []
             with contextlib.suppress(OSError):
@@ -467,6 +468,7 @@ def test_a_server_is_closed_while_it_has_no_descriptors(run, soft_limit):
         made = []
         server = loop.run_until_complete(loop.create_server(echoing([], made), LOCAL, 0))
         with socket.create_connection(server.sockets[0].getsockname()):
+            gc.collect()
             most = max(open_fds()) + 1
             fill = []
             with contextlib.suppress(OSError):
