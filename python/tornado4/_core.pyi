@@ -369,7 +369,7 @@ class DatagramTransport:
     def writeConnected(self, data: Any) -> Any: ...
 
 def accept_connections(
-    port: Any, core: Reactor, transport: type[StreamTransport], count: int
+    port: Any, core: Reactor, transport: type[StreamTransport], count: int, unix: bool
 ) -> tuple[int, bool]: ...
 
 @disjoint_base

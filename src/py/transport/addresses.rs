@@ -1,10 +1,13 @@
-//! Internet addresses as Python's socket module has them.
+//! Addresses as Python's socket module has them.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
+use crate::core::sys::sockets::Peer;
 use crate::py::support::imports;
 
 /// An address as the socket module has it.
@@ -34,4 +37,17 @@ pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, P
         host = imports::scoped_host(py, (host, v6.port(), v6.flowinfo(), v6.scope_id()))?;
     }
     Ok(PyString::new(py, &host))
+}
+
+/// An address of any family as the socket module has it.
+///
+/// # Errors
+/// Those of `getnameinfo`, for an address with a scope.
+pub fn peer_name<'py>(py: Python<'py>, peer: &Peer) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match peer {
+        Peer::Internet(internet) => address(py, internet)?,
+        Peer::Path(path) => OsStr::from_bytes(path).into_pyobject(py)?.into_any(),
+        Peer::Abstract(name) => PyBytes::new(py, name).into_any(),
+        Peer::Nobody => py.None().into_bound(py),
+    })
 }

@@ -8,7 +8,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::ptr;
 
 use pyo3::ffi;
@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::core::sys::pipe;
-use crate::core::sys::sockets::{self as socket, Peer};
+use crate::core::sys::sockets::{self as socket, Ancillary, Peer};
 use crate::py::support::guarded::Guarded;
 
 /// The largest segment that the loopback interface carries: 65,535 bytes less the
@@ -70,18 +70,16 @@ pub fn receive(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, 
     read(py, &SPARE, limit, receive).map(|(data, ())| data)
 }
 
-/// Reads once from a UNIX socket, and the descriptors that came along.
+/// Reads once from a UNIX socket, and what came along.
 ///
 /// # Errors
 /// Those of recvmsg(2).
-pub fn receive_descriptors(
+pub fn receive_ancillary(
     py: Python<'_>,
     fd: RawFd,
     limit: usize,
-) -> io::Result<(Bound<'_, PyBytes>, Vec<OwnedFd>)> {
-    read(py, &SPARE, limit, |room| {
-        socket::receive_descriptors(fd, room)
-    })
+) -> io::Result<(Bound<'_, PyBytes>, Vec<Ancillary>)> {
+    read(py, &SPARE, limit, |room| socket::receive_ancillary(fd, room))
 }
 
 /// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most

@@ -8,10 +8,11 @@ use pyo3::types::PyType;
 
 use super::Reactor;
 use super::stream::{Accepted, StreamTransport, fileno};
-use crate::core::sys::sockets as socket;
-use crate::py::transport::addresses::address;
+use crate::core::sys::sockets::{self as socket, Peer};
+use crate::py::transport::addresses::peer_name;
 
-/// Accept up to `count` connections of a `tcp.Port` and connect them to protocols.
+/// Accept up to `count` connections of a `tcp.Port`, or with `unix` of a `unix.Port`, and
+/// connect them to protocols.
 ///
 /// Each gets a transport of class `transport`. Returns how many were accepted, and
 /// whether an error other than that there are no more was met: then Twisted's own
@@ -25,6 +26,7 @@ pub fn accept_connections<'py>(
     core: &Bound<'py, Reactor>,
     transport: &Bound<'py, PyType>,
     count: usize,
+    unix: bool,
 ) -> PyResult<(usize, bool)> {
     let py = port.py();
     let reactor = port.getattr(intern!(py, "reactor"))?;
@@ -33,17 +35,17 @@ pub fn accept_connections<'py>(
     for _ in 0..count {
         // Anew each time: the application may have closed the port.
         let fd = fileno(port)?;
-        let (connection, peer) = match socket::accept(fd) {
+        let (connection, peer) = match socket::accept_peer(fd) {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(_) => return Ok((accepted, true)),
         };
         accepted += 1;
-        let Some(peer) = peer else {
+        if unix == matches!(peer, Peer::Internet(_)) {
             // Closed: only a port that was adopted under a wrong family gets this.
             continue;
-        };
-        let client = address(py, &peer)?;
+        }
+        let client = peer_name(py, &peer)?;
         let built = port.call_method1(intern!(py, "_buildAddr"), (client,))?;
         let protocol = port
             .getattr(intern!(py, "factory"))?

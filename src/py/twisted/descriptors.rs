@@ -67,6 +67,19 @@ impl Reactor {
         Ok(())
     }
 
+    /// Has the poll forget a reader and watch it anew, so that it is reported as it has
+    /// come to agree to.
+    ///
+    /// # Errors
+    /// As `watch`.
+    pub fn watch_anew(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        if slf.get().watched(reader, Role::Read).is_none() {
+            return Ok(());
+        }
+        slf.get().unwatch(reader, Role::Read);
+        Reactor::watch(slf, reader, Role::Read, false)
+    }
+
     /// Watches a descriptor object in one direction no longer.
     pub fn unwatch(&self, object: &Bound<'_, PyAny>, role: Role) {
         if let Some(fd) = self.watched(object, role) {

@@ -22,7 +22,7 @@ use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::{self, Watcher};
 use crate::py::event_loop::EventLoop;
 
-/// How often a native transport is read from in one turn, as long as each time as much
+/// How often a native transport is read from in one turn if nobody else does, as long as each time as much
 /// came as could: a stream goes faster that isn't left in its midst, while the others wait
 /// no longer than for 400 kilobytes.
 const READS: usize = 2;
@@ -142,7 +142,7 @@ impl<'py> Event<'_, 'py> {
             Ok(None) => (None, object.call_method0(intern!(py, "logPrefix"))),
             Err(error) => (None, Err(error)),
         };
-        if direct.is_none() {
+        if direct.as_ref().is_none_or(Direct::is_shared) {
             // Nobody knows how much of it will be read.
             self.event_loop.get().make_level_triggered(self.token);
         }
@@ -245,6 +245,13 @@ impl<'py> Event<'_, 'py> {
         for _ in 0..READS {
             let (data, extent) = match direct.receive()? {
                 Received::Data(data, extent) => (data, extent),
+                Received::Ancillary(ancillary, data) => {
+                    if !goes_on {
+                        self.go_on();
+                    }
+                    *reading = false;
+                    return stream::received_with(direct.stream(), ancillary, &data);
+                }
                 Received::Nothing => break,
                 Received::End(why) => return Ok(Some(why)),
             };
@@ -255,7 +262,8 @@ impl<'py> Event<'_, 'py> {
             *reading = false;
             direct.deliver(&data)?;
             *reading = true;
-            if extent != Extent::Full || !self.watches(selectable, Role::Read) {
+            let again = extent == Extent::Full && !direct.is_shared();
+            if !again || !self.watches(selectable, Role::Read) {
                 break;
             }
             match Direct::to(object)? {

@@ -8,7 +8,6 @@ happens rarely works on it unchanged.
 from __future__ import annotations
 
 import socket
-from functools import cached_property
 from typing import Any
 
 from twisted.internet import address, tcp, unix
@@ -104,33 +103,61 @@ class _WithoutSocket:
         self._setOption(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
 
 
-class Server(Stream, _WithoutSocket, tcp.Server):
-    """A connection that a `Port` has accepted."""
+class Lazy:
+    """An attribute that is rarely asked for, and made then: not for each connection.
 
-    # Rarely asked for, so these aren't made for each connection. (A `__getattr__` would
-    # make every look at an attribute slower.) They can be set, which mypy doesn't see.
+    (A `__getattr__` would make every look at an attribute slower.) It can be set.
+    """
 
-    @cached_property
-    def client(self) -> Any:  # type: ignore[override]
-        """The peer's address, as the socket module has it."""
+    def __init__(self, make: str) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, transport: Any, owner: type | None = None) -> Any:
+        if transport is None:
+            return self
+        value = getattr(transport, self._make)()
+        setattr(transport, self._name, value)
+        return value
+
+
+class Accepted(Stream):
+    """What TCP and UNIX connections share that a port has accepted, or that were adopted."""
+
+    def _make_client(self) -> Any:
         peer = self._peername()
         if peer is None:
             raise AttributeError("client")
         return peer
 
-    @cached_property
-    def hostname(self) -> Any:  # type: ignore[override]
-        """The peer's host."""
+    def _make_hostname(self) -> Any:
         return self.client[0]
 
-    @cached_property
-    def repstr(self) -> str:  # type: ignore[override]
-        """What `repr` shows."""
+    def _make_repstr(self) -> str:
         origin = self._origin()
         if origin is None:
             raise AttributeError("repstr")
         protocol, port = origin
         return f"<{protocol.__name__} #{self.sessionno} on {port}>"
+
+    # The peer's address, as the socket module has it; its host; what `repr` shows.
+    client: Any = Lazy("_make_client")
+    hostname: Any = Lazy("_make_hostname")
+    repstr: Any = Lazy("_make_repstr")
+
+    @classmethod
+    def _fromConnectedSocket(cls, *args: Any) -> Any:
+        base: Any = super()
+        transport = base._fromConnectedSocket(*args)
+        if transport is not None:
+            transport._takeOver()
+        return transport
+
+
+class Server(Accepted, _WithoutSocket, tcp.Server):
+    """A connection that a `Port` has accepted."""
 
     @property
     def _addressType(self) -> Any:
@@ -148,22 +175,27 @@ class _Connected(tcp.Connection):
     connectionLost = _core.StreamTransport.connectionLost
 
 
-class Client(Stream, _WithoutSocket, tcp.Client):
-    """A connection that a `Connector` makes."""
+class Connecting(Stream):
+    """What TCP and UNIX connections share that a connector makes."""
 
     # It is Twisted's connector that has to be told.
-    connectionLost = tcp.Client.connectionLost
+    connectionLost = tcp.BaseClient.connectionLost
     _commonConnection = _Connected
 
     def _connectDone(self) -> None:
         self._takeOver()
-        tcp.Client._connectDone(self)
+        base: Any = super()
+        base._connectDone()
 
     def _collectSocketDetails(self) -> None:
         # After a protocol that couldn't be built neither may be there.
         self.__dict__.pop("fileno", None)
         if hasattr(self, "socket"):
             del self.socket
+
+
+class Client(Connecting, _WithoutSocket, tcp.Client):
+    """A connection that a `Connector` makes."""
 
 
 class Connector(tcp.Connector):
@@ -173,26 +205,41 @@ class Connector(tcp.Connector):
         return Client(self.host, self.port, self.bindAddress, self, self.reactor)
 
 
-class Port(tcp.Port):
-    """A port that listens for TCP connections."""
+class Accepting:
+    """What TCP and UNIX ports share."""
 
-    transport: Any = Server
+    # The class of transports that are made natively.
+    _server: type[Accepted]
+    _isUNIX = False
+    transport: Any
+    reactor: Any
+    numberAccepts: int
 
     def doRead(self) -> None:
         """Accept what connections there are."""
-        native = self.reactor._transportCore
+        base: Any = super()
+        server, native = self._server, self.reactor._transportCore
         # A transport that somebody has put in place makes itself.
-        if self.transport is not Server or native is None:
-            super().doRead()
+        if self.transport is not server or native is None:
+            base.doRead()
             return
         try:
-            accepted, trouble = _core.accept_connections(self, native, Server, self.numberAccepts)
+            accepted, trouble = _core.accept_connections(
+                self, native, server, self.numberAccepts, self._isUNIX
+            )
         except BaseException:
             log.deferr()
             return
         if trouble:
-            super().doRead()
+            base.doRead()
         elif accepted == self.numberAccepts:
             self.numberAccepts += 20
         else:
             self.numberAccepts = max(1, accepted)
+
+
+class Port(Accepting, tcp.Port):
+    """A port that listens for TCP connections."""
+
+    _server = Server
+    transport: Any = Server

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet import unix
+from twisted.internet import address, unix
+from twisted.python import log
 
-from tornado4.platform.twisted._tcp import Stream
+from tornado4.platform.twisted._tcp import Accepted, Accepting, Connecting, Lazy, Stream
 
 
 class _Descriptors(Stream):
     """Sends and receives descriptors, if the protocol wants that."""
 
-    _sendmsgQueue: list[int]
+    _getLogPrefix: Any
+    getHost: Any
+    getPeer: Any
 
     def __init__(self, *args: Any) -> None:
         self._unix = True
         super().__init__(*args)
+
+    # Descriptors that are to be sent, as Twisted's code has it.
+    _sendmsgQueue: Any = Lazy("_make_queue")
+
+    def _make_queue(self) -> list[int]:
+        return []
 
     def _doWrite(self) -> Any:
         """Send what waits; first descriptors, each with a byte of data."""
@@ -30,6 +39,8 @@ class _Descriptors(Stream):
             self._consume(sent)
             if self._sendmsgQueue:
                 return None
+            # It was needed for the descriptors only, unless somebody else has it.
+            self._takeOver()
         self._corked = False
         return super()._doWrite()
 
@@ -39,16 +50,39 @@ class _Descriptors(Stream):
         self._corked = True
         unix._SendmsgMixin.sendFileDescriptor(self, fileno)  # type: ignore[arg-type]
 
+    def _ancillaryUnknown(self, level: int, kind: int, data: bytes) -> None:
+        # As Twisted's `doRead` has it.
+        log.msg(
+            format=(
+                "%(protocolName)s (on %(hostAddress)r) "
+                "received unsupported ancillary data "
+                "(level=%(cmsgLevel)r, type=%(cmsgType)r) "
+                "from %(peerAddress)r."
+            ),
+            hostAddress=self.getHost(),
+            peerAddress=self.getPeer(),
+            protocolName=self._getLogPrefix(self.protocol),
+            cmsgLevel=level,
+            cmsgType=kind,
+        )
 
-class Server(_Descriptors, unix.Server):
+
+class Server(_Descriptors, Accepted, unix.Server):
     """A connection that a `Port` has accepted."""
 
+    def _make_client(self) -> Any:
+        # Who has a name has it set by the port.
+        if self._origin() is None:
+            raise AttributeError("client")
+        return "", None
 
-class Client(_Descriptors, unix.Client):
+    def getHost(self) -> Any:
+        """See `ITransport.getHost`."""
+        return address.UNIXAddress(self._sockname())
+
+
+class Client(_Descriptors, Connecting, unix.Client):
     """A connection that a `Connector` makes."""
-
-    # It is Twisted's connector that has to be told.
-    connectionLost = unix.Client.connectionLost
 
 
 class Connector(unix.Connector):
@@ -58,7 +92,9 @@ class Connector(unix.Connector):
         return Client(self.address, self, self.reactor, self.checkPID)
 
 
-class Port(unix.Port):
+class Port(Accepting, unix.Port):
     """A port that listens for UNIX connections."""
 
+    _server = Server
+    _isUNIX = True
     transport: Any = Server

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-use super::address::Address;
+use super::address::{Address, Peer};
 use super::count;
 
 /// Accepts a connection: a non-blocking socket that child processes don't
@@ -14,6 +14,14 @@ use super::count;
 /// # Errors
 /// `WouldBlock` when there is none; those of accept(2).
 pub fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    accept_peer(fd).map(|(socket, peer)| (socket, peer.internet()))
+}
+
+/// `accept`, with a peer of any family.
+///
+/// # Errors
+/// As `accept`.
+pub fn accept_peer(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
     let mut address = Address::empty();
     let accepted = count(|| {
         address.len = Address::CAPACITY;
@@ -33,7 +41,7 @@ pub fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok((socket, address.get()))
+    Ok((socket, address.peer()))
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

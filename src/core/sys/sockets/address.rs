@@ -87,7 +87,7 @@ impl Address {
         }
     }
 
-    /// Who sent a datagram.
+    /// Whose it is.
     pub(super) fn peer(&self) -> Peer {
         if let Some(internet) = self.get() {
             return Peer::Internet(internet);
@@ -110,7 +110,7 @@ impl Address {
     }
 }
 
-/// Who sent a datagram.
+/// Whose address it is: who sent a datagram, who has connected.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A socket with an Internet address.
@@ -121,6 +121,17 @@ pub enum Peer {
     Abstract(Vec<u8>),
     /// A socket that has no name.
     Nobody,
+}
+
+impl Peer {
+    /// The Internet address, if it is one.
+    #[must_use]
+    pub fn internet(self) -> Option<SocketAddr> {
+        match self {
+            Peer::Internet(address) => Some(address),
+            _ => None,
+        }
+    }
 }
 
 /// Where a UNIX socket is.
@@ -160,12 +171,20 @@ impl LocalAddress {
 /// # Errors
 /// Those of getsockname(2).
 pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
+    local_end(fd).map(Peer::internet)
+}
+
+/// Where a socket's own end is.
+///
+/// # Errors
+/// Those of getsockname(2).
+pub fn local_end(fd: RawFd) -> io::Result<Peer> {
     let mut address = Address::empty();
     // SAFETY: `address` is valid for writes of the given length.
     let outcome =
         unsafe { libc::getsockname(fd, (&raw mut address.storage).cast(), &raw mut address.len) };
     if outcome == 0 {
-        Ok(address.get())
+        Ok(address.peer())
     } else {
         Err(io::Error::last_os_error())
     }

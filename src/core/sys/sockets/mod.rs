@@ -14,9 +14,9 @@ mod datagrams;
 mod options;
 mod streams;
 
-pub use accept::accept;
-pub use address::{LocalAddress, Peer, local_address};
-pub use ancillary::receive_descriptors;
+pub use accept::{accept, accept_peer};
+pub use address::{LocalAddress, Peer, local_address, local_end};
+pub use ancillary::{Ancillary, receive_ancillary};
 pub use datagrams::{receive_from, send_to, send_to_path};
 pub use options::{option, reset_on_close, set_option};
 pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use super::*;
 
@@ -146,10 +146,10 @@ fn descriptors_come_with_data() {
     let (one, other) = UnixStream::pair().expect("a socket pair");
     (&one).write_all(b"plain").expect("write");
     let mut buffer = room::<8>();
-    let received = receive_descriptors(other.as_raw_fd(), &mut buffer).expect("receive");
+    let received = receive_ancillary(other.as_raw_fd(), &mut buffer).expect("receive");
     assert_eq!((received.0, received.1.len()), (5, 0));
     other.set_nonblocking(true).expect("non-blocking");
-    let error = receive_descriptors(other.as_raw_fd(), &mut buffer).expect_err("nothing");
+    let error = receive_ancillary(other.as_raw_fd(), &mut buffer).expect_err("nothing");
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
@@ -163,4 +163,19 @@ fn options_are_set_and_read() {
     assert_eq!(option(fd, level, name).ok(), Some(1));
     assert!(option(-1, level, name).is_err());
     assert!(set_option(-1, level, name, 1).is_err());
+}
+
+#[test]
+fn who_has_connected_to_a_unix_socket() {
+    let folder = std::env::temp_dir().join(format!("tornado4-accept-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("s");
+    let listener = UnixListener::bind(&path).expect("a listener");
+    let peer = UnixStream::connect(&path).expect("connect");
+    let (socket, from) = accept_peer(listener.as_raw_fd()).expect("accept");
+    assert_eq!(from, Peer::Path(Vec::new()));
+    let local = local_end(socket.as_raw_fd()).expect("getsockname");
+    assert_eq!(local, Peer::Path(path.as_os_str().as_bytes().to_vec()));
+    drop(peer);
+    std::fs::remove_dir_all(&folder).expect("remove");
 }

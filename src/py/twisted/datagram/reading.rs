@@ -1,20 +1,17 @@
 //! Reading datagrams, and what the protocol makes of them.
 
-use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::sockets::Peer;
 use crate::py::support::error;
-use crate::py::transport::addresses::host;
+use crate::py::transport::addresses::{host, peer_name};
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::Reactor;
 
@@ -178,9 +175,7 @@ fn sender<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     match from {
         Peer::Internet(from) => internet(this, py, &from),
-        Peer::Path(path) => Ok(OsStr::from_bytes(&path).into_pyobject(py)?.into_any()),
-        Peer::Abstract(name) => Ok(PyBytes::new(py, &name).into_any()),
-        Peer::Nobody => Ok(py.None().into_bound(py)),
+        other => peer_name(py, &other),
     }
 }
 

@@ -10,11 +10,11 @@ use super::super::Reactor;
 use super::{Flag, StreamTransport, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::sockets as sys;
+use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::support::error;
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;
-use crate::py::transport::addresses::{address, host};
+use crate::py::transport::addresses::{host, peer_name};
 
 /// What an object says its descriptor is.
 ///
@@ -103,8 +103,10 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     let native = overrides::is_native(&class)?;
     let own_write = overrides::sends_itself(&class)?;
     let buffer_size = overrides::buffer_size(&class)?;
+    let foreign = !socket.get_type().is(imports::socket_class(slf.py())?);
     let (owned, before) = {
         let mut state = lock(&slf.get().state);
+        state.set(Flag::ForeignSocket, foreign);
         let native = native && !state.is(Flag::Overridden);
         state.set(Flag::Native, native);
         let own_write = own_write || state.is(Flag::OwnWrite);
@@ -122,10 +124,10 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
 }
 
 /// Takes the descriptor out of the socket object, if nobody else has that: what has none
-/// takes the short way. Another object is made when somebody asks for it.
+/// is reported edge-triggered. Another object is made when somebody asks for it.
 ///
 /// # Errors
-/// None, unless the socket object is broken.
+/// None, unless the socket object is broken; `OSError` if it can't be watched anew.
 pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = slf.py();
     let method = intern!(py, "fileno");
@@ -145,10 +147,16 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
         return slf.setattr(method, socket.getattr(method)?);
     }
     let fd = socket.call_method0(intern!(py, "detach"))?.extract()?;
-    let mut state = lock(&slf.get().state);
-    state.fd = fd;
-    state.socket = None;
-    Ok(())
+    let core = {
+        let mut state = lock(&slf.get().state);
+        state.fd = fd;
+        state.socket = None;
+        state.core().map(|core| core.bind(py).clone())
+    };
+    match core {
+        Some(core) => Reactor::watch_anew(&core, slf.as_any()),
+        None => Ok(()),
+    }
 }
 
 /// The own end's address as the socket module has it.
@@ -156,10 +164,10 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// # Errors
 /// `AttributeError` after the end; `OSError`.
 pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
-    let local = sys::local_address(open_fd(slf)?).map_err(error::os_error)?;
+    let local = sys::local_end(open_fd(slf)?).map_err(error::os_error)?;
     match local {
-        Some(local) => address(slf.py(), &local),
-        None => socket(slf)?.call_method0(intern!(slf.py(), "getsockname")),
+        Peer::Nobody => socket(slf)?.call_method0(intern!(slf.py(), "getsockname")),
+        local => peer_name(slf.py(), &local),
     }
 }
 
@@ -182,28 +190,35 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
             .map(|(class, _)| class.bind(py).clone())
     };
     match class {
-        Some(class) => name(slf, class.name()?.as_any()),
+        Some(class) => name(slf, class.name()?.as_any(), None),
         None => Ok(PyString::intern(py, "Uninitialized").into_any()),
     }
 }
 
-/// Makes the log string of a connection that was accepted, and keeps it.
+/// Makes the log string of a connection that was accepted, and keeps it. `host_name` is
+/// that of a UNIX socket, if it has one.
 ///
 /// # Errors
 /// Those of `getnameinfo`, for a peer whose address has a scope.
 pub fn name<'py>(
     slf: &Bound<'py, StreamTransport>,
     prefix: &Bound<'py, PyAny>,
+    host_name: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let (session, peer) = {
         let state = lock(&slf.get().state);
-        (
-            state.session,
-            state.peer.ok_or_else(|| missing("hostname"))?,
-        )
+        let nameless = state.is(Flag::Unix);
+        if state.peer.is_none() && !nameless {
+            return Err(missing("hostname"));
+        }
+        (state.session, state.peer)
     };
-    let host = host(py, &peer)?;
+    let host = match (peer, host_name) {
+        (Some(peer), _) => host(py, &peer)?,
+        (None, Some(name)) => name.str()?,
+        (None, None) => PyString::intern(py, ""),
+    };
     let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
     lock(&slf.get().state).logstr = Some(logstr.clone().unbind());
     Ok(logstr)

@@ -1,6 +1,5 @@
 //! A connection's beginning, when a port has accepted it, and its end.
 
-use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
 use pyo3::intern;
@@ -12,14 +11,15 @@ use super::attributes::{self, twisted};
 use super::{Flag, StreamTransport, missing, writing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
-use crate::core::sys::sockets as sys;
+use crate::core::sys::sockets::{self as sys, Peer};
+use crate::py::transport::addresses::peer_name;
 
 /// What a port knows of a connection that it accepted.
 pub struct Accepted<'a, 'py> {
     /// The connection.
     pub socket: OwnedFd,
     /// Where it comes from.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// Its protocol.
     pub protocol: &'a Bound<'py, PyAny>,
     /// The port itself.
@@ -48,7 +48,10 @@ impl StreamTransport {
         {
             let mut state = lock(&slf.get().state);
             state.fd = accepted.socket.into_raw_fd();
-            state.peer = Some(accepted.peer);
+            match &accepted.peer {
+                Peer::Internet(peer) => state.peer = Some(*peer),
+                _ => state.set(Flag::Unix, true),
+            }
             state.protocol = Some(accepted.protocol.clone().unbind());
             state.server = Some(accepted.server.clone().unbind());
             state.session = accepted.session;
@@ -59,15 +62,31 @@ impl StreamTransport {
             state.set(Flag::Connected, true);
             state.set(Flag::Native, true);
         }
-        if !is_named_by_class(accepted.core.get(), accepted.protocol)? {
+        let mut host_name = None;
+        if is_named(&accepted.peer) {
+            // Few clients of a UNIX socket have a name.
+            let name = peer_name(class.py(), &accepted.peer)?;
+            made.setattr(intern!(class.py(), "client"), (&name, class.py().None()))?;
+            host_name = Some(name);
+        }
+        if host_name.is_some() || !is_named_by_class(accepted.core.get(), accepted.protocol)? {
             // It may look at what will change, or refuse the connection.
             let name = intern!(class.py(), "_getLogPrefix");
             let prefix = slf.call_method1(name, (accepted.protocol,))?;
             let prefix = prefix.call_method1(intern!(class.py(), "__format__"), ("",))?;
-            attributes::name(slf, &prefix)?;
+            attributes::name(slf, &prefix, host_name.as_ref())?;
         }
         StreamTransport::watch(slf, Role::Read)?;
         Ok(made)
+    }
+}
+
+/// Whether a peer is a UNIX socket that has a name.
+fn is_named(peer: &Peer) -> bool {
+    match peer {
+        Peer::Path(path) => !path.is_empty(),
+        Peer::Abstract(_) => true,
+        Peer::Internet(_) | Peer::Nobody => false,
     }
 }
 

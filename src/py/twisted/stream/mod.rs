@@ -28,11 +28,11 @@ use super::Reactor;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-use crate::core::sys::sockets as socket;
+use crate::core::sys::{Trigger, sockets as socket};
 
 pub use attributes::fileno;
 pub use lifetime::Accepted;
-pub use reading::{Direct, Extent, Received, trigger};
+pub use reading::{Direct, Extent, Received, received_with, trigger};
 pub use writing::{flush, write_directly};
 
 /// Twisted's `FileDescriptor.bufferSize`.
@@ -68,6 +68,8 @@ pub(super) enum Flag {
     OwnWrite = 1 << 15,
     /// Methods were set on the object in place of native ones.
     Overridden = 1 << 16,
+    /// The socket object isn't one of the socket module's own class.
+    ForeignSocket = 1 << 17,
 }
 
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.
@@ -108,15 +110,24 @@ impl State {
         self.flags & flag as u32 != 0
     }
 
-    /// Whether events take the short way: the transport is native and connected, with
-    /// nobody's own methods, socket object or descriptors in the way.
+    /// Whether events take the fast path: the transport is native and connected, with
+    /// nobody's own methods or socket in the way.
     fn is_direct(&self) -> bool {
         let ways = Flag::Native as u32 | Flag::Connected as u32;
-        let detours = ways | Flag::Unix as u32 | Flag::Tls as u32;
+        let detours = ways | Flag::ForeignSocket as u32 | Flag::Tls as u32;
         self.flags & detours == ways
-            && self.socket.is_none()
             && self.log_prefix.is_none()
             && self.methods.iter().all(Option::is_none)
+    }
+
+    /// How the descriptor is to be reported: what takes the fast path reads to the end,
+    /// and so does nobody else as long as there is no socket object.
+    fn trigger(&self) -> Trigger {
+        if self.is_direct() && self.socket.is_none() {
+            Trigger::Edge
+        } else {
+            Trigger::Level
+        }
     }
 
     /// The reactor's native core, while its methods for descriptors are the native ones.

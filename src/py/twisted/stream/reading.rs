@@ -11,9 +11,10 @@ use super::attributes;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, reason};
 use crate::core::lock::lock;
 use crate::core::sys::Trigger;
+use crate::core::sys::sockets::Ancillary;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 
-/// A transport whose events take the short way, as it is at one moment.
+/// A transport whose events take the fast path, as it is at one moment.
 pub struct Direct<'a, 'py> {
     stream: &'a Bound<'py, StreamTransport>,
     protocol: Bound<'py, PyAny>,
@@ -21,12 +22,18 @@ pub struct Direct<'a, 'py> {
     pub prefix: Bound<'py, PyAny>,
     fd: RawFd,
     size: usize,
+    /// Whether descriptors may come with the data.
+    unix: bool,
+    /// Whether there is a socket object, which others may read from.
+    shared: bool,
 }
 
 /// What a read has given.
 pub enum Received<'py> {
     /// So much as there was room for, or less.
     Data(Bound<'py, PyBytes>, Extent),
+    /// Descriptors or the like, and the data that they came with; there may be more.
+    Ancillary(Vec<Ancillary>, Bound<'py, PyBytes>),
     /// There is nothing to read.
     Nothing,
     /// Why the connection ends.
@@ -44,17 +51,16 @@ pub enum Extent {
     Full,
 }
 
-/// How a transport's descriptor is to be reported: what takes the short way reads to
-/// the end.
+/// How an object's descriptor is to be reported.
 pub fn trigger(object: &Bound<'_, PyAny>) -> Trigger {
     match object.cast::<StreamTransport>() {
-        Ok(stream) if lock(&stream.get().state).is_direct() => Trigger::Edge,
-        _ => Trigger::Level,
+        Ok(stream) => lock(&stream.get().state).trigger(),
+        Err(_) => Trigger::Level,
     }
 }
 
 impl<'a, 'py> Direct<'a, 'py> {
-    /// The short way to `object`, if there is one.
+    /// The fast path to `object`, if there is one.
     ///
     /// # Errors
     /// Those of the log prefix.
@@ -68,7 +74,17 @@ impl<'a, 'py> Direct<'a, 'py> {
             attributes::logstr(stream)?;
             state = lock(&stream.get().state);
         }
-        Ok(Direct::at(stream, &state))
+        let Some(mut direct) = Direct::at(stream, &state) else {
+            return Ok(None);
+        };
+        let socket = state.socket.as_ref();
+        let socket = socket.map(|socket| socket.bind(object.py()).clone());
+        drop(state);
+        if let Some(socket) = socket {
+            // Somebody else may have closed it.
+            direct.fd = attributes::fileno(&socket)?;
+        }
+        Ok((direct.fd >= 0).then_some(direct))
     }
 
     fn at(stream: &'a Bound<'py, StreamTransport>, state: &State) -> Option<Direct<'a, 'py>> {
@@ -82,7 +98,19 @@ impl<'a, 'py> Direct<'a, 'py> {
             prefix: state.logstr.as_ref()?.bind(py).clone(),
             fd: state.fd,
             size: state.buffer_size,
+            unix: state.is(Flag::Unix),
+            shared: state.socket.is_some(),
         })
+    }
+
+    /// The transport itself.
+    pub fn stream(&self) -> &'a Bound<'py, StreamTransport> {
+        self.stream
+    }
+
+    /// Whether others may read from the socket.
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Reads once.
@@ -90,9 +118,17 @@ impl<'a, 'py> Direct<'a, 'py> {
     /// # Errors
     /// None, unless Twisted is broken.
     pub fn receive(&self) -> PyResult<Received<'py>> {
-        let limit = limit(self.size);
-        match read_buffer::receive(self.stream.py(), self.fd, limit) {
-            Ok(data) => Ok(match data.as_bytes().len() {
+        let (py, limit) = (self.stream.py(), limit(self.size));
+        let outcome = if self.unix {
+            read_buffer::receive_ancillary(py, self.fd, limit)
+        } else {
+            read_buffer::receive(py, self.fd, limit).map(|data| (data, Vec::new()))
+        };
+        match outcome {
+            Ok((data, ancillary)) if !ancillary.is_empty() => {
+                Ok(Received::Ancillary(ancillary, data))
+            }
+            Ok((data, _)) => Ok(match data.as_bytes().len() {
                 0 => Received::End(end(self.stream)?),
                 READ_SIZE => Received::Data(data, Extent::Full),
                 len if len >= limit => Received::Data(data, Extent::Piece),
@@ -147,20 +183,39 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     }
 }
 
-/// Reads once from a UNIX socket, with the descriptors that may come along.
+/// Reads once from a UNIX socket, with what may come along.
 fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> Reason<'py> {
+    match read_buffer::receive_ancillary(slf.py(), fd, limit(size)) {
+        Ok((data, ancillary)) => received_with(slf, ancillary, &data),
+        Err(error) => failed(slf, &error),
+    }
+}
+
+/// Hands over descriptors and whatever else came with data, and then the data.
+///
+/// # Errors
+/// What the protocol raises.
+pub fn received_with<'py>(
+    slf: &Bound<'py, StreamTransport>,
+    ancillary: Vec<Ancillary>,
+    data: &Bound<'py, PyBytes>,
+) -> Reason<'py> {
     let py = slf.py();
-    let (data, descriptors) = match read_buffer::receive_descriptors(py, fd, size) {
-        Ok(received) => received,
-        Err(error) => return failed(slf, &error),
-    };
-    if !descriptors.is_empty() {
-        let packed: Vec<u8> = descriptors
-            .into_iter()
-            .flat_map(|descriptor| descriptor.into_raw_fd().to_ne_bytes())
-            .collect();
-        let name = intern!(py, "_ancillaryLevelSOLSOCKETTypeSCMRIGHTS");
-        slf.call_method1(name, (PyBytes::new(py, &packed),))?;
+    for part in ancillary {
+        match part {
+            Ancillary::Descriptors(descriptors) => {
+                let packed: Vec<u8> = descriptors
+                    .into_iter()
+                    .flat_map(|descriptor| descriptor.into_raw_fd().to_ne_bytes())
+                    .collect();
+                let name = intern!(py, "_ancillaryLevelSOLSOCKETTypeSCMRIGHTS");
+                slf.call_method1(name, (PyBytes::new(py, &packed),))?;
+            }
+            Ancillary::Other { level, kind, data } => {
+                let data = PyBytes::new(py, &data);
+                slf.call_method1(intern!(py, "_ancillaryUnknown"), (level, kind, data))?;
+            }
+        }
     }
     slf.call_method1(intern!(py, "_dataReceived"), (data,))
         .map(Some)

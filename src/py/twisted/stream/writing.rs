@@ -259,7 +259,7 @@ fn send<'a>(
 pub fn write_directly<'py>(object: &Bound<'py, PyAny>) -> Reason<'py> {
     if let Ok(stream) = object.cast::<StreamTransport>() {
         let state = lock(&stream.get().state);
-        if state.is_direct() && !state.is(Flag::OwnWrite) {
+        if state.is_direct() && !state.sends_by_method() {
             drop(state);
             return write_ready(stream);
         }
