@@ -26,6 +26,6 @@ mod _core {
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]
     use crate::py::twisted::{
-        DatagramTransport, DelayedCall, Reactor, StreamTransport, accept_connections,
+        DatagramTransport, DelayedCall, Reactor, Replaceable, StreamTransport, accept_connections,
     };
 }

@@ -59,6 +59,7 @@ PYTHON_LAYERS = [
     "tornado4.platform.twisted._futures",
     "tornado4.platform.twisted._awaiting",
     "tornado4.platform.twisted._hosts",
+    "tornado4.platform.twisted._attributes",
     "tornado4.platform.twisted._tcp",
     "tornado4.platform.twisted._unix",
     "tornado4.platform.twisted._udp",

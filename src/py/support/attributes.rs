@@ -5,6 +5,19 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+/// An object's dict, as `object` has it under `__dict__`.
+///
+/// # Errors
+/// `AttributeError` if it has none.
+pub fn dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: attached; the object is alive. The result is a new reference, or null with
+    // an exception.
+    unsafe {
+        let dict = ffi::PyObject_GenericGetDict(object.as_ptr(), std::ptr::null_mut());
+        Bound::from_owned_ptr_or_err(object.py(), dict)
+    }
+}
+
 /// Sets an attribute, or deletes it if there is no value, as `object` does.
 ///
 /// # Errors

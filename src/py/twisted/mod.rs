@@ -18,5 +18,5 @@ pub use datagram::DatagramTransport;
 pub use delayed_call::DelayedCall;
 pub use reactor::Reactor;
 pub use selectable::Selectable;
-pub use stream::StreamTransport;
+pub use stream::{Replaceable, StreamTransport};
 pub use thread_call::ThreadCall;

@@ -10,11 +10,12 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import address, tcp, unix
+from twisted.internet import address, tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.python import log
 
 from tornado4 import _core
+from tornado4.platform.twisted._attributes import Attributes, Lazy
 
 _newtls: Any
 try:
@@ -34,28 +35,44 @@ class _Plain:
     unregisterProducer = FileDescriptor.unregisterProducer
 
 
-# What the native transport does itself. (`None`: `Stream`'s own subclasses.)
-_SENDS_NATIVELY = (
-    None,
-    tcp.Connection.writeSomeData,
-    unix._SendmsgMixin.writeSomeData,
-)
-
-
 class Stream(_core.StreamTransport):
     """What TCP and UNIX connections share."""
 
-    # Whether a subclass has a `writeSomeData` of its own. Then that sends.
-    _sendsItself = False
-    writeSomeData: Any
+    # The attributes that are made when somebody asks for them; see `Lazy`.
+    _lazy: Any = ()
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls._sendsItself = getattr(cls, "writeSomeData", None) not in _SENDS_NATIVELY
+    doRead: Any = _core.Replaceable("doRead")
+    doWrite: Any = _core.Replaceable("doWrite")
+    logPrefix: Any = _core.Replaceable("logPrefix")
+    fileno: Any = _core.Replaceable("fileno")
+    startWriting: Any = _core.Replaceable("startWriting")
+    stopReading: Any = _core.Replaceable("stopReading")
+    stopWriting: Any = _core.Replaceable("stopWriting")
+    writeSomeData: Any = _core.Replaceable("writeSomeData")
+    _closeSocket: Any = _core.Replaceable("_closeSocket")
+    _dataReceived: Any = _core.Replaceable("_dataReceived")
+    _postLoseConnection: Any = _core.Replaceable("_postLoseConnection")
+
+    @property
+    def __dict__(self) -> Any:
+        return Attributes(self)
+
+    @__dict__.setter
+    def __dict__(self, attributes: dict[str, Any]) -> None:
+        mine = Attributes(self)
+        for name in mine.keys() - attributes.keys():
+            del mine[name]
+        mine.update(attributes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """See `object.__getstate__`, which doesn't know of what is native."""
+        return dict(Attributes(self))
 
     def _doWrite(self) -> Any:
-        sends_itself = self._sendsItself or "writeSomeData" in self.__dict__
-        if sends_itself and (data := self.dataBuffer):
+        # By a `writeSomeData` of a subclass, or one that was set on the object.
+        own = self._sendsByOwn() or not isinstance(type(self).writeSomeData, _core.Replaceable)
+        if own:
+            data = self.dataBuffer
             sent = self.writeSomeData(data)
             if isinstance(sent, Exception) or sent < 0:
                 return sent
@@ -103,26 +120,6 @@ class _WithoutSocket:
         self._setOption(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(enabled))
 
 
-class Lazy:
-    """An attribute that is rarely asked for, and made then: not for each connection.
-
-    (A `__getattr__` would make every look at an attribute slower.) It can be set.
-    """
-
-    def __init__(self, make: str) -> None:
-        self._make = make
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, transport: Any, owner: type | None = None) -> Any:
-        if transport is None:
-            return self
-        value = getattr(transport, self._make)()
-        setattr(transport, self._name, value)
-        return value
-
-
 class Accepted(Stream):
     """What TCP and UNIX connections share that a port has accepted, or that were adopted."""
 
@@ -143,6 +140,8 @@ class Accepted(Stream):
         return f"<{protocol.__name__} #{self.sessionno} on {port}>"
 
     # The peer's address, as the socket module has it; its host; what `repr` shows.
+    _names_of_lazy = ("client", "hostname", "repstr")
+    _lazy: Any = _names_of_lazy
     client: Any = Lazy("_make_client")
     hostname: Any = Lazy("_make_hostname")
     repstr: Any = Lazy("_make_repstr")
@@ -159,14 +158,16 @@ class Accepted(Stream):
 class Server(Accepted, _WithoutSocket, tcp.Server):
     """A connection that a `Port` has accepted."""
 
-    @property
-    def _addressType(self) -> Any:
+    def _make_address_type(self) -> Any:
         return address.IPv4Address if len(self.client) == 2 else address.IPv6Address
 
-    @_addressType.setter
-    def _addressType(self, _type: Any) -> None:
-        # Twisted's constructor sets what follows from the peer's address.
-        pass
+    _addressType: Any = Lazy("_make_address_type")
+
+    @property
+    def _lazy(self) -> tuple[str, ...]:
+        # Twisted's constructor sets it for IPv6 only.
+        more = len(self._peername() or ()) > 2
+        return (*Accepted._names_of_lazy, "_addressType") if more else Accepted._names_of_lazy
 
 
 class _Connected(tcp.Connection):
@@ -189,9 +190,9 @@ class Connecting(Stream):
 
     def _collectSocketDetails(self) -> None:
         # After a protocol that couldn't be built neither may be there.
-        self.__dict__.pop("fileno", None)
-        if hasattr(self, "socket"):
-            del self.socket
+        for name in ("socket", "fileno"):
+            if name in self._attributes():
+                delattr(self, name)
 
 
 class Client(Connecting, _WithoutSocket, tcp.Client):

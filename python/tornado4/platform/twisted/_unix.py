@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet import address, unix
 from twisted.python import log
 
-from tornado4.platform.twisted._tcp import Accepted, Accepting, Connecting, Lazy, Stream
+from tornado4.platform.twisted._attributes import Lazy
+from tornado4.platform.twisted._tcp import Accepted, Accepting, Connecting, Stream
 
 
 class _Descriptors(Stream):
@@ -70,6 +71,8 @@ class _Descriptors(Stream):
 class Server(_Descriptors, Accepted, unix.Server):
     """A connection that a `Port` has accepted."""
 
+    _lazy: Any = (*Accepted._names_of_lazy, "_sendmsgQueue")
+
     def _make_client(self) -> Any:
         # Who has a name has it set by the port.
         if self._origin() is None:
@@ -83,6 +86,8 @@ class Server(_Descriptors, Accepted, unix.Server):
 
 class Client(_Descriptors, Connecting, unix.Client):
     """A connection that a `Connector` makes."""
+
+    _lazy = ("_sendmsgQueue",)
 
 
 class Connector(unix.Connector):

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::super::Reactor;
+use super::own::Name;
+use super::properties::no_logstr;
 use super::{Flag, StreamTransport, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
@@ -23,7 +25,7 @@ use crate::py::transport::addresses::{host, peer_name};
 pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     if let Ok(stream) = object.cast::<StreamTransport>() {
         let state = lock(&stream.get().state);
-        if state.is(Flag::Native) && state.socket.is_none() {
+        if state.is_native() && state.socket.is_none() {
             return Ok(state.fd);
         }
     }
@@ -57,11 +59,22 @@ pub fn open_fd(slf: &Bound<'_, StreamTransport>) -> PyResult<RawFd> {
     StreamTransport::fd(slf)
 }
 
-/// The socket object, which is made now if there is none yet.
+/// What is in the place of the socket object: somebody's own, or else the transport's.
 ///
 /// # Errors
 /// `AttributeError` after the end.
 pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    match slf.get().own(slf.py(), Name::Socket) {
+        Some(own) => Ok(own),
+        None => own_socket(slf),
+    }
+}
+
+/// The transport's socket object, which is made now if there is none yet.
+///
+/// # Errors
+/// `AttributeError` after the end.
+pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let fd = {
         let state = lock(&slf.get().state);
@@ -93,28 +106,40 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
     other.ok_or_else(|| missing("socket"))
 }
 
-/// Takes over a socket object.
+/// Takes over a socket object. One that isn't of the socket module's own class reads and
+/// writes by itself from now on; the transport's own stays behind it.
 ///
 /// # Errors
-/// Those of its `fileno`.
+/// `OSError`, if there is no object for the transport's own socket yet and none can be made.
 pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
-    let fd = fileno(socket)?;
     let class = slf.get_type();
     let native = overrides::is_native(&class)?;
     let own_write = overrides::sends_itself(&class)?;
     let buffer_size = overrides::buffer_size(&class)?;
     let foreign = !socket.get_type().is(imports::socket_class(slf.py())?);
+    if foreign && lock(&slf.get().state).fd >= 0 {
+        own_socket(slf)?;
+    }
+    let fd = if foreign { -1 } else { fileno(socket)? };
     let (owned, before) = {
         let mut state = lock(&slf.get().state);
-        state.set(Flag::ForeignSocket, foreign);
-        let native = native && !state.is(Flag::Overridden);
-        state.set(Flag::Native, native);
-        let own_write = own_write || state.is(Flag::OwnWrite);
+        state.set(Flag::NativeClass, native);
         state.set(Flag::OwnWrite, own_write);
-        state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
-        let owned = state.socket.is_none().then_some(state.fd);
-        state.fd = fd;
-        (owned, state.socket.replace(socket.clone().unbind()))
+        if !state.own.is_set(Name::BufferSize as u32) {
+            state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
+        }
+        let object = socket.clone().unbind();
+        if foreign {
+            (
+                None,
+                (state.own.put(Name::Socket as u32, true, Some(object)), None),
+            )
+        } else {
+            let owned = state.socket.is_none().then_some(state.fd);
+            state.fd = fd;
+            let own = state.own.put(Name::Socket as u32, true, None);
+            (owned, (own, state.socket.replace(object)))
+        }
     };
     drop(before);
     if let Some(owned) = owned.filter(|owned| *owned >= 0 && *owned != fd) {
@@ -130,21 +155,15 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
 /// None, unless the socket object is broken; `OSError` if it can't be watched anew.
 pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = slf.py();
-    let method = intern!(py, "fileno");
     let Some(socket) = ({
         let state = lock(&slf.get().state);
-        let socket = state.socket.as_ref().filter(|_| state.is(Flag::Native));
+        let socket = state.socket.as_ref().filter(|_| state.is_native());
         socket.map(|socket| socket.bind(py).clone())
     }) else {
         return Ok(());
     };
-    if !socket.get_type().is(imports::socket_class(py)?) {
-        return Ok(());
-    }
-    // It holds the socket.
-    drop(slf.delattr(method));
     if references(&socket) != 2 {
-        return slf.setattr(method, socket.getattr(method)?);
+        return Ok(());
     }
     let fd = socket.call_method0(intern!(py, "detach"))?.extract()?;
     let core = {
@@ -164,6 +183,9 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// # Errors
 /// `AttributeError` after the end; `OSError`.
 pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(own) = slf.get().own(slf.py(), Name::Socket) {
+        return own.call_method0(intern!(slf.py(), "getsockname"));
+    }
     let local = sys::local_end(open_fd(slf)?).map_err(error::os_error)?;
     match local {
         Peer::Nobody => socket(slf)?.call_method0(intern!(slf.py(), "getsockname")),
@@ -184,14 +206,13 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
         if let Some(logstr) = &state.logstr {
             return Ok(logstr.bind(py).clone());
         }
-        state
-            .origin
-            .as_ref()
-            .map(|(class, _)| class.bind(py).clone())
+        let named = state.own.is_set(Name::LogStr as u32);
+        let origin = state.origin.as_ref().filter(|_| named);
+        origin.map(|(class, _)| class.bind(py).clone())
     };
     match class {
         Some(class) => name(slf, class.name()?.as_any(), None),
-        None => Ok(PyString::intern(py, "Uninitialized").into_any()),
+        None => Ok(no_logstr(py)),
     }
 }
 
@@ -254,34 +275,4 @@ pub fn ask_reactor(slf: &Bound<'_, StreamTransport>, role: Role, add: bool) -> P
     let reactor = slf.get().get_reactor(py)?;
     reactor.bind(py).call_method1(method, (slf,))?;
     Ok(())
-}
-
-/// `doRead` or `doWrite`: the one that was set, or else the native one.
-///
-/// # Errors
-/// None, unless the class is broken.
-pub fn method<'py>(slf: &Bound<'py, StreamTransport>, role: Role) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    {
-        let state = lock(&slf.get().state);
-        let [read, write] = &state.methods;
-        let set = if role == Role::Read { read } else { write };
-        if let Some(method) = set {
-            return Ok(method.bind(py).clone());
-        }
-    }
-    slf.getattr(match role {
-        Role::Read => intern!(py, "_doRead"),
-        _ => intern!(py, "_doWrite"),
-    })
-}
-
-/// Puts another `doRead` or `doWrite` in place; `None`: the native one again.
-pub fn set_method(transport: &StreamTransport, role: Role, method: Option<Py<PyAny>>) {
-    let before = {
-        let mut state = lock(&transport.state);
-        let [read, write] = &mut state.methods;
-        std::mem::replace(if role == Role::Read { read } else { write }, method)
-    };
-    drop(before);
 }

@@ -1,111 +1,98 @@
 //! The flags of a transport as attributes. Twisted's code sets numbers and booleans.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
 
-use super::{Flag, StreamTransport};
+use super::{Flag, StreamTransport, missing};
+use crate::core::lock::lock;
+
+impl StreamTransport {
+    fn flag(&self, py: Python<'_>, flag: Flag) -> Py<PyAny> {
+        let state = lock(&self.state);
+        match state.own.get(flag as u32) {
+            Some(own) => own.clone_ref(py),
+            None => PyBool::new(py, state.is(flag))
+                .to_owned()
+                .into_any()
+                .unbind(),
+        }
+    }
+
+    fn set_flag(&self, flag: Flag, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let on = value.is_truthy()?;
+        let own = (!is_plain(value)).then(|| value.clone().unbind());
+        let before = {
+            let mut state = lock(&self.state);
+            state.set(flag, on);
+            state.own.put(flag as u32, true, own)
+        };
+        drop(before);
+        Ok(())
+    }
+
+    fn delete_flag(&self, flag: Flag, name: &str) -> PyResult<()> {
+        let before = {
+            let mut state = lock(&self.state);
+            if !state.own.is_set(flag as u32) {
+                return Err(missing(name));
+            }
+            state.set(flag, false);
+            state.own.put(flag as u32, false, None)
+        };
+        drop(before);
+        Ok(())
+    }
+}
+
+/// Whether a value says no more than yes or no.
+fn is_plain(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyInt>() && matches!(value.extract::<i64>(), Ok(0 | 1))
+}
+
+macro_rules! flags {
+    ($($flag:ident $name:ident $get:ident $set:ident $delete:ident)*) => {
+        #[pymethods]
+        #[allow(non_snake_case)]
+        impl StreamTransport {
+            $(
+                #[getter($name)]
+                fn $get(&self, py: Python<'_>) -> Py<PyAny> {
+                    self.flag(py, Flag::$flag)
+                }
+
+                #[setter($name)]
+                fn $set(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+                    self.set_flag(Flag::$flag, value)
+                }
+
+                #[deleter($name)]
+                fn $delete(&self) -> PyResult<()> {
+                    self.delete_flag(Flag::$flag, stringify!($name))
+                }
+            )*
+        }
+    };
+}
+
+flags! {
+    Connected connected get_connected set_connected delete_connected
+    Disconnected disconnected get_disconnected set_disconnected delete_disconnected
+    Disconnecting disconnecting get_disconnecting set_disconnecting delete_disconnecting
+    WriteDisconnecting _writeDisconnecting
+        get_write_disconnecting set_write_disconnecting delete_write_disconnecting
+    WriteDisconnected _writeDisconnected
+        get_write_disconnected set_write_disconnected delete_write_disconnected
+    StreamingProducer streamingProducer
+        get_streaming_producer set_streaming_producer delete_streaming_producer
+    ProducerPaused producerPaused
+        get_producer_paused set_producer_paused delete_producer_paused
+    Tls TLS get_tls set_tls delete_tls
+    Aborting _aborting get_aborting set_aborting delete_aborting
+}
 
 #[pymethods]
-#[allow(non_snake_case)]
 impl StreamTransport {
-    #[getter]
-    fn get_connected(&self) -> bool {
-        self.is(Flag::Connected)
-    }
-
-    #[setter]
-    fn set_connected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Connected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_disconnected(&self) -> bool {
-        self.is(Flag::Disconnected)
-    }
-
-    #[setter]
-    fn set_disconnected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Disconnected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_disconnecting(&self) -> bool {
-        self.is(Flag::Disconnecting)
-    }
-
-    #[setter]
-    fn set_disconnecting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Disconnecting, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_writeDisconnecting)]
-    fn get_write_disconnecting(&self) -> bool {
-        self.is(Flag::WriteDisconnecting)
-    }
-
-    #[setter(_writeDisconnecting)]
-    fn set_write_disconnecting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::WriteDisconnecting, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_writeDisconnected)]
-    fn get_write_disconnected(&self) -> bool {
-        self.is(Flag::WriteDisconnected)
-    }
-
-    #[setter(_writeDisconnected)]
-    fn set_write_disconnected(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::WriteDisconnected, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_streamingProducer(&self) -> bool {
-        self.is(Flag::StreamingProducer)
-    }
-
-    #[setter]
-    fn set_streamingProducer(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::StreamingProducer, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_producerPaused(&self) -> bool {
-        self.is(Flag::ProducerPaused)
-    }
-
-    #[setter]
-    fn set_producerPaused(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::ProducerPaused, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter]
-    fn get_TLS(&self) -> bool {
-        self.is(Flag::Tls)
-    }
-
-    #[setter]
-    fn set_TLS(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Tls, on.is_truthy()?);
-        Ok(())
-    }
-
-    #[getter(_aborting)]
-    fn get_aborting(&self) -> bool {
-        self.is(Flag::Aborting)
-    }
-
-    #[setter(_aborting)]
-    fn set_aborting(&self, on: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.set(Flag::Aborting, on.is_truthy()?);
-        Ok(())
-    }
-
     #[getter(_unix)]
     fn get_unix(&self) -> bool {
         self.is(Flag::Unix)

@@ -8,6 +8,8 @@ use pyo3::types::PyType;
 
 use super::super::Reactor;
 use super::attributes::{self, twisted};
+use super::overrides::behind;
+use super::own::Name;
 use super::{Flag, StreamTransport, missing, writing};
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
@@ -60,7 +62,16 @@ impl StreamTransport {
             state.reactor = Some(accepted.reactor.clone().unbind());
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
-            state.set(Flag::Native, true);
+            state.set(Flag::NativeClass, true);
+            let set = [
+                Name::Session,
+                Name::LogStr,
+                Name::TempDataBuffer,
+                Name::TempDataLen,
+            ];
+            for name in set {
+                state.own.note(name as u32);
+            }
         }
         let mut host_name = None;
         if is_named(&accepted.peer) {
@@ -114,7 +125,7 @@ pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
         (
             state.is(Flag::Tls),
             state.is(Flag::WriteDisconnected),
-            state.is(Flag::Native),
+            state.is_native(),
         )
     };
     if tls {
@@ -155,7 +166,7 @@ pub fn connection_lost(
     let py = slf.py();
     let (producer, native) = {
         let mut state = lock(&slf.get().state);
-        if state.fd < 0 && state.socket.is_none() {
+        if !state.has_socket() {
             // Told already, such as by an abort within the protocol's own method.
             return Ok(());
         }
@@ -163,11 +174,15 @@ pub fn connection_lost(
         state.set(Flag::Connected, false);
         let producer = state.producer.as_ref();
         let producer = producer.map(|producer| producer.clone_ref(py));
-        (producer, state.is(Flag::Native))
+        (producer, state.is_native())
     };
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
-        let before = lock(&slf.get().state).producer.take();
+        let before = {
+            let mut state = lock(&slf.get().state);
+            state.own.note(Name::Producer as u32);
+            state.producer.take()
+        };
         drop(before);
     }
     if native {
@@ -183,7 +198,8 @@ pub fn connection_lost(
     let (protocol, rest) = {
         let mut state = lock(&slf.get().state);
         state.fd = -1;
-        let rest = (state.socket.take(), std::mem::take(&mut state.queue));
+        let own = [Name::Socket, Name::Fileno].map(|name| state.own.put(name as u32, false, None));
+        let rest = (own, state.socket.take(), std::mem::take(&mut state.queue));
         (state.protocol.take(), rest)
     };
     drop(rest);
@@ -212,6 +228,10 @@ fn is_abort(slf: &Bound<'_, StreamTransport>, reason: &Bound<'_, PyAny>) -> PyRe
 /// `AttributeError` when there is none.
 pub fn close_socket(slf: &Bound<'_, StreamTransport>, orderly: bool) -> PyResult<()> {
     let py = slf.py();
+    if lock(&slf.get().state).own.any(Name::Socket as u32) {
+        behind(slf, intern!(py, "_closeSocket"))?.call1((orderly,))?;
+        return Ok(());
+    }
     let fd = StreamTransport::fd(slf)?;
     let (socket, owned) = {
         let mut state = lock(&slf.get().state);

@@ -2,9 +2,11 @@
 
 use std::os::fd::RawFd;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use super::own::Name;
 use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
@@ -18,24 +20,7 @@ use crate::py::transport::addresses::address;
 impl StreamTransport {
     // Reading and writing
 
-    /// Read what is there and hand it to the protocol. Follows IReadDescriptor.
-    ///
-    /// An attribute, since Twisted's transports set their own for a while.
-    #[getter]
-    fn get_doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::method(slf, Role::Read)
-    }
-
-    #[setter]
-    fn set_doRead(&self, method: Py<PyAny>) {
-        attributes::set_method(self, Role::Read, Some(method));
-    }
-
-    #[deleter]
-    fn delete_doRead(&self) {
-        attributes::set_method(self, Role::Read, None);
-    }
-
+    /// `doRead`: read what is there and hand it to the protocol. Follows IReadDescriptor.
     fn _doRead<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         reading::read(slf)
     }
@@ -48,29 +33,14 @@ impl StreamTransport {
         reading::received(slf, data)
     }
 
-    /// Send what waits. Follows IWriteDescriptor. See `doRead`.
-    #[getter]
-    fn get_doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        attributes::method(slf, Role::Write)
-    }
-
-    #[setter]
-    fn set_doWrite(&self, method: Py<PyAny>) {
-        attributes::set_method(self, Role::Write, Some(method));
-    }
-
-    #[deleter]
-    fn delete_doWrite(&self) {
-        attributes::set_method(self, Role::Write, None);
-    }
-
+    /// `doWrite`: send what waits. Follows IWriteDescriptor.
     fn _doWrite<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         writing::write_ready(slf)
     }
 
     /// Send data in order, as soon as the peer takes it. Follows ITransport.
     ///
-    /// What one callback writes is sent together at its end.
+    /// What one iteration writes is sent together at its end, or sooner if it is much.
     fn write(slf: &Bound<'_, Self>, bytes: &Bound<'_, PyAny>) -> PyResult<()> {
         writing::write(slf, bytes)
     }
@@ -88,6 +58,12 @@ impl StreamTransport {
     /// `writeSequence`, past the TLS layer.
     fn _writeSequencePlain(slf: &Bound<'_, Self>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
         writing::write_sequence_plain(slf, iovec)
+    }
+
+    /// Whether a method or a socket of somebody's own has to send what waits.
+    fn _sendsByOwn(&self) -> bool {
+        let own = Name::WriteSomeData as u32 | Name::Socket as u32;
+        lock(&self.state).own.any(own)
     }
 
     /// Forget the first `count` bytes of what waits: they were sent otherwise.
@@ -174,12 +150,21 @@ impl StreamTransport {
         Some((class.clone_ref(py), port.clone_ref(py)))
     }
 
-    fn _getOption(slf: &Bound<'_, Self>, level: i32, name: i32) -> PyResult<i32> {
+    fn _getOption(slf: &Bound<'_, Self>, level: i32, name: i32) -> PyResult<Py<PyAny>> {
+        if let Some(own) = slf.get().own(slf.py(), Name::Socket) {
+            let option = own.call_method1(intern!(slf.py(), "getsockopt"), (level, name))?;
+            return Ok(option.unbind());
+        }
         let fd = attributes::open_fd(slf)?;
-        socket::option(fd, level, name).map_err(error::os_error)
+        let option = socket::option(fd, level, name).map_err(error::os_error)?;
+        Ok(option.into_pyobject(slf.py())?.into_any().unbind())
     }
 
     fn _setOption(slf: &Bound<'_, Self>, level: i32, name: i32, value: i32) -> PyResult<()> {
+        if let Some(own) = slf.get().own(slf.py(), Name::Socket) {
+            own.call_method1(intern!(slf.py(), "setsockopt"), (level, name, value))?;
+            return Ok(());
+        }
         let fd = attributes::open_fd(slf)?;
         socket::set_option(fd, level, name, value).map_err(error::os_error)
     }

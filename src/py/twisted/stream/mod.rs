@@ -10,6 +10,7 @@ mod flags;
 mod lifetime;
 mod methods;
 mod overrides;
+mod own;
 mod properties;
 mod reading;
 mod writing;
@@ -24,6 +25,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+use own::{FLAGS, IN_THE_WAY, Name, Own, SENDS, USED};
+
 use super::Reactor;
 use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
@@ -32,6 +35,7 @@ use crate::core::sys::{Trigger, sockets as socket};
 
 pub use attributes::fileno;
 pub use lifetime::Accepted;
+pub use overrides::Replaceable;
 pub use reading::{Direct, Extent, Received, received_with, trigger};
 pub use writing::{flush, write_directly};
 
@@ -62,14 +66,10 @@ pub(super) enum Flag {
     Broken = 1 << 12,
     /// Descriptors may come with the data.
     Unix = 1 << 13,
-    /// Nobody has methods of their own for what is done natively.
-    Native = 1 << 14,
+    /// The class has no methods of its own for what is done natively.
+    NativeClass = 1 << 14,
     /// The class has a `doWrite` of its own: nothing is sent but by that.
     OwnWrite = 1 << 15,
-    /// Methods were set on the object in place of native ones.
-    Overridden = 1 << 16,
-    /// The socket object isn't one of the socket module's own class.
-    ForeignSocket = 1 << 17,
 }
 
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.
@@ -99,10 +99,8 @@ struct State {
     /// The class of the protocol it was made for, and where the port listened.
     origin: Option<(Py<PyType>, Py<PyAny>)>,
     peer: Option<std::net::SocketAddr>,
-    /// `doRead` and `doWrite` that were set on the object.
-    methods: [Option<Py<PyAny>>; 2],
-    /// A `logPrefix` that was set on the object.
-    log_prefix: Option<Py<PyAny>>,
+    /// Which attributes were set, and to what of somebody's own.
+    own: Own,
 }
 
 impl State {
@@ -113,11 +111,18 @@ impl State {
     /// Whether events take the fast path: the transport is native and connected, with
     /// nobody's own methods or socket in the way.
     fn is_direct(&self) -> bool {
-        let ways = Flag::Native as u32 | Flag::Connected as u32;
-        let detours = ways | Flag::ForeignSocket as u32 | Flag::Tls as u32;
-        self.flags & detours == ways
-            && self.log_prefix.is_none()
-            && self.methods.iter().all(Option::is_none)
+        let ways = Flag::NativeClass as u32 | Flag::Connected as u32;
+        self.flags & (ways | Flag::Tls as u32) == ways && !self.own.any(IN_THE_WAY)
+    }
+
+    /// Whether nobody has methods of their own, or a socket, for what is done natively.
+    fn is_native(&self) -> bool {
+        self.is(Flag::NativeClass) && !self.own.any(USED)
+    }
+
+    /// Whether there is a socket, as an object or not.
+    fn has_socket(&self) -> bool {
+        self.fd >= 0 || self.socket.is_some() || self.own.any(Name::Socket as u32)
     }
 
     /// How the descriptor is to be reported: what takes the fast path reads to the end,
@@ -138,8 +143,7 @@ impl State {
 
     /// Whether nothing is sent but by `doWrite`.
     fn sends_by_method(&self) -> bool {
-        let [_, own] = &self.methods;
-        self.is(Flag::Corked) || self.is(Flag::OwnWrite) || own.is_some()
+        self.is(Flag::Corked) || self.is(Flag::OwnWrite) || self.own.any(SENDS)
     }
 
     /// Whether the producer has to be asked for more when everything is sent.
@@ -147,7 +151,11 @@ impl State {
         !self.is(Flag::StreamingProducer) || self.is(Flag::ProducerPaused)
     }
 
+    /// Sets a flag; what somebody has put in its place is forgotten.
     fn set(&mut self, flag: Flag, on: bool) {
+        if flag as u32 & FLAGS != 0 {
+            self.own.note(flag as u32);
+        }
         if on {
             self.flags |= flag as u32;
         } else {
@@ -168,7 +176,37 @@ fn missing(name: &str) -> PyErr {
     PyAttributeError::new_err(name.to_owned())
 }
 
+impl State {
+    /// The bits of the attributes that were set.
+    fn set_attributes(&self) -> u32 {
+        let there = [
+            (self.has_socket(), Name::Socket),
+            // Unless it was deleted.
+            (
+                self.has_socket() && !self.own.any(Name::Fileno as u32),
+                Name::Fileno,
+            ),
+            (self.reactor.is_some(), Name::Reactor),
+            (self.protocol.is_some(), Name::Protocol),
+            (self.server.is_some(), Name::Server),
+            (!self.queue.is_empty(), Name::DataBuffer),
+        ];
+        let there = there.into_iter().filter(|(is, _)| *is);
+        there.fold(self.own.set(), |bits, (_, name)| bits | name as u32)
+    }
+}
+
 impl StreamTransport {
+    /// Whether there is a socket, as an object or not.
+    fn has_socket(&self) -> bool {
+        lock(&self.state).has_socket()
+    }
+
+    /// Whether nobody has methods of their own, or a socket, for what is done natively.
+    fn is_native(&self) -> bool {
+        lock(&self.state).is_native()
+    }
+
     /// Whether the flag is set.
     fn is(&self, flag: Flag) -> bool {
         lock(&self.state).is(flag)
@@ -257,8 +295,7 @@ impl StreamTransport {
                 session: 0,
                 origin: None,
                 peer: None,
-                methods: [None, None],
-                log_prefix: None,
+                own: Own::default(),
             }),
         }
     }
@@ -280,10 +317,7 @@ impl StreamTransport {
             visit.call(class)?;
             visit.call(port)?;
         }
-        visit.call(&state.log_prefix)?;
-        let [read, write] = &state.methods;
-        visit.call(read)?;
-        visit.call(write)
+        state.own.traverse(visit)
     }
 
     fn __clear__(&self) {
@@ -295,15 +329,13 @@ impl StreamTransport {
                 state.producer.take(),
                 state.reactor.take(),
                 state.logstr.take(),
-                state.log_prefix.take(),
                 state.server.take(),
             ]
         };
         drop(held);
         let held = {
             let mut state = lock(&self.state);
-            let methods = std::mem::take(&mut state.methods);
-            (state.core.take(), methods, state.origin.take())
+            (state.core.take(), state.own.take(), state.origin.take())
         };
         drop(held);
     }

@@ -1,16 +1,105 @@
 //! What Twisted keeps in a transport's attributes, under the same names.
+//!
+//! Setting and deleting them, and what is there if they aren't set, follow Twisted's own
+//! transports, on which they are plain attributes.
 
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 
-use super::{StreamTransport, attributes, missing};
+use super::own::{NAMES, Name};
+use super::{State, StreamTransport, attributes, missing, overrides};
 use crate::core::lock::lock;
 use crate::core::stream::send_queue::SendQueue;
+
+impl StreamTransport {
+    /// Notes a value that was set, which is somebody's own unless `change` has taken it
+    /// into the state. What `change` takes out is dropped with no lock held.
+    fn store<R>(&self, name: Name, own: Option<Py<PyAny>>, change: impl FnOnce(&mut State) -> R) {
+        let before = {
+            let mut state = lock(&self.state);
+            (change(&mut state), state.own.put(name as u32, true, own))
+        };
+        drop(before);
+    }
+
+    /// Deletes a value that was set.
+    fn remove<R>(
+        &self,
+        name: Name,
+        label: &str,
+        change: impl FnOnce(&mut State) -> R,
+    ) -> PyResult<()> {
+        let before = {
+            let mut state = lock(&self.state);
+            if !state.own.is_set(name as u32) {
+                return Err(missing(label));
+            }
+            (change(&mut state), state.own.put(name as u32, false, None))
+        };
+        drop(before);
+        Ok(())
+    }
+
+    fn check_set(&self, name: Name, label: &str) -> PyResult<()> {
+        let set = lock(&self.state).own.is_set(name as u32);
+        if set { Ok(()) } else { Err(missing(label)) }
+    }
+
+    /// What waits to be sent, as Twisted has it in a list.
+    fn unsent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let unsent = lock(&self.state).queue.to_vec();
+        PyList::new(py, (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent)))
+    }
+
+    /// A value of somebody's own.
+    pub(super) fn own<'py>(&self, py: Python<'py>, name: Name) -> Option<Bound<'py, PyAny>> {
+        let state = lock(&self.state);
+        state
+            .own
+            .get(name as u32)
+            .map(|value| value.bind(py).clone())
+    }
+}
 
 #[pymethods]
 #[allow(non_snake_case)]
 impl StreamTransport {
+    /// What has been set on this transport, as Twisted's own have it in their `__dict__`.
+    fn _attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let set = lock(&slf.get().state).set_attributes();
+        let attributes = PyDict::new(slf.py());
+        for (bit, name) in NAMES {
+            if set & bit == 0 {
+                continue;
+            }
+            let value = if bit == Name::Fileno as u32 {
+                overrides::fileno(slf)
+            } else {
+                slf.getattr(name)
+            };
+            match value {
+                Ok(value) => attributes.set_item(name, value)?,
+                // Deleted meanwhile.
+                Err(error) if error.is_instance_of::<PyAttributeError>(slf.py()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// The names of the attributes that are native.
+    #[classattr]
+    fn _names() -> Vec<&'static str> {
+        NAMES.iter().map(|(_, name)| *name).collect()
+    }
+
+    /// The attributes that aren't native.
+    fn _ownDict<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        Ok(crate::py::support::attributes::dict(slf)?.cast_into()?)
+    }
+
     // The socket
 
     #[getter]
@@ -24,16 +113,20 @@ impl StreamTransport {
     }
 
     #[deleter]
-    fn delete_socket(&self) -> PyResult<()> {
-        let socket = {
-            let mut state = lock(&self.state);
-            if state.socket.is_none() {
-                return Err(missing("socket"));
-            }
+    fn delete_socket(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // What is deleted is an object, which others may have. `fileno` still does, as it
+        // is on Twisted's own transports.
+        attributes::socket(slf)?;
+        let fileno = overrides::fileno(slf).ok().map(Bound::unbind);
+        let before = {
+            let mut state = lock(&slf.get().state);
             state.fd = -1;
-            state.socket.take()
+            let socket = state.own.put(Name::Socket as u32, false, None);
+            let set = fileno.is_some();
+            let before = state.own.put(Name::Fileno as u32, set, fileno);
+            (before, socket, state.socket.take())
         };
-        drop(socket);
+        drop(before);
         Ok(())
     }
 
@@ -69,8 +162,14 @@ impl StreamTransport {
 
     #[setter]
     fn set_producer(&self, producer: Option<Py<PyAny>>) {
-        let before = std::mem::replace(&mut lock(&self.state).producer, producer);
-        drop(before);
+        self.store(Name::Producer, None, |state| {
+            std::mem::replace(&mut state.producer, producer)
+        });
+    }
+
+    #[deleter]
+    fn delete_producer(&self) -> PyResult<()> {
+        self.remove(Name::Producer, "producer", |state| state.producer.take())
     }
 
     #[getter]
@@ -83,6 +182,21 @@ impl StreamTransport {
     #[setter]
     fn set_reactor(&self, reactor: &Bound<'_, PyAny>) {
         attributes::set_reactor(self, reactor);
+    }
+
+    #[deleter]
+    fn delete_reactor(&self) -> PyResult<()> {
+        let before = {
+            let mut state = lock(&self.state);
+            (state.reactor.take(), state.core.take())
+        };
+        let missed = before.0.is_none();
+        drop(before);
+        if missed {
+            Err(missing("reactor"))
+        } else {
+            Ok(())
+        }
     }
 
     #[getter]
@@ -98,42 +212,38 @@ impl StreamTransport {
         drop(before);
     }
 
-    #[getter]
-    fn get_sessionno(&self) -> u64 {
-        lock(&self.state).session
+    #[deleter]
+    fn delete_server(&self) -> PyResult<()> {
+        let server = lock(&self.state).server.take();
+        server.map(drop).ok_or_else(|| missing("server"))
     }
 
-    #[setter]
-    fn set_sessionno(&self, session: u64) {
-        lock(&self.state).session = session;
-    }
-
-    // The log
-
-    /// What the log's messages about this connection begin with. See `doRead`.
     #[getter]
-    fn get_logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let own = lock(&slf.get().state)
-            .log_prefix
-            .as_ref()
-            .map(|own| own.clone_ref(slf.py()));
-        match own {
-            Some(own) => Ok(own.into_bound(slf.py())),
-            None => slf.getattr(pyo3::intern!(slf.py(), "_logPrefix")),
+    fn get_sessionno<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(own) = self.own(py, Name::Session) {
+            return Ok(own);
         }
+        let state = lock(&self.state);
+        if !state.own.is_set(Name::Session as u32) {
+            return Err(missing("sessionno"));
+        }
+        Ok(state.session.into_pyobject(py)?.into_any())
     }
 
     #[setter]
-    fn set_logPrefix(&self, method: Py<PyAny>) {
-        let before = lock(&self.state).log_prefix.replace(method);
-        drop(before);
+    fn set_sessionno(&self, session: &Bound<'_, PyAny>) {
+        let (number, own) = number(session);
+        self.store(Name::Session, own, |state| {
+            state.session = number.unwrap_or_default();
+        });
     }
 
     #[deleter]
-    fn delete_logPrefix(&self) -> PyResult<()> {
-        let before = lock(&self.state).log_prefix.take();
-        before.map(drop).ok_or_else(|| missing("logPrefix"))
+    fn delete_sessionno(&self) -> PyResult<()> {
+        self.remove(Name::Session, "sessionno", |_| ())
     }
+
+    // The log
 
     fn _logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.getattr(pyo3::intern!(slf.py(), "logstr"))
@@ -146,52 +256,124 @@ impl StreamTransport {
 
     #[setter]
     fn set_logstr(&self, logstr: Py<PyAny>) {
-        let before = lock(&self.state).logstr.replace(logstr);
-        drop(before);
+        self.store(Name::LogStr, None, |state| state.logstr.replace(logstr));
+    }
+
+    #[deleter]
+    fn delete_logstr(&self) -> PyResult<()> {
+        self.remove(Name::LogStr, "logstr", |state| state.logstr.take())
     }
 
     // What waits to be sent, as FileDescriptor shows it
 
     #[getter]
-    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        if let Some(own) = self.own(py, Name::DataBuffer) {
+            return own;
+        }
         let unsent = lock(&self.state).queue.to_vec();
-        PyBytes::new(py, &unsent)
+        PyBytes::new(py, &unsent).into_any()
     }
 
     #[setter]
-    fn set_dataBuffer(&self, data: Bound<'_, PyBytes>) {
+    fn set_dataBuffer(&self, data: &Bound<'_, PyAny>) {
         let mut queue = SendQueue::default();
-        let empty = queue.push(PyBackedBytes::from(data));
-        let before = std::mem::replace(&mut lock(&self.state).queue, queue);
-        drop((before, empty));
+        let mut empty = None;
+        if let Ok(data) = data.extract::<PyBackedBytes>() {
+            empty = queue.push(data);
+        }
+        let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
+        self.store(Name::DataBuffer, own, |state| {
+            (std::mem::replace(&mut state.queue, queue), empty)
+        });
+    }
+
+    #[deleter]
+    fn delete_dataBuffer(&self) -> PyResult<()> {
+        self.remove(Name::DataBuffer, "dataBuffer", |state| {
+            std::mem::take(&mut state.queue)
+        })
     }
 
     #[getter(_tempDataLen)]
-    fn get_temp_data_len(&self) -> usize {
-        0
+    fn get_temp_data_len<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(own) = self.own(py, Name::TempDataLen) {
+            return Ok(own);
+        }
+        self.check_set(Name::TempDataLen, "_tempDataLen")?;
+        Ok(0_u8.into_pyobject(py)?.into_any())
     }
 
     // FileDescriptor's constructor sets both; there is nothing to be set.
     #[setter(_tempDataLen)]
-    fn set_temp_data_len(&self, _len: Py<PyAny>) {}
+    fn set_temp_data_len(&self, len: &Bound<'_, PyAny>) {
+        let own = (number(len).0 != Some(0)).then(|| len.clone().unbind());
+        self.store(Name::TempDataLen, own, |_| ());
+    }
+
+    #[deleter(_tempDataLen)]
+    fn delete_temp_data_len(&self) -> PyResult<()> {
+        self.remove(Name::TempDataLen, "_tempDataLen", |_| ())
+    }
 
     #[getter(_tempDataBuffer)]
-    fn get_temp_data_buffer<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
-        let unsent = lock(&self.state).queue.to_vec();
-        let chunks = (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent));
-        chunks.into_iter().collect()
+    fn get_temp_data_buffer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(own) = self.own(py, Name::TempDataBuffer) {
+            return Ok(own);
+        }
+        self.check_set(Name::TempDataBuffer, "_tempDataBuffer")?;
+        Ok(self.unsent(py)?.into_any())
     }
 
     #[setter(_tempDataBuffer)]
-    fn set_temp_data_buffer(&self, _buffer: Py<PyAny>) {}
+    fn set_temp_data_buffer(slf: &Bound<'_, Self>, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let plain = buffer.is_exact_instance_of::<PyList>()
+            && (buffer.len()? == 0 || buffer.eq(slf.get().unsent(slf.py())?)?);
+        let own = (!plain).then(|| buffer.clone().unbind());
+        slf.get().store(Name::TempDataBuffer, own, |_| ());
+        Ok(())
+    }
+
+    #[deleter(_tempDataBuffer)]
+    fn delete_temp_data_buffer(&self) -> PyResult<()> {
+        self.remove(Name::TempDataBuffer, "_tempDataBuffer", |_| ())
+    }
 
     #[getter]
-    fn get_bufferSize(&self) -> usize {
-        lock(&self.state).buffer_size
+    fn get_bufferSize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(own) = self.own(py, Name::BufferSize) {
+            return Ok(own);
+        }
+        let size = lock(&self.state).buffer_size;
+        Ok(size.into_pyobject(py)?.into_any())
     }
 
     #[setter]
-    fn set_bufferSize(&self, size: usize) {
-        lock(&self.state).buffer_size = size;
+    fn set_bufferSize(&self, size: &Bound<'_, PyAny>) {
+        let (number, own) = number(size);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        self.store(Name::BufferSize, own, |state| {
+            state.buffer_size = number.unwrap_or(state.buffer_size);
+        });
     }
+
+    #[deleter]
+    fn delete_bufferSize(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let size = overrides::buffer_size(&slf.get_type())?;
+        slf.get().remove(Name::BufferSize, "bufferSize", |state| {
+            state.buffer_size = size.unwrap_or(super::BUFFER_SIZE);
+        })
+    }
+}
+
+/// A number that the state can hold, or the value itself to be kept as it is.
+fn number(value: &Bound<'_, PyAny>) -> (Option<u64>, Option<Py<PyAny>>) {
+    let number = value.extract::<u64>().ok();
+    let plain = number.is_some() && value.is_exact_instance_of::<PyInt>();
+    (number, (!plain).then(|| value.clone().unbind()))
+}
+
+/// The log string of a transport that has none.
+pub fn no_logstr(py: Python<'_>) -> Bound<'_, PyAny> {
+    PyString::intern(py, "Uninitialized").into_any()
 }

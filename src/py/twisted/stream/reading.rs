@@ -8,7 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::attributes;
-use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, reason};
+use super::overrides::behind;
+use super::own::Name;
+use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, missing, reason};
 use crate::core::lock::lock;
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::Ancillary;
@@ -169,6 +171,13 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
     let (size, unix) = {
         let state = lock(&slf.get().state);
+        if state.own.any(Name::Socket as u32) {
+            drop(state);
+            return behind(slf, intern!(py, "doRead"))?.call0().map(Some);
+        }
+        if !state.has_socket() {
+            return Err(missing("socket"));
+        }
         (state.buffer_size, state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;

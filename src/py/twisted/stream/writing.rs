@@ -13,6 +13,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 
 use super::attributes::twisted;
+use super::own::Name;
 use super::{Flag, Reason, State, StreamTransport, reason};
 use crate::core::fifo::Fifo;
 use crate::core::lock::lock;
@@ -88,7 +89,10 @@ fn push<'a>(
         return Ok(());
     }
     match state.queue.push(data) {
-        None => written(slf, state),
+        None => {
+            state.own.note(Name::DataBuffer as u32);
+            written(slf, state)
+        }
         Some(empty) => {
             drop(state);
             drop(empty);
@@ -119,6 +123,7 @@ pub fn write_sequence_plain(
         return Ok(());
     }
     state.queue.append(pieces);
+    state.own.note(Name::DataBuffer as u32);
     written(slf, state)
 }
 
@@ -286,7 +291,7 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     if !empty {
         return Ok(None);
     }
-    let native = slf.get().is(Flag::Native);
+    let native = slf.get().is_native();
     if native {
         stop_writing(slf)?;
     } else {
@@ -326,7 +331,7 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
 
 /// Calls `startWriting`, a class's own one if it has one.
 fn ask_to_write(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    if slf.get().is(Flag::Native) {
+    if slf.get().is_native() {
         return start_writing(slf);
     }
     slf.call_method0(intern!(slf.py(), "startWriting"))?;
