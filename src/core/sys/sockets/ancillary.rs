@@ -75,6 +75,10 @@ pub fn receive_ancillary(
 ///
 /// # Safety
 /// The kernel has filled in the header and the data behind it just now.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the length has another type elsewhere"
+)]
 unsafe fn part(header: &libc::cmsghdr) -> Ancillary {
     let (level, kind) = (header.cmsg_level, header.cmsg_type);
     // SAFETY: the data follows the header and has the length that this says; of this kind
