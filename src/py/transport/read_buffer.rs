@@ -79,7 +79,9 @@ pub fn receive_ancillary(
     fd: RawFd,
     limit: usize,
 ) -> io::Result<(Bound<'_, PyBytes>, Vec<Ancillary>)> {
-    read(py, &SPARE, limit, |room| socket::receive_ancillary(fd, room))
+    read(py, &SPARE, limit, |room| {
+        socket::receive_ancillary(fd, room)
+    })
 }
 
 /// Reads one datagram, cut to `size` bytes, and who sent it. `size` is at most
