@@ -53,6 +53,8 @@ pub struct WriteBuffer<B> {
     noted: bool,
     /// Whether the stream is watched for being writable.
     watched: bool,
+    /// Whether sending has failed, which is told later; see `late`.
+    broken: bool,
 }
 
 impl<B> Default for WriteBuffer<B> {
@@ -64,6 +66,7 @@ impl<B> Default for WriteBuffer<B> {
             paused: false,
             noted: false,
             watched: false,
+            broken: false,
         }
     }
 }
@@ -187,5 +190,6 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
     }
 }
 
+pub mod late;
 #[cfg(test)]
 mod tests;

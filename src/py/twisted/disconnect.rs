@@ -104,7 +104,7 @@ impl Reactor {
         } = &self.disconnecting;
         let native = object
             .cast::<StreamTransport>()
-            .is_ok_and(|stream| stream.get().has_core());
+            .is_ok_and(|stream| stream.get().has_core(py));
         let function = method.getattr_opt(intern!(py, "__func__"))?;
         if !native || !function.is_some_and(|function| function.is(stock)) {
             return Ok(None);

@@ -10,7 +10,6 @@ use super::super::Reactor;
 use super::own::Name;
 use super::properties::no_logstr;
 use super::{Flag, StreamTransport, missing, overrides};
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::support::error;
@@ -24,7 +23,7 @@ use crate::py::transport::addresses::{host, peer_name};
 /// Whatever it raises.
 pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     if let Ok(stream) = object.cast::<StreamTransport>() {
-        let state = lock(&stream.get().state);
+        let state = stream.get().state.lock(stream.py());
         if state.is_native() && state.socket.is_none() {
             return Ok(state.fd);
         }
@@ -40,7 +39,7 @@ pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 /// None, unless Twisted is broken.
 pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    match slf.get().core(py) {
+    match slf.get().core(slf.py()) {
         Some(core) => core.bind(py).get().reports(py).getattr(name),
         None => py
             .import("tornado4.platform.twisted._reports")?
@@ -53,7 +52,7 @@ pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<B
 /// # Errors
 /// `AttributeError` after the end, as Twisted's own transports have it then.
 pub fn open_fd(slf: &Bound<'_, StreamTransport>) -> PyResult<RawFd> {
-    if lock(&slf.get().state).fd < 0 {
+    if slf.get().state.lock(slf.py()).fd < 0 {
         return Err(missing("socket"));
     }
     StreamTransport::fd(slf)
@@ -77,7 +76,7 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let fd = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         if let Some(socket) = &state.socket {
             return Ok(socket.bind(py).clone());
         }
@@ -92,7 +91,7 @@ pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py,
     // It is non-blocking, which a default time-out would make the object forget.
     let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
     let other = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         if outcome.is_ok() && state.socket.is_none() && state.fd == fd {
             state.socket = Some(socket.clone().unbind());
             return Ok(socket);
@@ -117,16 +116,17 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     let own_write = overrides::sends_itself(&class)?;
     let buffer_size = overrides::buffer_size(&class)?;
     let foreign = !socket.get_type().is(imports::socket_class(slf.py())?);
-    if foreign && lock(&slf.get().state).fd >= 0 {
+    if foreign && slf.get().state.lock(slf.py()).fd >= 0 {
         own_socket(slf)?;
     }
     let fd = if foreign { -1 } else { fileno(socket)? };
     let (owned, before) = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         state.set(Flag::NativeClass, native);
         state.set(Flag::OwnWrite, own_write);
         if !state.own.is_set(Name::BufferSize as u32) {
-            state.buffer_size = buffer_size.unwrap_or(state.buffer_size);
+            let high = state.buffer.high();
+            state.buffer.set_high(buffer_size.unwrap_or(high));
         }
         let object = socket.clone().unbind();
         if foreign {
@@ -156,7 +156,7 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
 pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = slf.py();
     let Some(socket) = ({
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         let socket = state.socket.as_ref().filter(|_| state.is_native());
         socket.map(|socket| socket.bind(py).clone())
     }) else {
@@ -167,7 +167,7 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     }
     let fd = socket.call_method0(intern!(py, "detach"))?.extract()?;
     let core = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         state.fd = fd;
         state.socket = None;
         state.core().map(|core| core.bind(py).clone())
@@ -202,7 +202,7 @@ pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, P
 pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let class = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         if let Some(logstr) = &state.logstr {
             return Ok(logstr.bind(py).clone());
         }
@@ -228,7 +228,7 @@ pub fn name<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     let (session, peer) = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         let nameless = state.is(Flag::Unix);
         if state.peer.is_none() && !nameless {
             return Err(missing("hostname"));
@@ -241,7 +241,7 @@ pub fn name<'py>(
         (None, None) => PyString::intern(py, ""),
     };
     let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
-    lock(&slf.get().state).logstr = Some(logstr.clone().unbind());
+    slf.get().state.lock(slf.py()).logstr = Some(logstr.clone().unbind());
     Ok(logstr)
 }
 
@@ -253,7 +253,7 @@ pub fn set_reactor(transport: &StreamTransport, reactor: &Bound<'_, PyAny>) {
         .ok()
         .and_then(|core| core.cast_into::<Reactor>().ok());
     let before = {
-        let mut state = lock(&transport.state);
+        let mut state = transport.state.lock(py);
         let core = std::mem::replace(&mut state.core, core.map(Bound::unbind));
         (state.reactor.replace(reactor.clone().unbind()), core)
     };

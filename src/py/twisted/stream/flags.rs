@@ -4,11 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use super::{Flag, StreamTransport, missing};
-use crate::core::lock::lock;
 
 impl StreamTransport {
     fn flag(&self, py: Python<'_>, flag: Flag) -> Py<PyAny> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         match state.own.get(flag as u32) {
             Some(own) => own.clone_ref(py),
             None => PyBool::new(py, state.is(flag))
@@ -22,7 +21,7 @@ impl StreamTransport {
         let on = value.is_truthy()?;
         let own = (!is_plain(value)).then(|| value.clone().unbind());
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(value.py());
             state.set(flag, on);
             state.own.put(flag as u32, true, own)
         };
@@ -30,9 +29,9 @@ impl StreamTransport {
         Ok(())
     }
 
-    fn delete_flag(&self, flag: Flag, name: &str) -> PyResult<()> {
+    fn delete_flag(&self, py: Python<'_>, flag: Flag, name: &str) -> PyResult<()> {
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             if !state.own.is_set(flag as u32) {
                 return Err(missing(name));
             }
@@ -67,8 +66,8 @@ macro_rules! flags {
                 }
 
                 #[deleter($name)]
-                fn $delete(&self) -> PyResult<()> {
-                    self.delete_flag(Flag::$flag, stringify!($name))
+                fn $delete(&self, py: Python<'_>) -> PyResult<()> {
+                    self.delete_flag(py, Flag::$flag, stringify!($name))
                 }
             )*
         }
@@ -94,22 +93,22 @@ flags! {
 #[pymethods]
 impl StreamTransport {
     #[getter(_unix)]
-    fn get_unix(&self) -> bool {
-        self.is(Flag::Unix)
+    fn get_unix(&self, py: Python<'_>) -> bool {
+        self.is(py, Flag::Unix)
     }
 
     #[setter(_unix)]
-    fn set_unix(&self, on: bool) {
-        self.set(Flag::Unix, on);
+    fn set_unix(&self, py: Python<'_>, on: bool) {
+        self.set(py, Flag::Unix, on);
     }
 
     #[getter(_corked)]
-    fn get_corked(&self) -> bool {
-        self.is(Flag::Corked)
+    fn get_corked(&self, py: Python<'_>) -> bool {
+        self.is(py, Flag::Corked)
     }
 
     #[setter(_corked)]
-    fn set_corked(&self, on: bool) {
-        self.set(Flag::Corked, on);
+    fn set_corked(&self, py: Python<'_>, on: bool) {
+        self.set(py, Flag::Corked, on);
     }
 }

@@ -11,7 +11,6 @@ use super::attributes::{self, twisted};
 use super::overrides::behind;
 use super::own::Name;
 use super::{Flag, StreamTransport, missing, writing};
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::transport::addresses::peer_name;
@@ -48,7 +47,7 @@ impl StreamTransport {
         let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
         let slf = made.cast::<StreamTransport>()?;
         {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.fd = accepted.socket.into_raw_fd();
             match &accepted.peer {
                 Peer::Internet(peer) => state.peer = Some(*peer),
@@ -118,7 +117,7 @@ fn is_named_by_class(core: &Reactor, protocol: &Bound<'_, PyAny>) -> PyResult<bo
 pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = slf.py();
     let (tls, half_closed, native) = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         if !state.is(Flag::Connected) || state.is(Flag::Disconnecting) {
             return Ok(());
         }
@@ -133,10 +132,10 @@ pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
         protocol.call_method0(py, intern!(py, "loseConnection"))?;
         return Ok(());
     }
-    match slf.get().core(py) {
+    match slf.get().core(slf.py()) {
         Some(core) if native && !half_closed => {
             Reactor::watch(core.bind(py), slf.as_any(), Role::Write, true)?;
-            slf.get().set(Flag::Writing, true);
+            slf.get().state.lock(py).buffer.watch(true);
         }
         _ => {
             slf.call_method0(intern!(py, "stopReading"))?;
@@ -151,7 +150,7 @@ pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
             slf.call_method0(intern!(py, "startWriting"))?;
         }
     }
-    slf.get().set(Flag::Disconnecting, true);
+    slf.get().set(slf.py(), Flag::Disconnecting, true);
     Ok(())
 }
 
@@ -165,7 +164,7 @@ pub fn connection_lost(
 ) -> PyResult<()> {
     let py = slf.py();
     let (producer, native) = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         if !state.has_socket() {
             // Told already, such as by an abort within the protocol's own method.
             return Ok(());
@@ -179,7 +178,7 @@ pub fn connection_lost(
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "stopProducing"))?;
         let before = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.own.note(Name::Producer as u32);
             state.producer.take()
         };
@@ -196,10 +195,10 @@ pub fn connection_lost(
         slf.call_method1(intern!(py, "_closeSocket"), (orderly,))?;
     }
     let (protocol, rest) = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         state.fd = -1;
         let own = [Name::Socket, Name::Fileno].map(|name| state.own.put(name as u32, false, None));
-        let rest = (own, state.socket.take(), std::mem::take(&mut state.queue));
+        let rest = (own, state.socket.take(), state.buffer.take());
         (state.protocol.take(), rest)
     };
     drop(rest);
@@ -212,7 +211,7 @@ pub fn connection_lost(
 /// Whether a connection ends because the application has aborted it.
 fn is_abort(slf: &Bound<'_, StreamTransport>, reason: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = slf.py();
-    let core = slf.get().core(py);
+    let core = slf.get().core(slf.py());
     if core.is_some_and(|core| core.get().is_usual(reason)) {
         return Ok(false);
     }
@@ -228,13 +227,13 @@ fn is_abort(slf: &Bound<'_, StreamTransport>, reason: &Bound<'_, PyAny>) -> PyRe
 /// `AttributeError` when there is none.
 pub fn close_socket(slf: &Bound<'_, StreamTransport>, orderly: bool) -> PyResult<()> {
     let py = slf.py();
-    if lock(&slf.get().state).own.any(Name::Socket as u32) {
+    if slf.get().state.lock(slf.py()).own.any(Name::Socket as u32) {
         behind(slf, intern!(py, "_closeSocket"))?.call1((orderly,))?;
         return Ok(());
     }
     let fd = StreamTransport::fd(slf)?;
     let (socket, owned) = {
-        let mut state = lock(&slf.get().state);
+        let mut state = slf.get().state.lock(slf.py());
         match &state.socket {
             Some(socket) => (Some(socket.clone_ref(py)), -1),
             None if state.fd < 0 => return Err(missing("socket")),

@@ -9,7 +9,6 @@ use pyo3::types::PyType;
 use super::own::Name;
 use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
 use crate::core::fifo::Fifo;
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::sys::sockets as socket;
 use crate::py::support::error;
@@ -61,15 +60,15 @@ impl StreamTransport {
     }
 
     /// Whether a method or a socket of somebody's own has to send what waits.
-    fn _sendsByOwn(&self) -> bool {
+    fn _sendsByOwn(&self, py: Python<'_>) -> bool {
         let own = Name::WriteSomeData as u32 | Name::Socket as u32;
-        lock(&self.state).own.any(own)
+        self.state.lock(py).own.any(own)
     }
 
     /// Forget the first `count` bytes of what waits: they were sent otherwise.
-    fn _consume(&self, count: usize) {
+    fn _consume(&self, py: Python<'_>, count: usize) {
         let mut sent = Fifo::default();
-        lock(&self.state).queue.consume(count, &mut sent);
+        self.state.lock(py).buffer.consume(count, &mut sent);
         drop(sent);
     }
 
@@ -138,14 +137,14 @@ impl StreamTransport {
 
     /// The peer's address as the socket module has it; None if not known.
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let peer = lock(&self.state).peer;
+        let peer = self.state.lock(py).peer;
         peer.map(|peer| address(py, &peer)).transpose()
     }
 
     /// The class of the protocol that a port's connection was made for, and the
     /// number where the port listened; None if no port's native code made it.
     fn _origin(&self, py: Python<'_>) -> Option<(Py<PyType>, Py<PyAny>)> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         let (class, port) = state.origin.as_ref()?;
         Some((class.clone_ref(py), port.clone_ref(py)))
     }

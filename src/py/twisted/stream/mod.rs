@@ -16,7 +16,6 @@ mod reading;
 mod writing;
 
 use std::os::fd::RawFd;
-use std::sync::Mutex;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -28,10 +27,11 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use own::{FLAGS, IN_THE_WAY, Name, Own, SENDS, USED};
 
 use super::Reactor;
-use crate::core::lock::{lock, try_lock};
 use crate::core::registrations::Role;
-use crate::core::stream::send_queue::SendQueue;
+use crate::core::stream::write_buffer::WriteBuffer;
+use crate::core::stream::write_buffer::late::Pending;
 use crate::core::sys::{Trigger, sockets as socket};
+use crate::py::support::guarded::Guarded;
 
 pub use attributes::fileno;
 pub use lifetime::Accepted;
@@ -54,16 +54,10 @@ pub(super) enum Flag {
     StreamingProducer = 1 << 5,
     ProducerPaused = 1 << 6,
     Tls = 1 << 7,
-    /// In the loop's list of those that have something to send.
-    Unsent = 1 << 8,
-    /// Watched as a writer: sending goes on when the socket takes more.
-    Writing = 1 << 9,
     /// Nothing is sent but by `doWrite`.
     Corked = 1 << 10,
     /// Nothing is sent any more.
     Aborting = 1 << 11,
-    /// Sending has failed, which the system tells only once.
-    Broken = 1 << 12,
     /// Descriptors may come with the data.
     Unix = 1 << 13,
     /// The class has no methods of its own for what is done natively.
@@ -75,7 +69,7 @@ pub(super) enum Flag {
 /// The native half of a stream transport; see Twisted's `tcp.Connection`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
 pub struct StreamTransport {
-    state: Mutex<State>,
+    state: Guarded<State>,
 }
 
 struct State {
@@ -83,8 +77,8 @@ struct State {
     fd: RawFd,
     /// See `Flag`.
     flags: u32,
-    buffer_size: usize,
-    queue: SendQueue<PyBackedBytes>,
+    /// What waits to be sent. Its high-water mark is `bufferSize`.
+    buffer: WriteBuffer<PyBackedBytes>,
     /// The socket object, once there is one: then it owns the descriptor.
     socket: Option<Py<PyAny>>,
     protocol: Option<Py<PyAny>>,
@@ -146,9 +140,15 @@ impl State {
         self.is(Flag::Corked) || self.is(Flag::OwnWrite) || self.own.any(SENDS)
     }
 
-    /// Whether the producer has to be asked for more when everything is sent.
-    fn resumes_producer(&self) -> bool {
-        !self.is(Flag::StreamingProducer) || self.is(Flag::ProducerPaused)
+    /// What has to be done when everything is sent.
+    fn pending(&self) -> Pending {
+        let asks = !self.is(Flag::StreamingProducer) || self.is(Flag::ProducerPaused);
+        let halves = self.is(Flag::WriteDisconnecting) && !self.is(Flag::WriteDisconnected);
+        Pending {
+            resume: self.producer.is_some() && asks,
+            end: self.is(Flag::Disconnecting),
+            end_writing: halves,
+        }
     }
 
     /// Sets a flag; what somebody has put in its place is forgotten.
@@ -189,7 +189,7 @@ impl State {
             (self.reactor.is_some(), Name::Reactor),
             (self.protocol.is_some(), Name::Protocol),
             (self.server.is_some(), Name::Server),
-            (!self.queue.is_empty(), Name::DataBuffer),
+            (!self.buffer.is_empty(), Name::DataBuffer),
         ];
         let there = there.into_iter().filter(|(is, _)| *is);
         there.fold(self.own.set(), |bits, (_, name)| bits | name as u32)
@@ -198,32 +198,32 @@ impl State {
 
 impl StreamTransport {
     /// Whether there is a socket, as an object or not.
-    fn has_socket(&self) -> bool {
-        lock(&self.state).has_socket()
+    fn has_socket(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).has_socket()
     }
 
     /// Whether nobody has methods of their own, or a socket, for what is done natively.
-    fn is_native(&self) -> bool {
-        lock(&self.state).is_native()
+    fn is_native(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).is_native()
     }
 
     /// Whether the flag is set.
-    fn is(&self, flag: Flag) -> bool {
-        lock(&self.state).is(flag)
+    fn is(&self, py: Python<'_>, flag: Flag) -> bool {
+        self.state.lock(py).is(flag)
     }
 
-    fn set(&self, flag: Flag, on: bool) {
-        lock(&self.state).set(flag, on);
+    fn set(&self, py: Python<'_>, flag: Flag, on: bool) {
+        self.state.lock(py).set(flag, on);
     }
 
     /// The core of the reactor, if its methods for descriptors are the native ones.
     fn core(&self, py: Python<'_>) -> Option<Py<Reactor>> {
-        lock(&self.state).core().map(|core| core.clone_ref(py))
+        self.state.lock(py).core().map(|core| core.clone_ref(py))
     }
 
     /// Whether its reactor's methods for descriptors are the native ones.
-    pub fn has_core(&self) -> bool {
-        lock(&self.state).core().is_some()
+    pub fn has_core(&self, py: Python<'_>) -> bool {
+        self.state.lock(py).core().is_some()
     }
 
     /// The descriptor, -1 if there is none. A socket object that somebody else
@@ -233,7 +233,7 @@ impl StreamTransport {
     /// Whatever the socket object raises.
     pub fn fd(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
         let (fd, socket) = {
-            let state = lock(&slf.get().state);
+            let state = slf.get().state.lock(slf.py());
             let socket = state
                 .socket
                 .as_ref()
@@ -265,11 +265,10 @@ impl StreamTransport {
     }
 }
 
-impl Drop for StreamTransport {
+impl Drop for State {
     fn drop(&mut self) {
-        let state = lock(&self.state);
-        if state.fd >= 0 && state.socket.is_none() {
-            socket::close(state.fd);
+        if self.fd >= 0 && self.socket.is_none() {
+            socket::close(self.fd);
         }
     }
 }
@@ -280,11 +279,10 @@ impl StreamTransport {
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         StreamTransport {
-            state: Mutex::new(State {
+            state: Guarded::new(State {
                 fd: -1,
                 flags: 0,
-                buffer_size: BUFFER_SIZE,
-                queue: SendQueue::default(),
+                buffer: WriteBuffer::default(),
                 socket: None,
                 protocol: None,
                 producer: None,
@@ -303,7 +301,7 @@ impl StreamTransport {
     // The collector
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Some(state) = try_lock(&self.state) else {
+        let Some(state) = self.state.visit(&visit) else {
             return Ok(());
         };
         visit.call(&state.socket)?;
@@ -320,9 +318,9 @@ impl StreamTransport {
         state.own.traverse(visit)
     }
 
-    fn __clear__(&self) {
+    fn __clear__(&self, py: Python<'_>) {
         let held = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             // The socket object stays: it owns the descriptor and holds nothing.
             [
                 state.protocol.take(),
@@ -334,7 +332,7 @@ impl StreamTransport {
         };
         drop(held);
         let held = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             (state.core.take(), state.own.take(), state.origin.take())
         };
         drop(held);

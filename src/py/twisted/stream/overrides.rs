@@ -10,7 +10,6 @@ use pyo3::types::{PyDict, PyString, PySuper, PyTuple, PyType};
 
 use super::own::{IN_THE_WAY, NAMES, Name, SENDS};
 use super::{StreamTransport, attributes, missing};
-use crate::core::lock::lock;
 use crate::py::support::imports;
 
 /// A native method as an attribute of a transport's class, which can be replaced on each
@@ -51,7 +50,7 @@ impl Replaceable {
         };
         let stream = transport.cast::<StreamTransport>()?;
         let own = {
-            let state = lock(&stream.get().state);
+            let state = stream.get().state.lock(stream.py());
             state.own.get(this.bit).map(|own| own.bind(py).clone())
         };
         own.map_or_else(|| this.native(stream), Ok)
@@ -67,16 +66,21 @@ impl Replaceable {
     fn __delete__(&self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         let stream = transport.cast::<StreamTransport>()?;
         let py = stream.py();
-        let set = lock(&stream.get().state).set_attributes();
+        let set = stream.get().state.lock(stream.py()).set_attributes();
         if set & self.bit == 0 {
             return Err(missing(self.name.bind(py).to_str()?));
         }
         let mut rest = None;
-        if self.bit == Name::Fileno as u32 && stream.get().has_socket() {
+        if self.bit == Name::Fileno as u32 && stream.get().has_socket(py) {
             // Set by Twisted's constructor. Behind it is that of its `FileDescriptor`.
             rest = Some(behind(stream, intern!(py, "fileno"))?.unbind());
         }
-        let before = lock(&stream.get().state).own.put(self.bit, false, rest);
+        let before = stream
+            .get()
+            .state
+            .lock(stream.py())
+            .own
+            .put(self.bit, false, rest);
         drop(before);
         Ok(())
     }
@@ -105,7 +109,12 @@ impl Replaceable {
 impl Replaceable {
     fn put(&self, stream: &Bound<'_, StreamTransport>, method: Option<Py<PyAny>>) {
         let set = method.is_some();
-        let before = lock(&stream.get().state).own.put(self.bit, set, method);
+        let before = stream
+            .get()
+            .state
+            .lock(stream.py())
+            .own
+            .put(self.bit, set, method);
         drop(before);
     }
 
@@ -161,7 +170,12 @@ pub fn behind<'py>(
 /// `AttributeError` if there is no socket.
 pub fn fileno<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let own = slf.get().own(slf.py(), Name::Fileno);
-    let set = lock(&slf.get().state).own.is_set(Name::Fileno as u32);
+    let set = slf
+        .get()
+        .state
+        .lock(slf.py())
+        .own
+        .is_set(Name::Fileno as u32);
     match own {
         Some(own) if set => Ok(own),
         Some(_) => Err(missing("fileno")),
@@ -220,7 +234,7 @@ fn is_of_socket(slf: &Bound<'_, StreamTransport>, value: &Bound<'_, PyAny>) -> P
         return Ok(false);
     };
     let plain = owner.get_type().is(imports::socket_class(py)?);
-    let state = lock(&slf.get().state);
+    let state = slf.get().state.lock(slf.py());
     let socket = state.socket.as_ref();
     Ok(plain && socket.is_some_and(|socket| socket.is(&owner)))
 }

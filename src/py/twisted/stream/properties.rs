@@ -10,15 +10,20 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 
 use super::own::{NAMES, Name};
 use super::{State, StreamTransport, attributes, missing, overrides};
-use crate::core::lock::lock;
 use crate::core::stream::send_queue::SendQueue;
 
 impl StreamTransport {
     /// Notes a value that was set, which is somebody's own unless `change` has taken it
     /// into the state. What `change` takes out is dropped with no lock held.
-    fn store<R>(&self, name: Name, own: Option<Py<PyAny>>, change: impl FnOnce(&mut State) -> R) {
+    fn store<R>(
+        &self,
+        py: Python<'_>,
+        name: Name,
+        own: Option<Py<PyAny>>,
+        change: impl FnOnce(&mut State) -> R,
+    ) {
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             (change(&mut state), state.own.put(name as u32, true, own))
         };
         drop(before);
@@ -27,12 +32,13 @@ impl StreamTransport {
     /// Deletes a value that was set.
     fn remove<R>(
         &self,
+        py: Python<'_>,
         name: Name,
         label: &str,
         change: impl FnOnce(&mut State) -> R,
     ) -> PyResult<()> {
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             if !state.own.is_set(name as u32) {
                 return Err(missing(label));
             }
@@ -42,20 +48,20 @@ impl StreamTransport {
         Ok(())
     }
 
-    fn check_set(&self, name: Name, label: &str) -> PyResult<()> {
-        let set = lock(&self.state).own.is_set(name as u32);
+    fn check_set(&self, py: Python<'_>, name: Name, label: &str) -> PyResult<()> {
+        let set = self.state.lock(py).own.is_set(name as u32);
         if set { Ok(()) } else { Err(missing(label)) }
     }
 
     /// What waits to be sent, as Twisted has it in a list.
     fn unsent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let unsent = lock(&self.state).queue.to_vec();
+        let unsent = self.state.lock(py).buffer.to_vec();
         PyList::new(py, (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent)))
     }
 
     /// A value of somebody's own.
     pub(super) fn own<'py>(&self, py: Python<'py>, name: Name) -> Option<Bound<'py, PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state
             .own
             .get(name as u32)
@@ -68,7 +74,7 @@ impl StreamTransport {
 impl StreamTransport {
     /// What has been set on this transport, as Twisted's own have it in their `__dict__`.
     fn _attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        let set = lock(&slf.get().state).set_attributes();
+        let set = slf.get().state.lock(slf.py()).set_attributes();
         let attributes = PyDict::new(slf.py());
         for (bit, name) in NAMES {
             if set & bit == 0 {
@@ -119,7 +125,7 @@ impl StreamTransport {
         attributes::socket(slf)?;
         let fileno = overrides::fileno(slf).ok().map(Bound::unbind);
         let before = {
-            let mut state = lock(&slf.get().state);
+            let mut state = slf.get().state.lock(slf.py());
             state.fd = -1;
             let socket = state.own.put(Name::Socket as u32, false, None);
             let set = fileno.is_some();
@@ -134,26 +140,26 @@ impl StreamTransport {
 
     #[getter]
     pub(super) fn get_protocol(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         let protocol = state.protocol.as_ref().ok_or_else(|| missing("protocol"))?;
         Ok(protocol.clone_ref(py))
     }
 
     #[setter]
-    fn set_protocol(&self, protocol: Py<PyAny>) {
-        let before = lock(&self.state).protocol.replace(protocol);
+    fn set_protocol(&self, py: Python<'_>, protocol: Py<PyAny>) {
+        let before = self.state.lock(py).protocol.replace(protocol);
         drop(before);
     }
 
     #[deleter]
-    fn delete_protocol(&self) -> PyResult<()> {
-        let protocol = lock(&self.state).protocol.take();
+    fn delete_protocol(&self, py: Python<'_>) -> PyResult<()> {
+        let protocol = self.state.lock(py).protocol.take();
         protocol.map(drop).ok_or_else(|| missing("protocol"))
     }
 
     #[getter]
     fn get_producer(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         state
             .producer
             .as_ref()
@@ -161,20 +167,22 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_producer(&self, producer: Option<Py<PyAny>>) {
-        self.store(Name::Producer, None, |state| {
+    fn set_producer(&self, py: Python<'_>, producer: Option<Py<PyAny>>) {
+        self.store(py, Name::Producer, None, |state| {
             std::mem::replace(&mut state.producer, producer)
         });
     }
 
     #[deleter]
-    fn delete_producer(&self) -> PyResult<()> {
-        self.remove(Name::Producer, "producer", |state| state.producer.take())
+    fn delete_producer(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::Producer, "producer", |state| {
+            state.producer.take()
+        })
     }
 
     #[getter]
     pub(super) fn get_reactor(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         let reactor = state.reactor.as_ref().ok_or_else(|| missing("reactor"))?;
         Ok(reactor.clone_ref(py))
     }
@@ -185,9 +193,9 @@ impl StreamTransport {
     }
 
     #[deleter]
-    fn delete_reactor(&self) -> PyResult<()> {
+    fn delete_reactor(&self, py: Python<'_>) -> PyResult<()> {
         let before = {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock(py);
             (state.reactor.take(), state.core.take())
         };
         let missed = before.0.is_none();
@@ -201,20 +209,20 @@ impl StreamTransport {
 
     #[getter]
     fn get_server(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         let server = state.server.as_ref().ok_or_else(|| missing("server"))?;
         Ok(server.clone_ref(py))
     }
 
     #[setter]
-    fn set_server(&self, server: Py<PyAny>) {
-        let before = lock(&self.state).server.replace(server);
+    fn set_server(&self, py: Python<'_>, server: Py<PyAny>) {
+        let before = self.state.lock(py).server.replace(server);
         drop(before);
     }
 
     #[deleter]
-    fn delete_server(&self) -> PyResult<()> {
-        let server = lock(&self.state).server.take();
+    fn delete_server(&self, py: Python<'_>) -> PyResult<()> {
+        let server = self.state.lock(py).server.take();
         server.map(drop).ok_or_else(|| missing("server"))
     }
 
@@ -223,7 +231,7 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::Session) {
             return Ok(own);
         }
-        let state = lock(&self.state);
+        let state = self.state.lock(py);
         if !state.own.is_set(Name::Session as u32) {
             return Err(missing("sessionno"));
         }
@@ -231,16 +239,16 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_sessionno(&self, session: &Bound<'_, PyAny>) {
+    fn set_sessionno(&self, py: Python<'_>, session: &Bound<'_, PyAny>) {
         let (number, own) = number(session);
-        self.store(Name::Session, own, |state| {
+        self.store(py, Name::Session, own, |state| {
             state.session = number.unwrap_or_default();
         });
     }
 
     #[deleter]
-    fn delete_sessionno(&self) -> PyResult<()> {
-        self.remove(Name::Session, "sessionno", |_| ())
+    fn delete_sessionno(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::Session, "sessionno", |_| ())
     }
 
     // The log
@@ -255,13 +263,13 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_logstr(&self, logstr: Py<PyAny>) {
-        self.store(Name::LogStr, None, |state| state.logstr.replace(logstr));
+    fn set_logstr(&self, py: Python<'_>, logstr: Py<PyAny>) {
+        self.store(py, Name::LogStr, None, |state| state.logstr.replace(logstr));
     }
 
     #[deleter]
-    fn delete_logstr(&self) -> PyResult<()> {
-        self.remove(Name::LogStr, "logstr", |state| state.logstr.take())
+    fn delete_logstr(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::LogStr, "logstr", |state| state.logstr.take())
     }
 
     // What waits to be sent, as FileDescriptor shows it
@@ -271,27 +279,29 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::DataBuffer) {
             return own;
         }
-        let unsent = lock(&self.state).queue.to_vec();
+        let unsent = self.state.lock(py).buffer.to_vec();
         PyBytes::new(py, &unsent).into_any()
     }
 
     #[setter]
-    fn set_dataBuffer(&self, data: &Bound<'_, PyAny>) {
+    fn set_dataBuffer(&self, py: Python<'_>, data: &Bound<'_, PyAny>) {
         let mut queue = SendQueue::default();
         let mut empty = None;
         if let Ok(data) = data.extract::<PyBackedBytes>() {
             empty = queue.push(data);
         }
         let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
-        self.store(Name::DataBuffer, own, |state| {
-            (std::mem::replace(&mut state.queue, queue), empty)
+        self.store(py, Name::DataBuffer, own, |state| {
+            let before = state.buffer.take();
+            state.buffer.append(queue);
+            (before, empty)
         });
     }
 
     #[deleter]
-    fn delete_dataBuffer(&self) -> PyResult<()> {
-        self.remove(Name::DataBuffer, "dataBuffer", |state| {
-            std::mem::take(&mut state.queue)
+    fn delete_dataBuffer(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::DataBuffer, "dataBuffer", |state| {
+            state.buffer.take()
         })
     }
 
@@ -300,20 +310,20 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::TempDataLen) {
             return Ok(own);
         }
-        self.check_set(Name::TempDataLen, "_tempDataLen")?;
+        self.check_set(py, Name::TempDataLen, "_tempDataLen")?;
         Ok(0_u8.into_pyobject(py)?.into_any())
     }
 
     // FileDescriptor's constructor sets both; there is nothing to be set.
     #[setter(_tempDataLen)]
-    fn set_temp_data_len(&self, len: &Bound<'_, PyAny>) {
+    fn set_temp_data_len(&self, py: Python<'_>, len: &Bound<'_, PyAny>) {
         let own = (number(len).0 != Some(0)).then(|| len.clone().unbind());
-        self.store(Name::TempDataLen, own, |_| ());
+        self.store(py, Name::TempDataLen, own, |_| ());
     }
 
     #[deleter(_tempDataLen)]
-    fn delete_temp_data_len(&self) -> PyResult<()> {
-        self.remove(Name::TempDataLen, "_tempDataLen", |_| ())
+    fn delete_temp_data_len(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::TempDataLen, "_tempDataLen", |_| ())
     }
 
     #[getter(_tempDataBuffer)]
@@ -321,7 +331,7 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::TempDataBuffer) {
             return Ok(own);
         }
-        self.check_set(Name::TempDataBuffer, "_tempDataBuffer")?;
+        self.check_set(py, Name::TempDataBuffer, "_tempDataBuffer")?;
         Ok(self.unsent(py)?.into_any())
     }
 
@@ -330,13 +340,13 @@ impl StreamTransport {
         let plain = buffer.is_exact_instance_of::<PyList>()
             && (buffer.len()? == 0 || buffer.eq(slf.get().unsent(slf.py())?)?);
         let own = (!plain).then(|| buffer.clone().unbind());
-        slf.get().store(Name::TempDataBuffer, own, |_| ());
+        slf.get().store(slf.py(), Name::TempDataBuffer, own, |_| ());
         Ok(())
     }
 
     #[deleter(_tempDataBuffer)]
-    fn delete_temp_data_buffer(&self) -> PyResult<()> {
-        self.remove(Name::TempDataBuffer, "_tempDataBuffer", |_| ())
+    fn delete_temp_data_buffer(&self, py: Python<'_>) -> PyResult<()> {
+        self.remove(py, Name::TempDataBuffer, "_tempDataBuffer", |_| ())
     }
 
     #[getter]
@@ -344,25 +354,26 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::BufferSize) {
             return Ok(own);
         }
-        let size = lock(&self.state).buffer_size;
+        let size = self.state.lock(py).buffer.high();
         Ok(size.into_pyobject(py)?.into_any())
     }
 
     #[setter]
-    fn set_bufferSize(&self, size: &Bound<'_, PyAny>) {
+    fn set_bufferSize(&self, py: Python<'_>, size: &Bound<'_, PyAny>) {
         let (number, own) = number(size);
         let number = number.and_then(|number| usize::try_from(number).ok());
-        self.store(Name::BufferSize, own, |state| {
-            state.buffer_size = number.unwrap_or(state.buffer_size);
+        self.store(py, Name::BufferSize, own, |state| {
+            state.buffer.set_high(number.unwrap_or(state.buffer.high()));
         });
     }
 
     #[deleter]
     fn delete_bufferSize(slf: &Bound<'_, Self>) -> PyResult<()> {
         let size = overrides::buffer_size(&slf.get_type())?;
-        slf.get().remove(Name::BufferSize, "bufferSize", |state| {
-            state.buffer_size = size.unwrap_or(super::BUFFER_SIZE);
-        })
+        slf.get()
+            .remove(slf.py(), Name::BufferSize, "bufferSize", |state| {
+                state.buffer.set_high(size.unwrap_or(super::BUFFER_SIZE));
+            })
     }
 }
 

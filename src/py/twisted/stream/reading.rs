@@ -11,7 +11,6 @@ use super::attributes;
 use super::overrides::behind;
 use super::own::Name;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, missing, reason};
-use crate::core::lock::lock;
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::Ancillary;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
@@ -56,7 +55,7 @@ pub enum Extent {
 /// How an object's descriptor is to be reported.
 pub fn trigger(object: &Bound<'_, PyAny>) -> Trigger {
     match object.cast::<StreamTransport>() {
-        Ok(stream) => lock(&stream.get().state).trigger(),
+        Ok(stream) => stream.get().state.lock(stream.py()).trigger(),
         Err(_) => Trigger::Level,
     }
 }
@@ -70,11 +69,11 @@ impl<'a, 'py> Direct<'a, 'py> {
         let Ok(stream) = object.cast::<StreamTransport>() else {
             return Ok(None);
         };
-        let mut state = lock(&stream.get().state);
+        let mut state = stream.get().state.lock(stream.py());
         if state.logstr.is_none() && state.is_direct() {
             drop(state);
             attributes::logstr(stream)?;
-            state = lock(&stream.get().state);
+            state = stream.get().state.lock(stream.py());
         }
         let Some(mut direct) = Direct::at(stream, &state) else {
             return Ok(None);
@@ -99,7 +98,7 @@ impl<'a, 'py> Direct<'a, 'py> {
             protocol: state.protocol.as_ref()?.bind(py).clone(),
             prefix: state.logstr.as_ref()?.bind(py).clone(),
             fd: state.fd,
-            size: state.buffer_size,
+            size: state.buffer.high(),
             unix: state.is(Flag::Unix),
             shared: state.socket.is_some(),
         })
@@ -170,7 +169,7 @@ fn failed<'py>(slf: &Bound<'py, StreamTransport>, error: &std::io::Error) -> Rea
 pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
     let (size, unix) = {
-        let state = lock(&slf.get().state);
+        let state = slf.get().state.lock(slf.py());
         if state.own.any(Name::Socket as u32) {
             drop(state);
             return behind(slf, intern!(py, "doRead"))?.call0().map(Some);
@@ -178,7 +177,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
         if !state.has_socket() {
             return Err(missing("socket"));
         }
-        (state.buffer_size, state.is(Flag::Unix))
+        (state.buffer.high(), state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;
     if unix {
@@ -246,7 +245,7 @@ pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>
 
 /// Why a connection that has nothing more to read ends.
 fn end<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
-    let name = if slf.get().is(Flag::Broken) {
+    let name = if slf.get().state.lock(slf.py()).buffer.is_broken() {
         "CONNECTION_LOST"
     } else {
         "CONNECTION_DONE"

@@ -1,10 +1,10 @@
 //! Writing: what is sent when, and what follows when everything is sent.
 //!
-//! What a callback writes is sent at the end of the turn, or sooner if it is much: the
-//! loop keeps a list of the transports that have something unsent. Only what the socket
-//! doesn't take, and what needs more than sending, waits for it to be writable.
+//! What one iteration writes is sent at its end, or sooner if it is much. Only what the
+//! socket doesn't take, and what needs more than sending, waits for it to be writable.
+//! `WriteBuffer` decides; here is done what it says.
 
-use std::sync::MutexGuard;
+use std::os::fd::RawFd;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -14,13 +14,13 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::attributes::twisted;
 use super::own::Name;
-use super::{Flag, Reason, State, StreamTransport, reason};
+use super::{Flag, Reason, State, StreamTransport, attributes, reason};
 use crate::core::fifo::Fifo;
-use crate::core::lock::lock;
 use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-use crate::core::stream::write_buffer::HOLD;
+use crate::core::stream::write_buffer::late::{Next, Sender, Writable};
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::twisted::Reactor;
 
 /// What is written. Of a subclass only the bytes are kept: an instance could hold the
 /// transport, or run code when it is dropped.
@@ -39,7 +39,7 @@ fn through_tls(
     method: &Bound<'_, PyString>,
     data: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    if slf.get().is(Flag::Connected) {
+    if slf.get().is(slf.py(), Flag::Connected) {
         let protocol = slf.get().get_protocol(slf.py())?;
         protocol.bind(slf.py()).call_method1(method, (data,))?;
     }
@@ -51,12 +51,10 @@ fn through_tls(
 /// # Errors
 /// `TypeError` for anything but bytes.
 pub fn write(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-    let state = lock(&slf.get().state);
-    if state.is(Flag::Tls) {
-        drop(state);
+    if slf.get().is(slf.py(), Flag::Tls) {
         return through_tls(slf, intern!(slf.py(), "write"), data);
     }
-    push(slf, state, bytes(data)?)
+    write_plain(slf, data)
 }
 
 /// Writes several pieces, through the TLS layer if there is one.
@@ -64,7 +62,7 @@ pub fn write(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyRes
 /// # Errors
 /// `TypeError` for anything but bytes.
 pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>) -> PyResult<()> {
-    if slf.get().is(Flag::Tls) {
+    if slf.get().is(slf.py(), Flag::Tls) {
         return through_tls(slf, intern!(slf.py(), "writeSequence"), iovec);
     }
     write_sequence_plain(slf, iovec)
@@ -76,29 +74,15 @@ pub fn write_sequence(slf: &Bound<'_, StreamTransport>, iovec: &Bound<'_, PyAny>
 /// `TypeError` for anything but bytes; what a producer's pause raises.
 pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let data = bytes(data)?;
-    push(slf, lock(&slf.get().state), data)
-}
-
-fn push<'a>(
-    slf: &'a Bound<'_, StreamTransport>,
-    mut state: MutexGuard<'a, State>,
-    data: PyBackedBytes,
-) -> PyResult<()> {
-    if !is_writable(&state) {
-        drop(state);
+    if data.is_empty() {
         return Ok(());
     }
-    match state.queue.push(data) {
-        None => {
-            state.own.note(Name::DataBuffer as u32);
-            written(slf, state)
-        }
-        Some(empty) => {
-            drop(state);
-            drop(empty);
-            Ok(())
-        }
-    }
+    let mut data = Some(data);
+    let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
+        // It isn't empty, so nothing is handed back.
+        data = data.take().and_then(|data| state.buffer.push(data));
+    });
+    perform(slf, step)
 }
 
 /// Writes several pieces to the socket; nothing if one of them isn't bytes.
@@ -118,81 +102,121 @@ pub fn write_sequence_plain(
     if pieces.is_empty() && empty.is_empty() {
         return Ok(());
     }
-    let mut state = lock(&slf.get().state);
-    if !is_writable(&state) {
-        return Ok(());
-    }
-    state.queue.append(pieces);
-    state.own.note(Name::DataBuffer as u32);
-    written(slf, state)
-}
-
-fn is_writable(state: &State) -> bool {
-    state.is(Flag::Connected) && !state.is(Flag::WriteDisconnected)
-}
-
-/// Something was written: pauses the producer if that is too much, and sees to it
-/// that it is sent.
-fn written<'a>(
-    slf: &'a Bound<'_, StreamTransport>,
-    mut state: MutexGuard<'a, State>,
-) -> PyResult<()> {
-    let py = slf.py();
-    let full = state.queue.len() > state.buffer_size;
-    if full && state.is(Flag::StreamingProducer) && state.producer.is_some() {
-        state.set(Flag::ProducerPaused, true);
-        let producer = state
-            .producer
-            .as_ref()
-            .map(|producer| producer.clone_ref(py));
-        drop(state);
-        if let Some(producer) = producer {
-            producer.call_method0(py, intern!(py, "pauseProducing"))?;
+    let mut pieces = Some(pieces);
+    let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
+        if let Some(pieces) = pieces.take() {
+            state.buffer.append(pieces);
         }
-        state = lock(&slf.get().state);
+    });
+    perform(slf, step)
+}
+
+/// What has to be done, with no lock held.
+enum Step {
+    Nothing,
+    /// Pause the producer, and go on.
+    Pause(Py<PyAny>),
+    Send,
+    Watch,
+    /// Note the transport for the end of the iteration, with so many bytes.
+    Note(Py<Reactor>, usize),
+}
+
+impl State {
+    /// Writes by `add`, if that is possible.
+    fn write(&mut self, py: Python<'_>, add: impl FnOnce(&mut State)) -> Step {
+        if !self.is(Flag::Connected) || self.is(Flag::WriteDisconnected) {
+            return Step::Nothing;
+        }
+        self.own.note(Name::DataBuffer as u32);
+        add(self);
+        if self.buffer.is_above()
+            && self.is(Flag::StreamingProducer)
+            && let Some(producer) = &self.producer
+        {
+            let producer = producer.clone_ref(py);
+            self.set(Flag::ProducerPaused, true);
+            return Step::Pause(producer);
+        }
+        self.written(py)
     }
-    if state.is(Flag::Aborting) {
-        return Ok(());
-    }
-    if !state.is(Flag::Writing)
-        && let Some(core) = state.core()
-    {
-        let core = core.bind(py).clone();
+
+    /// Something was written, and the producer paused if that is too much.
+    fn written(&mut self, py: Python<'_>) -> Step {
+        if self.is(Flag::Aborting) {
+            return Step::Nothing;
+        }
+        let sender = self.sender();
         // A producer is paused by what was written, sent or not.
-        let much = full || state.producer.is_none() && state.queue.len() >= HOLD;
-        if much && !state.sends_by_method() {
-            let sent;
-            (sent, state) = send(slf, state)?;
-            if !sent || !state.queue.is_empty() {
-                drop(state);
-                return ask_to_write(slf);
+        let next = self.buffer.added(sender, self.producer.is_some());
+        self.step(py, next)
+    }
+
+    /// Who sends.
+    fn sender(&self) -> Sender {
+        match self.core() {
+            None => Sender::OwnerAtOnce,
+            Some(_) if self.sends_by_method() => Sender::Owner,
+            Some(_) => Sender::Stream,
+        }
+    }
+
+    fn step(&self, py: Python<'_>, next: Next) -> Step {
+        match (next, self.core()) {
+            (Next::Wait, _) => Step::Nothing,
+            (Next::Send, _) => Step::Send,
+            (Next::Note, Some(core)) => Step::Note(core.clone_ref(py), self.buffer.len().max(1)),
+            (Next::Note, None) | (Next::Watch, _) => Step::Watch,
+        }
+    }
+
+    /// The end of the iteration has come.
+    fn noted(&mut self) -> Next {
+        let sender = self.sender();
+        let next = self.buffer.noted(sender);
+        if self.is(Flag::Aborting) || !self.is(Flag::Connected) {
+            return Next::Wait;
+        }
+        next
+    }
+
+    /// Sends what the iteration has written.
+    fn flush(&mut self, fd: RawFd, sent: &mut Fifo<PyBackedBytes>) -> Next {
+        let outcome = self.buffer.send_or_note(fd, sent);
+        self.buffer.flushed(outcome, self.pending().any())
+    }
+}
+
+fn perform(slf: &Bound<'_, StreamTransport>, mut step: Step) -> PyResult<()> {
+    let py = slf.py();
+    loop {
+        step = match step {
+            Step::Nothing => return Ok(()),
+            Step::Pause(producer) => {
+                producer.call_method0(py, intern!(py, "pauseProducing"))?;
+                slf.get().state.lock(py).written(py)
+            }
+            Step::Send => {
+                let sent = send(slf)?;
+                let mut state = slf.get().state.lock(py);
+                let next = state.buffer.sent_at_once(sent);
+                state.step(py, next)
+            }
+            Step::Watch => return ask_to_write(slf),
+            Step::Note(core, bytes) => {
+                let event_loop = core.get().event_loop();
+                event_loop.note_unflushed(py, Unflushed::Stream(slf.clone().unbind()), bytes);
+                return Ok(());
             }
         }
-        // Even if everything is sent: what has to follow that, does when this
-        // callback has ended.
-        if state.is(Flag::Unsent) {
-            return Ok(());
-        }
-        let bytes = state.queue.len().max(1);
-        state.set(Flag::Unsent, true);
-        drop(state);
-        core.get().event_loop().note_unflushed(
-            slf.py(),
-            Unflushed::Stream(slf.clone().unbind()),
-            bytes,
-        );
-        return Ok(());
     }
-    drop(state);
-    // Again, as somebody may have removed it.
-    ask_to_write(slf)
 }
 
 /// Sends what a callback has written. A transport that can't be watched for more is
 /// disconnected: it is no business of the callback, nor of the other transports.
 pub fn flush(slf: &Bound<'_, StreamTransport>) {
     let py = slf.py();
-    let (Err(error), Some(core)) = (try_flush(slf), slf.get().core(py)) else {
+    let (Err(error), Some(core)) = (try_flush(slf), slf.get().core(slf.py())) else {
         return;
     };
     let core = core.bind(py).get();
@@ -206,55 +230,55 @@ pub fn flush(slf: &Bound<'_, StreamTransport>) {
 }
 
 fn try_flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    let mut state = lock(&slf.get().state);
-    if !state.is(Flag::Unsent) {
-        return Ok(());
+    let py = slf.py();
+    let mut sent = Fifo::default();
+    let mut next = {
+        let mut state = slf.get().state.lock(py);
+        match state.noted() {
+            Next::Send if state.socket.is_none() => {
+                let fd = state.fd;
+                state.flush(fd, &mut sent)
+            }
+            next => next,
+        }
+    };
+    if next == Next::Send {
+        let fd = StreamTransport::fd(slf)?;
+        next = slf.get().state.lock(py).flush(fd, &mut sent);
     }
-    state.set(Flag::Unsent, false);
-    if state.is(Flag::Writing) || state.is(Flag::Aborting) || !state.is(Flag::Connected) {
-        return Ok(());
-    }
-    if state.sends_by_method() {
-        drop(state);
+    // Objects of Python's, so with no lock held.
+    drop(sent);
+    // A failure is told when the socket is writable, and ends the connection then.
+    if next == Next::Watch {
         return ask_to_write(slf);
     }
-    let (sent, state) = send(slf, state)?;
-    let more = !sent
-        || !state.queue.is_empty()
-        || state.producer.is_some() && state.resumes_producer()
-        || state.is(Flag::Disconnecting)
-        || state.is(Flag::WriteDisconnecting) && !state.is(Flag::WriteDisconnected);
-    drop(state);
-    // A failure is told when the socket is writable, and ends the connection then.
-    if more { ask_to_write(slf) } else { Ok(()) }
+    Ok(())
 }
 
-/// Sends what the socket takes; false: sending has failed. Python objects are
-/// dropped with no lock held.
-fn send<'a>(
-    slf: &'a Bound<'_, StreamTransport>,
-    mut state: MutexGuard<'a, State>,
-) -> PyResult<(bool, MutexGuard<'a, State>)> {
-    if state.is(Flag::Broken) {
-        return Ok((false, state));
-    }
-    let mut fd = state.fd;
-    if state.socket.is_some() {
-        drop(state);
-        fd = StreamTransport::fd(slf)?;
-        state = lock(&slf.get().state);
-    }
-    let mut queue = std::mem::take(&mut state.queue);
-    drop(state);
+/// Sends what the socket takes.
+fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<Writable> {
+    let py = slf.py();
     let mut sent = Fifo::default();
-    let outcome = queue.send(fd, &mut sent);
-    let failed = outcome.is_err_and(|error| error.raw_os_error() != Some(libc::ENOBUFS));
+    let socket = {
+        let mut state = slf.get().state.lock(py);
+        match &state.socket {
+            Some(socket) => Ok(socket.bind(py).clone()),
+            None => {
+                let fd = state.fd;
+                Err(state.buffer.send_or_note(fd, &mut sent))
+            }
+        }
+    };
+    let outcome = match socket {
+        Ok(socket) => {
+            let fd = attributes::fileno(&socket)?;
+            let mut state = slf.get().state.lock(py);
+            state.buffer.send_or_note(fd, &mut sent)
+        }
+        Err(outcome) => outcome,
+    };
     drop(sent);
-    let mut state = lock(&slf.get().state);
-    let later = std::mem::replace(&mut state.queue, queue);
-    state.queue.append(later);
-    state.set(Flag::Broken, failed);
-    Ok((!failed, state))
+    Ok(outcome)
 }
 
 /// Calls `doWrite`, the native one without a detour.
@@ -263,7 +287,7 @@ fn send<'a>(
 /// Those of `doWrite`.
 pub fn write_directly<'py>(object: &Bound<'py, PyAny>) -> Reason<'py> {
     if let Ok(stream) = object.cast::<StreamTransport>() {
-        let state = lock(&stream.get().state);
+        let state = stream.get().state.lock(stream.py());
         if state.is_direct() && !state.sends_by_method() {
             drop(state);
             return write_ready(stream);
@@ -280,48 +304,44 @@ pub fn write_directly<'py>(object: &Bound<'py, PyAny>) -> Reason<'py> {
 /// What a producer raises.
 pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
     let py = slf.py();
-    let (sent, state) = send(slf, lock(&slf.get().state))?;
-    let empty = state.queue.is_empty();
-    let ended = empty && state.is(Flag::WriteDisconnected);
-    drop(state);
-    // Twisted's own transports find that out by sending nothing.
-    if !sent || ended {
-        return reason(slf, "CONNECTION_LOST");
+    let sent = send(slf)?;
+    let (ended, native) = {
+        let state = slf.get().state.lock(py);
+        (state.is(Flag::WriteDisconnected), state.is_native())
+    };
+    match sent {
+        Writable::Rest => return Ok(None),
+        Writable::All if !ended => {}
+        // Twisted's own transports find that out by sending nothing.
+        Writable::All | Writable::Failed => return reason(slf, "CONNECTION_LOST"),
     }
-    if !empty {
-        return Ok(None);
-    }
-    let native = slf.get().is_native();
     if native {
         stop_writing(slf)?;
     } else {
         slf.call_method0(intern!(py, "stopWriting"))?;
     }
-    let (producer, disconnecting, half) = {
-        let mut state = lock(&slf.get().state);
-        let resumes = state.resumes_producer();
-        let producer = state.producer.as_ref().filter(|_| resumes);
+    let (pending, producer) = {
+        let mut state = slf.get().state.lock(py);
+        let pending = state.pending();
+        let producer = state.producer.as_ref().filter(|_| pending.resume);
         let producer = producer.map(|producer| producer.clone_ref(py));
         if producer.is_some() {
             state.set(Flag::ProducerPaused, false);
-        }
-        let disconnecting = state.is(Flag::Disconnecting);
-        let half = !disconnecting && state.is(Flag::WriteDisconnecting);
-        if half && producer.is_none() {
+        } else if pending.end_writing && !pending.end {
             state.set(Flag::WriteDisconnected, true);
         }
-        (producer, disconnecting, half)
+        (pending, producer)
     };
     if let Some(producer) = producer {
         producer.call_method0(py, intern!(py, "resumeProducing"))?;
         return Ok(None);
     }
-    if native && disconnecting {
+    if native && pending.end {
         return reason(slf, "CONNECTION_DONE");
     }
-    let method = if disconnecting {
+    let method = if pending.end {
         intern!(py, "_postLoseConnection")
-    } else if half {
+    } else if pending.end_writing {
         intern!(py, "_closeWriteConnection")
     } else {
         return Ok(None);
@@ -331,7 +351,7 @@ pub fn write_ready<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
 
 /// Calls `startWriting`, a class's own one if it has one.
 fn ask_to_write(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    if slf.get().is_native() {
+    if slf.get().is_native(slf.py()) {
         return start_writing(slf);
     }
     slf.call_method0(intern!(slf.py(), "startWriting"))?;
@@ -344,7 +364,7 @@ fn ask_to_write(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// Those of `addWriter`.
 pub fn start_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     StreamTransport::watch(slf, Role::Write)?;
-    slf.get().set(Flag::Writing, true);
+    slf.get().state.lock(slf.py()).buffer.watch(true);
     Ok(())
 }
 
@@ -353,11 +373,7 @@ pub fn start_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// # Errors
 /// Those of `removeWriter`.
 pub fn stop_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
-    {
-        let mut state = lock(&slf.get().state);
-        state.set(Flag::Writing, false);
-        // Whoever asks for this keeps what was written, until it is asked for again.
-        state.set(Flag::Unsent, false);
-    }
+    // Whoever asks for this keeps what was written, until it is asked for again.
+    slf.get().state.lock(slf.py()).buffer.rest();
     StreamTransport::unwatch(slf, Role::Write)
 }
