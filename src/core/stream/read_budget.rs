@@ -49,6 +49,16 @@ impl Default for ReadBudget {
 }
 
 impl ReadBudget {
+    /// The budget of a stream that others may read from as well: nobody knows whether a
+    /// second read would find anything.
+    #[must_use]
+    pub fn once() -> Self {
+        ReadBudget {
+            reads: 1,
+            deferred: false,
+        }
+    }
+
     /// Notes a read. Whether the stream has to be deferred now, before anything is called
     /// that may run the loop: it may have more, and nothing would say so. `has_more`: the
     /// event says that there is more than a part.
@@ -99,6 +109,9 @@ mod tests {
             }
         }
         assert_eq!(reads, READS);
+        let mut budget = ReadBudget::once();
+        assert!(budget.defers(Extent::Full, false));
+        assert!(!budget.goes_on(Extent::Full));
         let mut budget = ReadBudget::default();
         budget.defers(Extent::Part, false);
         assert!(!budget.goes_on(Extent::Part) && !budget.goes_on(Extent::Piece));

@@ -33,7 +33,7 @@ pub struct Event<'a, 'py> {
 impl Event<'_, '_> {
     /// Sees to it that the rest is read in the next iteration, unless the poll reports it
     /// anyway.
-    fn defer(&self) {
+    pub fn defer(&self) {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
         if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {

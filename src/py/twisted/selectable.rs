@@ -14,18 +14,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
-use super::stream::{self, Direct, Extent, Received};
+use super::stream::{self, Direct, Received};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
+use crate::core::stream::read_budget::Extent;
 use crate::core::sys::Trigger;
-use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::{self, Watcher};
 use crate::py::event_loop::EventLoop;
-
-/// How often a native transport is read from in one turn if nobody else does, as long as each time as much
-/// came as could: a stream goes faster that isn't left in its midst, while the others wait
-/// no longer than for 400 kilobytes.
-const READS: usize = 2;
+use crate::py::transport::reading::Event;
 
 /// A descriptor object and the reactor that it was added to.
 pub struct Selectable {
@@ -118,13 +114,6 @@ impl Selectable {
 
 fn of<T: AsRef<Watcher>>(watchers: &Watchers<T>, role: Role) -> Option<&Selectable> {
     watchers.get(role)?.as_ref().selectable()
-}
-
-/// One event of a descriptor.
-struct Event<'a, 'py> {
-    event_loop: &'a Bound<'py, EventLoop>,
-    token: Token,
-    readiness: Readiness,
 }
 
 impl<'py> Event<'_, 'py> {
@@ -232,7 +221,7 @@ impl<'py> Event<'_, 'py> {
     }
 
     /// Reads until there is nothing more, or other descriptors have waited long enough.
-    /// What is left then, or may be, is read in the next turn; that is seen to before
+    /// What is left then, or may be, is read in the next iteration; that is seen to before
     /// anything is called, which may run the loop.
     fn read_directly<'a>(
         &self,
@@ -241,46 +230,30 @@ impl<'py> Event<'_, 'py> {
         reading: &mut bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let object = selectable.object.bind(self.event_loop.py());
-        let mut goes_on = false;
-        for _ in 0..READS {
-            let (data, extent) = match direct.receive()? {
-                Received::Data(data, extent) => (data, extent),
-                Received::Ancillary(ancillary, data) => {
-                    if !goes_on {
-                        self.go_on();
-                    }
-                    *reading = false;
-                    return stream::received_with(direct.stream(), ancillary, &data);
-                }
-                Received::Nothing => break,
+        let mut budget = direct.budget();
+        loop {
+            let (data, ancillary, extent) = match direct.receive()? {
+                Received::Data(data, extent) => (data, None, extent),
+                Received::Ancillary(ancillary, data) => (data, Some(ancillary), Extent::Piece),
+                Received::Nothing => return Ok(None),
                 Received::End(why) => return Ok(Some(why)),
             };
-            if !goes_on && (extent != Extent::Part || self.readiness.has_more()) {
-                goes_on = true;
-                self.go_on();
+            if budget.defers(extent, self.readiness.has_more()) {
+                self.defer();
             }
             *reading = false;
+            if let Some(ancillary) = ancillary {
+                return stream::received_with(direct.stream(), ancillary, &data);
+            }
             direct.deliver(&data)?;
             *reading = true;
-            let again = extent == Extent::Full && !direct.is_shared();
-            if !again || !self.watches(selectable, Role::Read) {
-                break;
+            if !budget.goes_on(extent) || !self.watches(selectable, Role::Read) {
+                return Ok(None);
             }
             match Direct::to(object)? {
                 Some(next) => direct = next,
-                None => break,
+                None => return Ok(None),
             }
-        }
-        Ok(None)
-    }
-
-    /// Sees to it that the rest is read in the next turn, unless the poll reports it
-    /// anyway.
-    fn go_on(&self) {
-        let event_loop = self.event_loop.get();
-        let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
-            event_loop.defer(self.event_loop.py(), Call::ReadOn(self.token));
         }
     }
 

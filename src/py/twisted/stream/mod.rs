@@ -36,7 +36,7 @@ use crate::py::support::guarded::Guarded;
 pub use attributes::fileno;
 pub use lifetime::Accepted;
 pub use overrides::Replaceable;
-pub use reading::{Direct, Extent, Received, received_with, trigger};
+pub use reading::{Direct, Received, received_with, trigger};
 pub use writing::{flush, write_directly};
 
 /// Twisted's `FileDescriptor.bufferSize`.

@@ -11,6 +11,7 @@ use super::attributes;
 use super::overrides::behind;
 use super::own::Name;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, missing, reason};
+use crate::core::stream::read_budget::{Extent, ReadBudget};
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::Ancillary;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
@@ -39,17 +40,6 @@ pub enum Received<'py> {
     Nothing,
     /// Why the connection ends.
     End(Bound<'py, PyAny>),
-}
-
-/// How much a read has given.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// All there was, unless the event has said that there is more.
-    Part,
-    /// What somebody wants to have at once; there may be more.
-    Piece,
-    /// What is read at once; there may be more.
-    Full,
 }
 
 /// How an object's descriptor is to be reported.
@@ -109,6 +99,15 @@ impl<'a, 'py> Direct<'a, 'py> {
         self.stream
     }
 
+    /// How much is read in one iteration.
+    pub fn budget(&self) -> ReadBudget {
+        if self.shared {
+            ReadBudget::once()
+        } else {
+            ReadBudget::default()
+        }
+    }
+
     /// Whether others may read from the socket.
     pub fn is_shared(&self) -> bool {
         self.shared
@@ -131,9 +130,7 @@ impl<'a, 'py> Direct<'a, 'py> {
             }
             Ok((data, _)) => Ok(match data.as_bytes().len() {
                 0 => Received::End(end(self.stream)?),
-                READ_SIZE => Received::Data(data, Extent::Full),
-                len if len >= limit => Received::Data(data, Extent::Piece),
-                _ => Received::Data(data, Extent::Part),
+                len => Received::Data(data, Extent::of(len, limit, limit >= READ_SIZE)),
             }),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
             Err(_) => attributes::twisted(self.stream, "CONNECTION_LOST").map(Received::End),
@@ -152,7 +149,11 @@ impl<'a, 'py> Direct<'a, 'py> {
 
 /// Larger reads than Twisted's mean fewer of them, unless somebody wants another size.
 fn limit(size: usize) -> usize {
-    if size == BUFFER_SIZE { READ_SIZE } else { size }
+    if size == BUFFER_SIZE {
+        READ_SIZE
+    } else {
+        size.min(READ_SIZE)
+    }
 }
 
 fn failed<'py>(slf: &Bound<'py, StreamTransport>, error: &std::io::Error) -> Reason<'py> {
