@@ -5,7 +5,6 @@
 //! thread's context stack. The two dicts for that are kept from one descriptor to
 //! the next, unless somebody holds one of them or has put something into it.
 
-use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
 use pyo3::PyTraverseError;
@@ -14,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::core::lock::{lock, try_lock};
+use crate::py::support::guarded::Guarded;
 use crate::py::support::refcounts::references;
 
 thread_local! {
@@ -28,7 +27,7 @@ pub struct LogContext {
     tracker: Py<PyAny>,
     /// `twisted.python.log.ILogContext`, the key of the context.
     key: Py<PyAny>,
-    kept: Mutex<Kept>,
+    kept: Guarded<Kept>,
 }
 
 #[derive(Default)]
@@ -51,7 +50,7 @@ impl LogContext {
         LogContext {
             tracker,
             key,
-            kept: Mutex::default(),
+            kept: Guarded::default(),
         }
     }
 
@@ -80,7 +79,7 @@ impl LogContext {
             len => stack.del_item(len - 1),
         };
         if layer.is_reusable(py) {
-            let before = lock(&self.kept).layer.replace(layer);
+            let before = self.kept.lock(py).layer.replace(layer);
             drop(before);
         }
         let value = result?;
@@ -92,7 +91,7 @@ impl LogContext {
     fn take_kept<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Option<Layer>)> {
         let thread = THREAD.with(|id| *id);
         let layer = {
-            let mut kept = lock(&self.kept);
+            let mut kept = self.kept.lock(py);
             let layer = kept.layer.take();
             if let Some((owner, stack)) = &kept.stack
                 && *owner == thread
@@ -108,7 +107,7 @@ impl LogContext {
         let stack = current.getattr(intern!(py, "contexts"))?;
         let stack = stack.cast_into::<PyList>()?;
         let mine = (thread, stack.clone().unbind());
-        let before = lock(&self.kept).stack.replace(mine);
+        let before = self.kept.lock(py).stack.replace(mine);
         drop(before);
         Ok((stack, layer))
     }
@@ -139,7 +138,7 @@ impl LogContext {
 
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Some(kept) = try_lock(&self.kept) {
+        if let Some(kept) = self.kept.visit(&visit) {
             if let Some((_, stack)) = &kept.stack {
                 visit.call(stack)?;
             }
