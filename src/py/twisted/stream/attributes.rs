@@ -241,7 +241,9 @@ pub fn name<'py>(
         (None, None) => PyString::intern(py, ""),
     };
     let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
-    slf.get().state.lock(slf.py()).logstr = Some(logstr.clone().unbind());
+    let kept = logstr.clone().unbind();
+    let before = slf.get().state.lock(py).logstr.replace(kept);
+    drop(before);
     Ok(logstr)
 }
 
