@@ -17,7 +17,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f 
 
 .PHONY: help
 help: ## Show what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 # Debian's Python makes one without pip, and says so, as long as python3-venv isn't there.
 $(BIN)/pip:
@@ -37,6 +37,10 @@ $(VENV)/installed: $(WHEEL)/built
 
 $(VENV)/built: $(VENV)/installed
 	$(BIN)/python -m pip install "$$(echo $(WHEEL)/*.whl)[test]"
+	touch $@
+
+$(VENV)/built-clients: $(VENV)/built
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[clients]"
 	touch $@
 
 $(OLDEST)/built: $(WHEEL)/built
@@ -78,12 +82,21 @@ demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and 
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
 
 .PHONY: test-all
-test-all: lint test-rust build $(BARE)/built test-oldest ## Run the lints and all tests
+test-all: lint test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-pythons ## Run the lints and all tests
 	$(PYTEST)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run the project's own tests with the oldest Twisted and Tornado
 	$(OLDEST)/bin/python -m pytest --ignore=tests/suites
+
+# Each is built for, which takes a minute; then they run at the same time, some five minutes.
+PYTHONS := 3.10 3.11 3.12 3.13
+
+.PHONY: test-pythons
+test-pythons: build ## Run CPython's tests of asyncio with each Python of the machine
+	test -e $(BIN)/maturin || $(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[dev]"
+	$(BIN)/python tests/suites/pythons.py $(PYTHONS) --environments $(abspath $(VENV))-python \
+		--maturin $(abspath $(BIN))/maturin
 
 # These tests start other programs, and the bare environment's interpreter with them.
 PYTEST := TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python $(BIN)/python -m pytest
@@ -125,4 +138,4 @@ bench: $(VENV)/built-bench ## Measure the core, and the faces and transports bes
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) $(OLDEST) $(BARE) target python/tornado4/_core*.so
+	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) target python/tornado4/_core*.so

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.applications import on_loops, run_on
 
-distributed = pytest.importorskip("distributed", reason="comes with the extra 'dask' only")
+distributed = pytest.importorskip("distributed", reason="it comes with the extra 'clients' only")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -13,24 +13,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
 def test_a_local_cluster(factory, processes):
     async def main():
-        async with distributed.LocalCluster(
+        made = distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             processes=processes,
-            # None of its pages, nor a connection of more than a cluster of one's own.
+            # Without its pages.
             dashboard_address=None,
             host="127.0.0.1",
             protocol="tcp://",
             asynchronous=True,
-        ) as cluster:
-            async with distributed.Client(cluster, asynchronous=True) as client:
-                futures = client.map(lambda number: number * number, range(200))
-                total = await client.submit(sum, futures)
-                much = await client.scatter(b"x" * 10_000_000, broadcast=True)
-                size = await client.submit(len, much)
-                failing = client.submit(lambda: 1 / 0)
-                with pytest.raises(ZeroDivisionError):
-                    await failing
-                return total, size
+        )
+        async with made as cluster, distributed.Client(cluster, asynchronous=True) as client:
+            futures = client.map(lambda number: number * number, range(200))
+            total = await client.submit(sum, futures)
+            much = await client.scatter(b"x" * 10_000_000, broadcast=True)
+            size = await client.submit(len, much)
+            with pytest.raises(ZeroDivisionError):
+                await client.submit(lambda: 1 / 0)
+            return total, size
 
     assert run_on(factory, main) == (sum(number * number for number in range(200)), 10_000_000)

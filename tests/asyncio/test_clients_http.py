@@ -5,24 +5,28 @@ import contextlib
 import os
 import ssl
 
+import httpx
+import hypercorn.asyncio
 import pytest
+import uvicorn
+from hypercorn.config import Config
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
 
 from helpers.applications import BODIES, listening_socket, on_loops, run_on
 from helpers.certificates import ssl_contexts
 
-aiohttp = pytest.importorskip("aiohttp", reason="comes with the extra 'clients' only")
-httpx = pytest.importorskip("httpx", reason="comes with the extra 'clients' only")
-hypercorn_asyncio = pytest.importorskip(
-    "hypercorn.asyncio", reason="comes with the extra 'clients' only"
-)
-uvicorn = pytest.importorskip("uvicorn", reason="comes with the extra 'clients' only")
+try:
+    import aiohttp
+    from aiohttp import web
+except ImportError:
+    aiohttp = None
 
-from aiohttp import web  # noqa: E402
-from hypercorn.config import Config  # noqa: E402
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest  # noqa: E402
-from tornado.httpserver import HTTPServer  # noqa: E402
-from tornado.netutil import bind_sockets  # noqa: E402
-from tornado.web import Application, RequestHandler  # noqa: E402
+needs_aiohttp = pytest.mark.skipif(
+    aiohttp is None, reason="aiohttp is large, and comes with the extra 'clients' only"
+)
 
 # Those at once, each with a connection of its own.
 AT_ONCE = 8
@@ -109,7 +113,7 @@ async def hypercorn_server(tls):
         config.errorlog = config.accesslog = None
         ended = asyncio.Event()
         task = asyncio.ensure_future(
-            hypercorn_asyncio.serve(echo_app, config, shutdown_trigger=ended.wait)
+            hypercorn.asyncio.serve(echo_app, config, shutdown_trigger=ended.wait)
         )
         await asyncio.sleep(0.05)
         try:
@@ -187,8 +191,14 @@ async def tornado_client(url, tls):
     client.close()
 
 
-SERVERS = [aiohttp_server, uvicorn_server, hypercorn_server, tornado_server]
-CLIENTS = [aiohttp_client, httpx_client, tornado_client]
+SERVERS = [
+    pytest.param(aiohttp_server, marks=needs_aiohttp),
+    *(uvicorn_server, hypercorn_server, tornado_server),
+]
+CLIENTS = [
+    pytest.param(aiohttp_client, marks=needs_aiohttp),
+    *(httpx_client, tornado_client),
+]
 
 
 async def talk(serve, client, tls):
@@ -228,13 +238,14 @@ def test_clients_that_go_in_the_midst(factory, serve):
                         writer.transport.abort()
                     else:
                         writer.close()
-            async with aiohttp_client(f"http://127.0.0.1:{port}/", False) as post:
+            async with httpx_client(f"http://127.0.0.1:{port}/", False) as post:
                 return await post(b"hello")
 
     assert run_on(factory, main) == (200, b"hello")
 
 
 @on_loops
+@needs_aiohttp
 def test_a_stream_of_events_that_its_client_leaves(factory):
     """aiohttp notices when a client goes while a response is being written."""
 

@@ -4,20 +4,15 @@ import asyncio
 import smtplib
 import sys
 
-import pytest
-
-from helpers.applications import BODIES, listening_socket, on_loops, run_on
-from helpers.certificates import ssl_contexts
-
-pytest.importorskip("anyio", reason="comes with the extra 'clients' only")
-pytest.importorskip("websockets", reason="comes with the extra 'clients' only")
-pytest.importorskip("aiosmtpd", reason="comes with the extra 'clients' only")
-
 import anyio.abc
+import pytest
 from aiosmtpd.smtp import SMTP
 from anyio.streams.tls import TLSListener, TLSStream
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve as serve_websockets
+
+from helpers.applications import BODIES, listening_socket, on_loops, run_on
+from helpers.certificates import ssl_contexts
 
 tls_or_not = pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 
