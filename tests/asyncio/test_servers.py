@@ -391,7 +391,8 @@ def test_a_factory_that_raises_what_is_let_out(run, error):
 
 @pytest.mark.parametrize("result", [None, 5, object], ids=str)
 def test_a_factory_that_makes_no_protocol(result):
-    """Stock leaves such a connection open until it is collected, and says nothing."""
+    """Stock leaves such a connection open until it is collected, and says nothing. Ours
+    may say something."""
 
     def scenario(loop, trace):
         server = loop.run_until_complete(loop.create_server(lambda: result, LOCAL, 0))
@@ -402,7 +403,7 @@ def test_a_factory_that_makes_no_protocol(result):
         server.close()
         turns(loop, 3)
 
-    assert ours_transports(scenario) == [b""]
+    assert ours_transports(scenario)[-1] == b""
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from helpers.transports import (
     events,
     normalized,
     on_transports,
-    on_transports_but,
     run_until,
 )
 
@@ -37,7 +36,7 @@ def run_turns(loop, trace, count):
             trace.append(("let out", described(error)))
 
 
-@on_transports_but("the end is told with the data before it, and not in a turn of its own")
+@on_transports
 @on_kinds
 @on_protocols
 @pytest.mark.parametrize("keep", [None, False, True])
@@ -98,6 +97,8 @@ def test_made_before_anything_else(run, kind, waits):
         protocol = Plain(trace, connection_made=begin)
         with connected(loop, protocol, kind) as sock:
             peer = Peer(sock, protocol.transport)
+            # Until it reads again.
+            turns(loop, 3)
             trace.append(peer.received())
             peer.send(b"question")
             run_turns(loop, trace, 2)
@@ -205,7 +206,7 @@ def test_data_whose_buffer_was_not_given_is_still_read(run, kind, error):
     assert trace == [MADE, out, ("data", b"data"), ("eof_received",), LOST]
 
 
-@on_transports_but("an end whose eof_received was left by SystemExit isn't told again")
+@on_transports
 @on_kinds
 @pytest.mark.parametrize("error", LET_OUT)
 def test_an_end_that_was_let_out_is_told_again(run, kind, error):
@@ -215,7 +216,7 @@ def test_an_end_that_was_let_out_is_told_again(run, kind, error):
     assert trace == [MADE, ("data", b"data"), end, out, end, LOST]
 
 
-@on_transports_but("None comes of a socket first asked for when its connection is lost")
+@on_transports
 @pytest.mark.parametrize("kind", ["tcp server"])
 def test_the_socket_is_first_asked_for_after_the_end(run, kind):
     def scenario(loop, trace):
