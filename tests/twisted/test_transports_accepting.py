@@ -215,7 +215,8 @@ def test_no_descriptor_is_left(run, left):
                 run_until(reactor, lambda: protocols[left + 1].transport)
             trace.append([protocol.transport is not None for protocol in protocols].count(True))
 
-    run(scenario)
+    # Those that there are descriptors for, then the ends of those that there are none for.
+    assert run(scenario) == [left, *([b""] * (4 - left)), left + 2]
 
 
 def test_a_listening_socket_that_broke_is_reported():

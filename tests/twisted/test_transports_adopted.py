@@ -119,7 +119,7 @@ def test_families_that_nobody_knows(run, what, number):
             getattr(reactor, what)(sock.fileno(), number, Handing())
         trace.append(str(caught.value))
 
-    run(scenario)
+    assert run(scenario) == [str(int(number))]
 
 
 @on_reactors

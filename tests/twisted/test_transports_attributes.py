@@ -107,7 +107,10 @@ def test_options(run, end):
                 show(f"getTcp{what}")
                 show(f"setTcp{what}", True)
 
-    run(scenario)
+    trace = run(scenario)
+    assert trace[:3] == ["made", ("getTcpNoDelay", False), ("setTcpNoDelay", None)]
+    assert trace[3] == ("getTcpNoDelay", end.startswith("tcp"))
+    assert ("getTcpKeepAlive", True) in trace
 
 
 @on_reactors
@@ -257,7 +260,12 @@ def test_the_name_outlives_the_connection(run, end, when):
             until_lost(reactor, protocol)
             trace.append(named())
 
-    run(scenario)
+    trace = run(scenario)
+    done = trace.index(("lost", "ConnectionDone"))
+    # The same as before, where it was asked for then.
+    assert len(trace) == (4 if when == "before" else 3)
+    assert trace[1:done] in ([], trace[done + 1 :])
+    assert "Traced" in str(trace[-1])
 
 
 @on_reactors

@@ -166,7 +166,7 @@ def test_sending_after_the_end(run, end):
             until_lost(reactor, protocol)
             trace.append(outcome(protocol.transport.sendFileDescriptor, readers[0])[0])
 
-    run(scenario)
+    assert run(scenario) == ["made", ("lost", "ConnectionDone"), "ValueError"]
 
 
 @on_reactors

@@ -236,4 +236,5 @@ def test_halves_after_the_end_are_nothing(run, end, late):
                 trace.append(outcome(protocol.transport.loseWriteConnection)[0:1])
             run_turns(reactor, 5)
 
-    run(scenario)
+    late_loss = [("ValueError",)] if late == "after" else []
+    assert run(scenario) == ["made", ("lost", "ConnectionAborted"), *late_loss]

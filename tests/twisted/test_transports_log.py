@@ -54,7 +54,12 @@ def test_the_system_is_the_transport_s_name(run, end):
             protocol.transport.loseConnection()
             until_lost(reactor, protocol)
 
-    run(scenario)
+    systems = [
+        event[1] for event in run(scenario) if event[0] in ("data", "write_lost", "read_lost")
+    ]
+    assert len(systems) == 5
+    assert len(set(systems)) == 1
+    assert systems[0].startswith("SystemsOfHalves,")
 
 
 @on_reactors
@@ -66,7 +71,9 @@ def test_the_system_at_the_end(run, end):
             peer.close()
             until_lost(reactor, protocol)
 
-    run(scenario)
+    trace = run(scenario)
+    assert trace[-2] == ("lost", "ConnectionDone")
+    assert trace[-1][1].startswith("Systems,")
 
 
 @on_reactors
@@ -91,7 +98,10 @@ def test_another_protocol_s_system(run, end):
             peer.close()
             until_lost(reactor, other)
 
-    run(scenario)
+    trace = run(scenario)
+    systems = {event[1] for event in trace if event[0] == "data"} | {trace[-1][1]}
+    assert len(systems) == 1
+    assert systems.pop().startswith("Systems,")
 
 
 @on_reactors

@@ -233,7 +233,7 @@ def test_pausing_as_the_connection_is_made(run, end):
             run_turns(reactor, 5)
             trace.append(protocol.data)
 
-    run(scenario)
+    assert run(scenario) == ["made", b""]
 
 
 @on_reactors
@@ -255,4 +255,7 @@ def test_a_paused_transport_whose_peer_closes(run, end, resumes):
             until_lost(reactor, protocol)
             trace.append(protocol.data)
 
-    run(scenario)
+    trace = run(scenario)
+    assert trace[:2] == ["made", (False, b"")]
+    assert trace[2][0] == "lost"
+    assert trace[3] == (b"last words" if resumes else b"")

@@ -253,7 +253,7 @@ def test_a_log_prefix_put_in_place_for_a_while(run):
             with pytest.raises(TypeError, match="attribute name must be string"):
                 transport.__setattr__(1, 2)
 
-    run(scenario)
+    assert run(scenario) == ["made", "mine", True]
 
 
 @on_reactors
@@ -412,7 +412,11 @@ def test_a_client_s_address_and_options(run):
             until_lost(reactor, protocol)
             trace.append((transport.fileno(), transport.connected, hasattr(transport, "protocol")))
 
-    run(scenario)
+    address = ("TCP", "127.0.0.1", True)
+    assert run(scenario) == [
+        *("made", address, address, (True, True), (False, False), ("lost", "ConnectionAborted")),
+        (-1, 0, False),
+    ]
 
 
 def test_a_client_does_without_a_socket_object():

@@ -193,7 +193,8 @@ def test_a_client_s_factory_that_refuses(run, refuse):
         run_turns(reactor)
         port.stopListening()
 
-    run(scenario)
+    raised = [("logged", "ValueError", "mine"), ("failed", "ConnectError")]
+    assert run(scenario) == (raised if refuse is fail else [("factory", "ConnectionDone")])
 
 
 @on_reactors

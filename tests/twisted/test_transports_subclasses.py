@@ -85,7 +85,7 @@ def test_dowrite_of_one_s_own_is_called(run, ends):
         if ends == "loseConnection":
             trace.append(bool(calls))
 
-    run(scenario)
+    assert run(scenario)[:4] == ["made", "Mine", b"hello", ("lost", "ConnectionDone")]
 
 
 @on_reactors

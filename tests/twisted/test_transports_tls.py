@@ -69,7 +69,9 @@ def test_ending(run, who, how):
             if how == "loseConnection":
                 trace.append(other.data)
 
-    run(scenario)
+    lost = ("lost", "ConnectionDone" if how == "loseConnection" else "ConnectionLost")
+    ends = [("server", ["made", lost]), ("client", ["made", lost])]
+    assert run(scenario) == [*ends, *([b"last"] if how == "loseConnection" else [])]
 
 
 @on_reactors
@@ -235,7 +237,8 @@ def test_aborted_after_it_was_started(run):
         port.stopListening()
         run_turns(reactor)
 
-    run(scenario)
+    end = ["made", ("lost", "ConnectionLost")]
+    assert run(scenario) == [(end, end)]
 
 
 def test_what_is_under_it_is_native():

@@ -111,7 +111,10 @@ def test_packet_sizes_that_make_no_sense(run, size):
             peer.send(b"hello")
             run_until(reactor, lambda: protocol.stopped or protocol.count)
 
-    run(scenario)
+    trace = run(scenario)
+    assert (trace[0], trace[-1], len(trace)) == ("started", "stopped", 3)
+    # True is 1.
+    assert trace[1][0] == ("bytes" if size is True else "logged")
 
 
 @on_reactors

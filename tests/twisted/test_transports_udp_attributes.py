@@ -55,7 +55,9 @@ def test_an_attribute_that_is_missing_for_a_while(run, name):
             port.doRead()
             trace.append(protocol.count)
 
-    run(scenario)
+    trace = run(scenario)
+    assert trace[-2:] == [3, "stopped"]
+    assert len([event for event in trace if event[:2] == ("bytes", b"hello")]) >= 2
 
 
 @on_reactors
@@ -77,7 +79,9 @@ def test_connected_while_reading(run, family):
             for _ in range(3):
                 trace.extend(taken(reactor, peer))
 
-    run(scenario)
+    trace = run(scenario)
+    assert [event[1] for event in trace if event[0] == "bytes"] == [b"one", b"two"]
+    assert trace[-4:] == [b"no address", b"same address", b"no address", "stopped"]
 
 
 @on_reactors

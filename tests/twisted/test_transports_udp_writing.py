@@ -202,7 +202,8 @@ def test_in_order_and_by_every_method(run, family):
 @on_reactors
 @pytest.mark.parametrize("args", [(), (b"", ("127.0.0.1", 1), 1), (b"",)])
 def test_wrong_arguments(run, args):
-    written(run, socket.AF_INET, lambda port, *_: outcome(port.write, *args)[0])
+    found = written(run, socket.AF_INET, lambda port, *_: outcome(port.write, *args)[0])
+    assert found == ["AssertionError" if args == (b"",) else "TypeError", []]
 
 
 @on_reactors
@@ -274,7 +275,10 @@ def test_connecting_to_what_is_no_address(run, host, number):
         except Exception as error:
             return type(error).__name__, None
 
-    run(scenario)
+    found = run(scenario)
+    assert len(found) == 3
+    connected = host == b"127.0.0.1" and number in (9,)
+    assert connected or found[0][0] is None or found[0][0].endswith("rror")
 
 
 @on_reactors
