@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from helpers.loops import on_reactors, ours_reactor
+from helpers.native import READ_SIZE, READS, SEGMENT, around
 from helpers.scenarios import run_turns
 from helpers.streams import (
     PATTERN,
@@ -69,7 +70,9 @@ def test_a_small_buffer_is_kept_to(run, end, size):
 
 @on_reactors
 @on_tcp
-@pytest.mark.parametrize("sizes", [[4, 65_536, 1], [1, 300_000, 2], [5, 196_449], [3, 196_450]])
+@pytest.mark.parametrize(
+    "sizes", [[4, 65_536, 1], [1, 300_000, 2], [5, READ_SIZE], [3, READ_SIZE + 1]]
+)
 def test_a_buffer_whose_size_changes_within_the_data(run, end, sizes):
     def scenario(reactor, trace):
         left = list(sizes)
@@ -90,7 +93,7 @@ def test_a_buffer_whose_size_changes_within_the_data(run, end, sizes):
 
 @on_reactors
 @on_tcp
-@pytest.mark.parametrize("size", [196_449, 1_571_592, 1_571_593, 2_000_000])
+@pytest.mark.parametrize("size", [READ_SIZE, *around(READS * READ_SIZE), 10 * READ_SIZE])
 def test_as_much_as_is_read_for_one_event_and_more(run, end, size):
     # It is in the kernel as a whole before the first read.
     def scenario(reactor, trace):
@@ -305,7 +308,7 @@ def test_the_writer_is_drained_while_data_is_left(run):
     assert run(scenario) == ["made", True]
 
 
-SIZES = [65_481, 65_482, 65_483, 65_484, 131_072, 196_448, 196_449, 196_450]
+SIZES = [*around(SEGMENT), 2 * SEGMENT, *around(READ_SIZE)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -333,7 +336,7 @@ def test_what_was_read_stays_as_it_is(size):
             trace.append(whole == b"".join(bytes([65 + byte]) * size for byte in range(5)))
             for data, hashed, copy in pieces:
                 trace.append(data == copy and hash(copy) == hashed and type(data) is bytes)
-            trace.append(max(len(data) for data, _, _ in pieces) == min(size, 196_449))
+            trace.append(max(len(data) for data, _, _ in pieces) == min(size, READ_SIZE))
 
     result = ours_reactor(scenario)
     assert result[0] == "made"
