@@ -20,6 +20,7 @@ class MakesTransports:
     """What stands before `asyncio.SelectorEventLoop` in the bases of a loop of ours."""
 
     _transport_of: Callable[[int], Any]
+    _transports: Any
     _add_reader: Callable[..., Any]
 
     def _make_socket_transport(
@@ -70,6 +71,9 @@ class MakesTransports:
         return WritePipe(self, *args, **kwargs)
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
+        if type(fd) is int and fd not in self._transports.data and self._transport_of(fd) is None:
+            # Nobody's, as nearly always: each wait in `sock_recv` asks twice.
+            return
         super()._ensure_fd_no_transport(fd)  # type: ignore[misc]
         number = fd if isinstance(fd, int) else int(fd.fileno())
         transport = self._transport_of(number)
