@@ -13,7 +13,7 @@ use super::read_buffer::{self, READ_SIZE};
 use super::stream::Face;
 use crate::core::interest::Readiness;
 use crate::core::stream::read_budget::{Extent, ReadBudget};
-use crate::core::sys::sockets;
+use crate::core::sys::sockets::{self, Ancillary};
 use crate::py::dispatch::call::Call;
 use crate::py::event_loop::EventLoop;
 
@@ -50,12 +50,16 @@ pub struct Reader<'py> {
     pub fd: RawFd,
     /// Where to.
     pub room: Room<'py>,
+    /// Whether others may read from the socket as well.
+    pub shared: bool,
 }
 
 /// What is read into.
 pub enum Room<'py> {
     /// New `bytes`, so many at most.
     Bytes(usize),
+    /// The same, from a UNIX socket, with what may come along.
+    BytesAndMore(usize),
     /// The memory of a writable object.
     Memory(Bound<'py, PyAny>),
 }
@@ -64,6 +68,8 @@ pub enum Room<'py> {
 pub enum Received<'py> {
     /// New `bytes`.
     Data(Bound<'py, PyBytes>),
+    /// Descriptors or the like, and the data that they came with.
+    Ancillary(Vec<Ancillary>, Bound<'py, PyBytes>),
     /// So many bytes in the reader's memory.
     Filled(usize),
     /// The peer sends no more.
@@ -76,7 +82,7 @@ pub enum Received<'py> {
 
 /// Reads until there is nothing more, or others have waited long enough. What is left
 /// then, or may be, is read in the next iteration; that is seen to before anything is
-/// called, which may run the loop.
+/// called, which may run the loop. `first`: who reads, if that is known already.
 ///
 /// # Errors
 /// Those of the face.
@@ -84,8 +90,9 @@ pub enum Received<'py> {
 pub fn read<'py, F: Face>(
     slf: &Bound<'py, F>,
     event: &Event<'_, 'py>,
+    first: Option<Reader<'py>>,
 ) -> PyResult<Option<F::End<'py>>> {
-    let outcome = read_on(slf, event);
+    let outcome = read_on(slf, event, first);
     if outcome.is_err() {
         // Perhaps not to the end.
         event.defer();
@@ -97,13 +104,23 @@ pub fn read<'py, F: Face>(
 fn read_on<'py, F: Face>(
     slf: &Bound<'py, F>,
     event: &Event<'_, 'py>,
+    first: Option<Reader<'py>>,
 ) -> PyResult<Option<F::End<'py>>> {
-    let mut budget = ReadBudget::default();
-    while let Some(reader) = F::reader(slf)? {
+    let mut next = match first {
+        None => F::reader(slf, event)?,
+        first => first,
+    };
+    let shared = next.as_ref().is_some_and(|reader| reader.shared);
+    let mut budget = if shared {
+        ReadBudget::once()
+    } else {
+        ReadBudget::default()
+    };
+    while let Some(reader) = next {
         let Some((received, extent)) = receive(slf.py(), &reader) else {
             break;
         };
-        if budget.defers(extent, event.readiness.has_more() && goes_on(&received)) {
+        if budget.defers(extent, event.readiness.has_more() && received.goes_on()) {
             event.defer();
         }
         if let Some(end) = F::received(slf, &reader, received)? {
@@ -112,48 +129,64 @@ fn read_on<'py, F: Face>(
         if !budget.goes_on(extent) {
             break;
         }
+        next = F::reader(slf, event)?;
     }
     Ok(None)
 }
 
-/// Whether more may follow.
-fn goes_on(received: &Received<'_>) -> bool {
-    matches!(received, Received::Data(_) | Received::Filled(_))
+impl Received<'_> {
+    /// Whether more may follow.
+    fn goes_on(&self) -> bool {
+        !matches!(
+            self,
+            Received::End | Received::Failed(_) | Received::Refused(_)
+        )
+    }
 }
 
 /// Reads once. `None`: there is nothing.
 fn receive<'py>(py: Python<'py>, reader: &Reader<'py>) -> Option<(Received<'py>, Extent)> {
-    let (outcome, extent) = match &reader.room {
-        Room::Bytes(limit) => match read_buffer::receive(py, reader.fd, *limit) {
-            Ok(data) => {
-                let count = data.as_bytes().len();
-                let extent = Extent::of(count, *limit, *limit >= READ_SIZE);
-                let end = count == 0;
-                let received = if end {
-                    Received::End
-                } else {
-                    Received::Data(data)
-                };
-                (Ok(received), extent)
-            }
-            Err(error) => (Err(error), Extent::Part),
-        },
-        Room::Memory(memory) => {
-            let read = |memory: &mut [_]| (sockets::receive(reader.fd, memory), memory.len());
-            match buffers::with_memory(memory, read) {
-                Ok((Ok(0), _)) => (Ok(Received::End), Extent::Part),
-                Ok((Ok(count), room)) => {
-                    let whole = room >= LARGE;
-                    (Ok(Received::Filled(count)), Extent::of(count, room, whole))
-                }
-                Ok((Err(error), _)) => (Err(error), Extent::Part),
-                Err(error) => (Ok(Received::Refused(error)), Extent::Part),
-            }
+    let outcome = match &reader.room {
+        Room::Bytes(limit) => {
+            read_buffer::receive(py, reader.fd, *limit).map(|data| of_bytes(data, *limit))
         }
+        Room::BytesAndMore(limit) => {
+            read_buffer::receive_ancillary(py, reader.fd, *limit).map(|(data, ancillary)| {
+                match ancillary.is_empty() {
+                    true => of_bytes(data, *limit),
+                    false => (Received::Ancillary(ancillary, data), Extent::Piece),
+                }
+            })
+        }
+        Room::Memory(memory) => receive_into(memory, reader.fd),
     };
     match outcome {
-        Ok(received) => Some((received, extent)),
+        Ok(received) => Some(received),
         Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-        Err(error) => Some((Received::Failed(error), extent)),
+        Err(error) => Some((Received::Failed(error), Extent::Part)),
     }
+}
+
+fn of_bytes(data: Bound<'_, PyBytes>, limit: usize) -> (Received<'_>, Extent) {
+    match data.as_bytes().len() {
+        0 => (Received::End, Extent::Part),
+        count => {
+            let extent = Extent::of(count, limit, limit >= READ_SIZE);
+            (Received::Data(data), extent)
+        }
+    }
+}
+
+fn receive_into<'py>(memory: &Bound<'py, PyAny>, fd: RawFd) -> io::Result<(Received<'py>, Extent)> {
+    let read = |memory: &mut [_]| (sockets::receive(fd, memory), memory.len());
+    Ok(match buffers::with_memory(memory, read) {
+        Ok((count, room)) => match count? {
+            0 => (Received::End, Extent::Part),
+            count => {
+                let extent = Extent::of(count, room, room >= LARGE);
+                (Received::Filled(count), extent)
+            }
+        },
+        Err(error) => (Received::Refused(error), Extent::Part),
+    })
 }

@@ -17,7 +17,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::PyDict;
 
-use super::reading::{Reader, Received};
+use super::reading::{Event, Reader, Received};
 use crate::core::fifo::Fifo;
 use crate::core::stream::write_buffer::{Sent, WriteBuffer};
 use crate::core::sys::sockets;
@@ -25,12 +25,11 @@ use crate::py::support::imports;
 use crate::py::support::refcounts::references;
 
 /// See the module's documentation.
-#[derive(Default)]
 pub struct Stream {
-    /// None: closed, or not open yet.
-    fd: Option<RawFd>,
-    /// Once there is one it owns the descriptor.
-    socket: Option<Py<PyAny>>,
+    /// -1: closed, or not open yet.
+    pub fd: RawFd,
+    /// The socket object; once there is one it owns the descriptor.
+    pub socket: Option<Py<PyAny>>,
     /// Whether somebody else may have the socket object, and close it.
     shared: bool,
     /// Where the connection comes from, if it was accepted.
@@ -53,7 +52,8 @@ pub trait Face: PyClass<Frozen = True> + Sync {
     ///
     /// # Errors
     /// Those of the socket object.
-    fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Reader<'py>>>;
+    fn reader<'py>(slf: &Bound<'py, Self>, event: &Event<'_, 'py>)
+    -> PyResult<Option<Reader<'py>>>;
 
     /// Hands over what came, or does what its end or a failure is for.
     ///
@@ -66,21 +66,29 @@ pub trait Face: PyClass<Frozen = True> + Sync {
     ) -> PyResult<Option<Self::End<'py>>>;
 }
 
+impl Default for Stream {
+    fn default() -> Self {
+        Stream {
+            fd: -1,
+            socket: None,
+            shared: false,
+            peer: None,
+            protocol: None,
+            buffer: WriteBuffer::default(),
+        }
+    }
+}
+
 impl Stream {
     /// Opens it with a descriptor that it owns, or one that its socket object owns.
     pub fn open(&mut self, fd: RawFd, socket: Option<Py<PyAny>>) {
         self.shared = socket.is_some();
-        (self.fd, self.socket) = (Some(fd), socket);
+        (self.fd, self.socket) = (fd, socket);
     }
 
     /// Whether there is a descriptor.
     pub fn is_open(&self) -> bool {
-        self.fd.is_some()
-    }
-
-    /// The descriptor's number as it was when it was opened, -1 if there is none.
-    pub fn number(&self) -> RawFd {
-        self.fd.unwrap_or(-1)
+        self.fd >= 0
     }
 
     /// Notes that somebody else may have the socket object.
@@ -91,7 +99,7 @@ impl Stream {
     /// Takes out descriptor and socket object, which the caller closes.
     pub fn take(&mut self) -> Owned {
         Owned {
-            fd: self.fd.take(),
+            fd: std::mem::replace(&mut self.fd, -1),
             socket: self.socket.take(),
         }
     }
@@ -108,15 +116,15 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let (Some(fd), None) = (self.fd, &self.socket) {
-            sockets::close(fd);
+        if self.fd >= 0 && self.socket.is_none() {
+            sockets::close(self.fd);
         }
     }
 }
 
 /// A descriptor that was taken out of a stream, and the socket object that owns it.
 pub struct Owned {
-    fd: Option<RawFd>,
+    fd: RawFd,
     socket: Option<Py<PyAny>>,
 }
 
@@ -126,13 +134,14 @@ impl Owned {
     /// # Errors
     /// Those of the socket object.
     pub fn close(self, py: Python<'_>) -> PyResult<()> {
-        match (self.socket, self.fd) {
-            (Some(socket), _) => socket.call_method0(py, intern!(py, "close")).map(drop),
-            (None, Some(fd)) => {
-                sockets::close(fd);
+        match self.socket {
+            Some(socket) => socket.call_method0(py, intern!(py, "close")).map(drop),
+            None => {
+                if self.fd >= 0 {
+                    sockets::close(self.fd);
+                }
                 Ok(())
             }
-            (None, None) => Ok(()),
         }
     }
 }
@@ -146,12 +155,12 @@ impl Owned {
 pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
     let (fd, socket) = F::stream(slf, |stream| {
         if !stream.shared {
-            return (stream.number(), None);
+            return (stream.fd, None);
         }
         let socket = stream.socket.as_ref().map(|socket| socket.bind(slf.py()));
         let shared = socket.filter(|socket| references(socket) > 1).cloned();
         stream.shared = shared.is_some();
-        (stream.number(), shared)
+        (stream.fd, shared)
     });
     match socket {
         Some(socket) => socket.call_method0(intern!(slf.py(), "fileno"))?.extract(),
@@ -172,16 +181,16 @@ pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, P
             stream.socket.as_ref().map(|it| it.bind(py).clone()),
         )
     });
-    let (Some(fd), None) = (fd, &known) else {
+    if known.is_some() || fd < 0 {
         return Ok(known);
-    };
+    }
     let options = PyDict::new(py);
     options.set_item(intern!(py, "fileno"), fd)?;
     let socket = imports::socket_class(py)?.call((), Some(&options))?;
     // It is non-blocking, which a default time-out would make the object forget.
     let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
     let other = F::stream(slf, |stream| {
-        if outcome.is_ok() && stream.socket.is_none() && stream.fd == Some(fd) {
+        if outcome.is_ok() && stream.socket.is_none() && stream.fd == fd {
             stream.socket = Some(socket.clone().unbind());
         }
         stream.socket.as_ref().map(|other| other.bind(py).clone())
@@ -214,5 +223,5 @@ pub fn send<F: Face>(slf: &Bound<'_, F>) -> PyResult<Sent> {
 /// # Errors
 /// Those of getsockname(2).
 pub fn local_address(stream: &Stream) -> io::Result<Option<SocketAddr>> {
-    sockets::local_address(stream.number())
+    sockets::local_address(stream.fd)
 }

@@ -9,7 +9,7 @@ mod log_context;
 mod own_clock;
 mod reactor;
 mod rounds;
-mod selectable;
+pub mod selectable;
 pub mod stream;
 mod thread_call;
 

@@ -14,14 +14,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::Reactor;
-use super::stream::{self, Direct, Received};
+use super::stream::{self, Direct};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
-use crate::core::stream::read_budget::Extent;
 use crate::core::sys::Trigger;
 use crate::py::dispatch::watcher::{self, Watcher};
 use crate::py::event_loop::EventLoop;
-use crate::py::transport::reading::Event;
+use crate::py::transport::reading::{self, Event};
 
 /// A descriptor object and the reactor that it was added to.
 pub struct Selectable {
@@ -131,7 +130,7 @@ impl<'py> Event<'_, 'py> {
             Ok(None) => (None, object.call_method0(intern!(py, "logPrefix"))),
             Err(error) => (None, Err(error)),
         };
-        if direct.as_ref().is_none_or(Direct::is_shared) {
+        if direct.as_ref().is_none_or(|direct| direct.reader.shared) {
             // Nobody knows how much of it will be read.
             self.event_loop.get().make_level_triggered(self.token);
         }
@@ -205,56 +204,19 @@ impl<'py> Event<'_, 'py> {
         selectable: &Selectable,
         role: Role,
         direct: Direct<'_, 'py>,
-        reading: &mut bool,
+        reads: &mut bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = self.event_loop.py();
         let mut why = None;
         if self.readiness.is_readable() && role == Role::Read {
-            why = self.read_directly(selectable, direct, reading)?;
-            *reading = true;
+            why = reading::read(direct.stream, self, Some(direct.reader))?;
+            *reads = true;
         }
         if why.is_none() && self.readiness.is_writable() && self.watches(selectable, Role::Write) {
             why = stream::write_directly(selectable.object.bind(py))?;
-            *reading = false;
+            *reads = false;
         }
         Ok(why.unwrap_or_else(|| py.None().into_bound(py)))
-    }
-
-    /// Reads until there is nothing more, or other descriptors have waited long enough.
-    /// What is left then, or may be, is read in the next iteration; that is seen to before
-    /// anything is called, which may run the loop.
-    fn read_directly<'a>(
-        &self,
-        selectable: &'a Selectable,
-        mut direct: Direct<'a, 'py>,
-        reading: &mut bool,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let object = selectable.object.bind(self.event_loop.py());
-        let mut budget = direct.budget();
-        loop {
-            let (data, ancillary, extent) = match direct.receive()? {
-                Received::Data(data, extent) => (data, None, extent),
-                Received::Ancillary(ancillary, data) => (data, Some(ancillary), Extent::Piece),
-                Received::Nothing => return Ok(None),
-                Received::End(why) => return Ok(Some(why)),
-            };
-            if budget.defers(extent, self.readiness.has_more()) {
-                self.defer();
-            }
-            *reading = false;
-            if let Some(ancillary) = ancillary {
-                return stream::received_with(direct.stream(), ancillary, &data);
-            }
-            direct.deliver(&data)?;
-            *reading = true;
-            if !budget.goes_on(extent) || !self.watches(selectable, Role::Read) {
-                return Ok(None);
-            }
-            match Direct::to(object)? {
-                Some(next) => direct = next,
-                None => return Ok(None),
-            }
-        }
     }
 
     /// Reads and writes as far as the event says so.
@@ -282,11 +244,16 @@ impl<'py> Event<'_, 'py> {
 
     /// Whether the object watches this direction at this moment.
     fn watches(&self, selectable: &Selectable, role: Role) -> bool {
-        self.event_loop.get().with_registrations(|registrations| {
-            registrations
-                .resolve(self.token)
-                .and_then(|(_, watchers)| of(watchers, role))
-                .is_some_and(|current| current.object.is(&selectable.object))
-        })
+        watches(self, selectable.object.bind(self.event_loop.py()), role)
     }
+}
+
+/// Whether an object watches this direction of an event's descriptor at this moment.
+pub fn watches(event: &Event<'_, '_>, object: &Bound<'_, PyAny>, role: Role) -> bool {
+    event.event_loop.get().with_registrations(|registrations| {
+        registrations
+            .resolve(event.token)
+            .and_then(|(_, watchers)| of(watchers, role))
+            .is_some_and(|current| current.object.is(object))
+    })
 }

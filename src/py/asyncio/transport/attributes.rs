@@ -117,7 +117,7 @@ impl SocketTransport {
     /// The descriptor, -1 after the end.
     #[getter]
     fn _sock_fd(&self, py: Python<'_>) -> RawFd {
-        self.state.lock(py).stream.number()
+        self.state.lock(py).stream.fd
     }
 
     /// The descriptor's number, which is remembered after the end.

@@ -64,7 +64,7 @@ impl SocketTransport {
             state.server = parts.server.map(|server| server.clone().unbind());
             state.context = Some(context);
             state.waiter = parts.waiter;
-            state.number = state.stream.number();
+            state.number = state.stream.fd;
             state.number
         };
         let this = event_loop.get();
@@ -243,7 +243,7 @@ impl SocketTransport {
                 state.stream.buffer.take(),
             );
             (
-                state.stream.number(),
+                state.stream.fd,
                 state.stream.take(),
                 state.event_loop.take(),
                 state.server.take(),

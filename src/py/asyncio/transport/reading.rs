@@ -18,6 +18,7 @@ use crate::py::transport::read_buffer::READ_SIZE;
 use crate::py::transport::reading::{self, Event, Reader, Received, Room};
 use crate::py::transport::stream::{self, Face, Stream};
 
+const RECEIVE_FAILED: &str = "Fatal error: protocol.data_received() call failed.";
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
 impl SocketTransport {
@@ -59,7 +60,7 @@ impl SocketTransport {
 
     pub(super) fn unwatch(slf: &Bound<'_, Self>, role: Role) -> PyResult<()> {
         // By the number under which it was watched, whatever has become of that.
-        let fd = Self::stream(slf, |stream| stream.number());
+        let fd = Self::stream(slf, |stream| stream.fd);
         if let Some(event_loop) = slf.get().event_loop(slf.py()) {
             drop(event_loop.get().unwatch(fd, &[role]));
         }
@@ -91,7 +92,7 @@ impl SocketTransport {
         context::run_in(py, &context, || {
             let writes = readiness.is_writable() || readiness.is_disconnected();
             if reads && (readiness.is_readable() || readiness.is_disconnected()) {
-                let read = reading::read(slf, &event);
+                let read = reading::read(slf, &event, None);
                 if read.is_err() && writes {
                     // Two callbacks on asyncio's own loop: the second one isn't lost.
                     let step = Step::Ready(token, Readiness::WRITABLE);
@@ -160,7 +161,10 @@ impl Face for SocketTransport {
         look(&mut slf.get().state.lock(slf.py()).stream)
     }
 
-    fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Reader<'py>>> {
+    fn reader<'py>(
+        slf: &Bound<'py, Self>,
+        _event: &Event<'_, 'py>,
+    ) -> PyResult<Option<Reader<'py>>> {
         let fd = stream::fd(slf)?;
         let (protocol, buffered) = {
             let state = slf.get().state.lock(slf.py());
@@ -180,7 +184,12 @@ impl Face for SocketTransport {
         } else {
             Room::Bytes(READ_SIZE)
         };
-        Ok(Some(Reader { protocol, fd, room }))
+        Ok(Some(Reader {
+            protocol,
+            fd,
+            room,
+            shared: false,
+        }))
     }
 
     fn received<'py>(
@@ -192,11 +201,16 @@ impl Face for SocketTransport {
         let (outcome, message) = match received {
             Received::Data(data) => (
                 protocol.call_method1(intern!(py, "data_received"), (data,)),
-                "Fatal error: protocol.data_received() call failed.",
+                RECEIVE_FAILED,
             ),
             Received::Filled(count) => (
                 protocol.call_method1(intern!(py, "buffer_updated"), (count,)),
                 "Fatal error: protocol.buffer_updated() call failed.",
+            ),
+            // Not asked for: it comes as data alone.
+            Received::Ancillary(_, data) => (
+                protocol.call_method1(intern!(py, "data_received"), (data,)),
+                RECEIVE_FAILED,
             ),
             Received::End => return Self::ended(slf, protocol).map(|()| None),
             Received::Failed(error) => (Err(error::os_error(error)), READ_FAILED),

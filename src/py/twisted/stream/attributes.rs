@@ -24,8 +24,8 @@ use crate::py::transport::addresses::{host, peer_name};
 pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     if let Ok(stream) = object.cast::<StreamTransport>() {
         let state = stream.get().state.lock(stream.py());
-        if state.is_native() && state.socket.is_none() {
-            return Ok(state.fd);
+        if state.is_native() && state.stream.socket.is_none() {
+            return Ok(state.stream.fd);
         }
     }
     object
@@ -52,7 +52,7 @@ pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<B
 /// # Errors
 /// `AttributeError` after the end, as Twisted's own transports have it then.
 pub fn open_fd(slf: &Bound<'_, StreamTransport>) -> PyResult<RawFd> {
-    if slf.get().state.lock(slf.py()).fd < 0 {
+    if slf.get().state.lock(slf.py()).stream.fd < 0 {
         return Err(missing("socket"));
     }
     StreamTransport::fd(slf)
@@ -77,10 +77,10 @@ pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py,
     let py = slf.py();
     let fd = {
         let state = slf.get().state.lock(slf.py());
-        if let Some(socket) = &state.socket {
+        if let Some(socket) = &state.stream.socket {
             return Ok(socket.bind(py).clone());
         }
-        state.fd
+        state.stream.fd
     };
     if fd < 0 {
         return Err(missing("socket"));
@@ -92,11 +92,15 @@ pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py,
     let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
     let other = {
         let mut state = slf.get().state.lock(slf.py());
-        if outcome.is_ok() && state.socket.is_none() && state.fd == fd {
-            state.socket = Some(socket.clone().unbind());
+        if outcome.is_ok() && state.stream.socket.is_none() && state.stream.fd == fd {
+            state.stream.socket = Some(socket.clone().unbind());
             return Ok(socket);
         }
-        state.socket.as_ref().map(|other| other.bind(py).clone())
+        state
+            .stream
+            .socket
+            .as_ref()
+            .map(|other| other.bind(py).clone())
     };
     // Meanwhile somebody else has made one, or closed the connection: this one must
     // not close the descriptor.
@@ -116,7 +120,7 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     let own_write = overrides::sends_itself(&class)?;
     let buffer_size = overrides::buffer_size(&class)?;
     let foreign = !socket.get_type().is(imports::socket_class(slf.py())?);
-    if foreign && slf.get().state.lock(slf.py()).fd >= 0 {
+    if foreign && slf.get().state.lock(slf.py()).stream.fd >= 0 {
         own_socket(slf)?;
     }
     let fd = if foreign { -1 } else { fileno(socket)? };
@@ -125,8 +129,8 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
         state.set(Flag::NativeClass, native);
         state.set(Flag::OwnWrite, own_write);
         if !state.own.is_set(Name::BufferSize as u32) {
-            let high = state.buffer.high();
-            state.buffer.set_high(buffer_size.unwrap_or(high));
+            let high = state.stream.buffer.high();
+            state.stream.buffer.set_high(buffer_size.unwrap_or(high));
         }
         let object = socket.clone().unbind();
         if foreign {
@@ -135,10 +139,10 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
                 (state.own.put(Name::Socket as u32, true, Some(object)), None),
             )
         } else {
-            let owned = state.socket.is_none().then_some(state.fd);
-            state.fd = fd;
+            let owned = state.stream.socket.is_none().then_some(state.stream.fd);
+            state.stream.fd = fd;
             let own = state.own.put(Name::Socket as u32, true, None);
-            (owned, (own, state.socket.replace(object)))
+            (owned, (own, state.stream.socket.replace(object)))
         }
     };
     drop(before);
@@ -157,7 +161,7 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let py = slf.py();
     let Some(socket) = ({
         let state = slf.get().state.lock(slf.py());
-        let socket = state.socket.as_ref().filter(|_| state.is_native());
+        let socket = state.stream.socket.as_ref().filter(|_| state.is_native());
         socket.map(|socket| socket.bind(py).clone())
     }) else {
         return Ok(());
@@ -168,8 +172,8 @@ pub fn take_over(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let fd = socket.call_method0(intern!(py, "detach"))?.extract()?;
     let core = {
         let mut state = slf.get().state.lock(slf.py());
-        state.fd = fd;
-        state.socket = None;
+        state.stream.fd = fd;
+        state.stream.socket = None;
         state.core().map(|core| core.bind(py).clone())
     };
     match core {
@@ -230,10 +234,10 @@ pub fn name<'py>(
     let (session, peer) = {
         let state = slf.get().state.lock(slf.py());
         let nameless = state.is(Flag::Unix);
-        if state.peer.is_none() && !nameless {
+        if state.stream.peer.is_none() && !nameless {
             return Err(missing("hostname"));
         }
-        (state.session, state.peer)
+        (state.session, state.stream.peer)
     };
     let host = match (peer, host_name) {
         (Some(peer), _) => host(py, &peer)?,

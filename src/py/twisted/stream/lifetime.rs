@@ -48,12 +48,12 @@ impl StreamTransport {
         let slf = made.cast::<StreamTransport>()?;
         {
             let mut state = slf.get().state.lock(slf.py());
-            state.fd = accepted.socket.into_raw_fd();
+            state.stream.fd = accepted.socket.into_raw_fd();
             match &accepted.peer {
-                Peer::Internet(peer) => state.peer = Some(*peer),
+                Peer::Internet(peer) => state.stream.peer = Some(*peer),
                 _ => state.set(Flag::Unix, true),
             }
-            state.protocol = Some(accepted.protocol.clone().unbind());
+            state.stream.protocol = Some(accepted.protocol.clone().unbind());
             state.server = Some(accepted.server.clone().unbind());
             state.session = accepted.session;
             let class = accepted.protocol.get_type().unbind();
@@ -135,7 +135,7 @@ pub fn lose_connection(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     match slf.get().core(slf.py()) {
         Some(core) if native && !half_closed => {
             Reactor::watch(core.bind(py), slf.as_any(), Role::Write, true)?;
-            slf.get().state.lock(py).buffer.watch(true);
+            slf.get().state.lock(py).stream.buffer.watch(true);
         }
         _ => {
             slf.call_method0(intern!(py, "stopReading"))?;
@@ -196,10 +196,10 @@ pub fn connection_lost(
     }
     let (protocol, rest) = {
         let mut state = slf.get().state.lock(slf.py());
-        state.fd = -1;
+        state.stream.fd = -1;
         let own = [Name::Socket, Name::Fileno].map(|name| state.own.put(name as u32, false, None));
-        let rest = (own, state.socket.take(), state.buffer.take());
-        (state.protocol.take(), rest)
+        let rest = (own, state.stream.socket.take(), state.stream.buffer.take());
+        (state.stream.protocol.take(), rest)
     };
     drop(rest);
     if let Some(protocol) = protocol {
@@ -234,10 +234,10 @@ pub fn close_socket(slf: &Bound<'_, StreamTransport>, orderly: bool) -> PyResult
     let fd = StreamTransport::fd(slf)?;
     let (socket, owned) = {
         let mut state = slf.get().state.lock(slf.py());
-        match &state.socket {
+        match &state.stream.socket {
             Some(socket) => (Some(socket.clone_ref(py)), -1),
-            None if state.fd < 0 => return Err(missing("socket")),
-            None => (None, std::mem::replace(&mut state.fd, -1)),
+            None if state.stream.fd < 0 => return Err(missing("socket")),
+            None => (None, std::mem::replace(&mut state.stream.fd, -1)),
         }
     };
     if fd >= 0 {

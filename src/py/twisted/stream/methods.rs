@@ -68,7 +68,7 @@ impl StreamTransport {
     /// Forget the first `count` bytes of what waits: they were sent otherwise.
     fn _consume(&self, py: Python<'_>, count: usize) {
         let mut sent = Fifo::default();
-        self.state.lock(py).buffer.consume(count, &mut sent);
+        self.state.lock(py).stream.buffer.consume(count, &mut sent);
         drop(sent);
     }
 
@@ -137,7 +137,7 @@ impl StreamTransport {
 
     /// The peer's address as the socket module has it; None if not known.
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let peer = self.state.lock(py).peer;
+        let peer = self.state.lock(py).stream.peer;
         peer.map(|peer| address(py, &peer)).transpose()
     }
 

@@ -21,22 +21,21 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use own::{FLAGS, IN_THE_WAY, Name, Own, SENDS, USED};
 
 use super::Reactor;
 use crate::core::registrations::Role;
-use crate::core::stream::write_buffer::WriteBuffer;
 use crate::core::stream::write_buffer::late::Pending;
-use crate::core::sys::{Trigger, sockets as socket};
+use crate::core::sys::Trigger;
 use crate::py::support::guarded::Guarded;
+use crate::py::transport::stream::Stream;
 
 pub use attributes::fileno;
 pub use lifetime::Accepted;
 pub use overrides::Replaceable;
-pub use reading::{Direct, Received, received_with, trigger};
+pub use reading::{Direct, trigger};
 pub use writing::{flush, write_directly};
 
 /// Twisted's `FileDescriptor.bufferSize`.
@@ -73,15 +72,10 @@ pub struct StreamTransport {
 }
 
 struct State {
-    /// -1: closed.
-    fd: RawFd,
+    /// The high-water mark of what waits to be sent is `bufferSize`.
+    stream: Stream,
     /// See `Flag`.
     flags: u32,
-    /// What waits to be sent. Its high-water mark is `bufferSize`.
-    buffer: WriteBuffer<PyBackedBytes>,
-    /// The socket object, once there is one: then it owns the descriptor.
-    socket: Option<Py<PyAny>>,
-    protocol: Option<Py<PyAny>>,
     producer: Option<Py<PyAny>>,
     reactor: Option<Py<PyAny>>,
     /// The reactor's native core, unless the reactor has methods of its own.
@@ -92,7 +86,6 @@ struct State {
     session: u64,
     /// The class of the protocol it was made for, and where the port listened.
     origin: Option<(Py<PyType>, Py<PyAny>)>,
-    peer: Option<std::net::SocketAddr>,
     /// Which attributes were set, and to what of somebody's own.
     own: Own,
 }
@@ -116,13 +109,13 @@ impl State {
 
     /// Whether there is a socket, as an object or not.
     fn has_socket(&self) -> bool {
-        self.fd >= 0 || self.socket.is_some() || self.own.any(Name::Socket as u32)
+        self.stream.fd >= 0 || self.stream.socket.is_some() || self.own.any(Name::Socket as u32)
     }
 
     /// How the descriptor is to be reported: what takes the fast path reads to the end,
     /// and so does nobody else as long as there is no socket object.
     fn trigger(&self) -> Trigger {
-        if self.is_direct() && self.socket.is_none() {
+        if self.is_direct() && self.stream.socket.is_none() {
             Trigger::Edge
         } else {
             Trigger::Level
@@ -187,9 +180,9 @@ impl State {
                 Name::Fileno,
             ),
             (self.reactor.is_some(), Name::Reactor),
-            (self.protocol.is_some(), Name::Protocol),
+            (self.stream.protocol.is_some(), Name::Protocol),
             (self.server.is_some(), Name::Server),
-            (!self.buffer.is_empty(), Name::DataBuffer),
+            (!self.stream.buffer.is_empty(), Name::DataBuffer),
         ];
         let there = there.into_iter().filter(|(is, _)| *is);
         there.fold(self.own.set(), |bits, (_, name)| bits | name as u32)
@@ -235,10 +228,11 @@ impl StreamTransport {
         let (fd, socket) = {
             let state = slf.get().state.lock(slf.py());
             let socket = state
+                .stream
                 .socket
                 .as_ref()
                 .map(|socket| socket.clone_ref(slf.py()));
-            (state.fd, socket)
+            (state.stream.fd, socket)
         };
         match socket {
             Some(socket) => attributes::fileno(socket.bind(slf.py())),
@@ -265,14 +259,6 @@ impl StreamTransport {
     }
 }
 
-impl Drop for State {
-    fn drop(&mut self) {
-        if self.fd >= 0 && self.socket.is_none() {
-            socket::close(self.fd);
-        }
-    }
-}
-
 #[pymethods]
 impl StreamTransport {
     #[new]
@@ -280,11 +266,8 @@ impl StreamTransport {
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         StreamTransport {
             state: Guarded::new(State {
-                fd: -1,
+                stream: Stream::default(),
                 flags: 0,
-                buffer: WriteBuffer::default(),
-                socket: None,
-                protocol: None,
                 producer: None,
                 reactor: None,
                 core: None,
@@ -292,7 +275,6 @@ impl StreamTransport {
                 server: None,
                 session: 0,
                 origin: None,
-                peer: None,
                 own: Own::default(),
             }),
         }
@@ -304,8 +286,7 @@ impl StreamTransport {
         let Some(state) = self.state.visit(&visit) else {
             return Ok(());
         };
-        visit.call(&state.socket)?;
-        visit.call(&state.protocol)?;
+        state.stream.traverse(visit)?;
         visit.call(&state.producer)?;
         visit.call(&state.reactor)?;
         visit.call(&state.core)?;
@@ -323,7 +304,7 @@ impl StreamTransport {
             let mut state = self.state.lock(py);
             // The socket object stays: it owns the descriptor and holds nothing.
             [
-                state.protocol.take(),
+                state.stream.protocol.take(),
                 state.producer.take(),
                 state.reactor.take(),
                 state.logstr.take(),

@@ -235,6 +235,6 @@ fn is_of_socket(slf: &Bound<'_, StreamTransport>, value: &Bound<'_, PyAny>) -> P
     };
     let plain = owner.get_type().is(imports::socket_class(py)?);
     let state = slf.get().state.lock(slf.py());
-    let socket = state.socket.as_ref();
+    let socket = state.stream.socket.as_ref();
     Ok(plain && socket.is_some_and(|socket| socket.is(&owner)))
 }

@@ -55,7 +55,7 @@ impl StreamTransport {
 
     /// What waits to be sent, as Twisted has it in a list.
     fn unsent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let unsent = self.state.lock(py).buffer.to_vec();
+        let unsent = self.state.lock(py).stream.buffer.to_vec();
         PyList::new(py, (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent)))
     }
 
@@ -126,11 +126,11 @@ impl StreamTransport {
         let fileno = overrides::fileno(slf).ok().map(Bound::unbind);
         let before = {
             let mut state = slf.get().state.lock(slf.py());
-            state.fd = -1;
+            state.stream.fd = -1;
             let socket = state.own.put(Name::Socket as u32, false, None);
             let set = fileno.is_some();
             let before = state.own.put(Name::Fileno as u32, set, fileno);
-            (before, socket, state.socket.take())
+            (before, socket, state.stream.socket.take())
         };
         drop(before);
         Ok(())
@@ -141,19 +141,23 @@ impl StreamTransport {
     #[getter]
     pub(super) fn get_protocol(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let state = self.state.lock(py);
-        let protocol = state.protocol.as_ref().ok_or_else(|| missing("protocol"))?;
+        let protocol = state
+            .stream
+            .protocol
+            .as_ref()
+            .ok_or_else(|| missing("protocol"))?;
         Ok(protocol.clone_ref(py))
     }
 
     #[setter]
     fn set_protocol(&self, py: Python<'_>, protocol: Py<PyAny>) {
-        let before = self.state.lock(py).protocol.replace(protocol);
+        let before = self.state.lock(py).stream.protocol.replace(protocol);
         drop(before);
     }
 
     #[deleter]
     fn delete_protocol(&self, py: Python<'_>) -> PyResult<()> {
-        let protocol = self.state.lock(py).protocol.take();
+        let protocol = self.state.lock(py).stream.protocol.take();
         protocol.map(drop).ok_or_else(|| missing("protocol"))
     }
 
@@ -279,7 +283,7 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::DataBuffer) {
             return own;
         }
-        let unsent = self.state.lock(py).buffer.to_vec();
+        let unsent = self.state.lock(py).stream.buffer.to_vec();
         PyBytes::new(py, &unsent).into_any()
     }
 
@@ -292,8 +296,8 @@ impl StreamTransport {
         }
         let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
         self.store(py, Name::DataBuffer, own, |state| {
-            let before = state.buffer.take();
-            state.buffer.append(queue);
+            let before = state.stream.buffer.take();
+            state.stream.buffer.append(queue);
             (before, empty)
         });
     }
@@ -301,7 +305,7 @@ impl StreamTransport {
     #[deleter]
     fn delete_dataBuffer(&self, py: Python<'_>) -> PyResult<()> {
         self.remove(py, Name::DataBuffer, "dataBuffer", |state| {
-            state.buffer.take()
+            state.stream.buffer.take()
         })
     }
 
@@ -354,7 +358,7 @@ impl StreamTransport {
         if let Some(own) = self.own(py, Name::BufferSize) {
             return Ok(own);
         }
-        let size = self.state.lock(py).buffer.high();
+        let size = self.state.lock(py).stream.buffer.high();
         Ok(size.into_pyobject(py)?.into_any())
     }
 
@@ -363,7 +367,10 @@ impl StreamTransport {
         let (number, own) = number(size);
         let number = number.and_then(|number| usize::try_from(number).ok());
         self.store(py, Name::BufferSize, own, |state| {
-            state.buffer.set_high(number.unwrap_or(state.buffer.high()));
+            state
+                .stream
+                .buffer
+                .set_high(number.unwrap_or(state.stream.buffer.high()));
         });
     }
 
@@ -372,7 +379,10 @@ impl StreamTransport {
         let size = overrides::buffer_size(&slf.get_type())?;
         slf.get()
             .remove(slf.py(), Name::BufferSize, "bufferSize", |state| {
-                state.buffer.set_high(size.unwrap_or(super::BUFFER_SIZE));
+                state
+                    .stream
+                    .buffer
+                    .set_high(size.unwrap_or(super::BUFFER_SIZE));
             })
     }
 }

@@ -11,35 +11,22 @@ use super::attributes;
 use super::overrides::behind;
 use super::own::Name;
 use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, missing, reason};
-use crate::core::stream::read_budget::{Extent, ReadBudget};
+use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::Ancillary;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
+use crate::py::transport::reading::{Event, Reader, Received, Room};
+use crate::py::transport::stream::{Face, Stream};
+use crate::py::twisted::selectable;
 
 /// A transport whose events take the fast path, as it is at one moment.
 pub struct Direct<'a, 'py> {
-    stream: &'a Bound<'py, StreamTransport>,
-    protocol: Bound<'py, PyAny>,
+    /// The transport itself.
+    pub stream: &'a Bound<'py, StreamTransport>,
     /// What the log's messages begin with.
     pub prefix: Bound<'py, PyAny>,
-    fd: RawFd,
-    size: usize,
-    /// Whether descriptors may come with the data.
-    unix: bool,
-    /// Whether there is a socket object, which others may read from.
-    shared: bool,
-}
-
-/// What a read has given.
-pub enum Received<'py> {
-    /// So much as there was room for, or less.
-    Data(Bound<'py, PyBytes>, Extent),
-    /// Descriptors or the like, and the data that they came with; there may be more.
-    Ancillary(Vec<Ancillary>, Bound<'py, PyBytes>),
-    /// There is nothing to read.
-    Nothing,
-    /// Why the connection ends.
-    End(Bound<'py, PyAny>),
+    /// Who reads from it.
+    pub reader: Reader<'py>,
 }
 
 /// How an object's descriptor is to be reported.
@@ -68,14 +55,14 @@ impl<'a, 'py> Direct<'a, 'py> {
         let Some(mut direct) = Direct::at(stream, &state) else {
             return Ok(None);
         };
-        let socket = state.socket.as_ref();
+        let socket = state.stream.socket.as_ref();
         let socket = socket.map(|socket| socket.bind(object.py()).clone());
         drop(state);
         if let Some(socket) = socket {
             // Somebody else may have closed it.
-            direct.fd = attributes::fileno(&socket)?;
+            direct.reader.fd = attributes::fileno(&socket)?;
         }
-        Ok((direct.fd >= 0).then_some(direct))
+        Ok((direct.reader.fd >= 0).then_some(direct))
     }
 
     fn at(stream: &'a Bound<'py, StreamTransport>, state: &State) -> Option<Direct<'a, 'py>> {
@@ -83,67 +70,63 @@ impl<'a, 'py> Direct<'a, 'py> {
         if !state.is_direct() {
             return None;
         }
+        let limit = limit(state.stream.buffer.high());
+        let reader = Reader {
+            protocol: state.stream.protocol.as_ref()?.bind(py).clone(),
+            fd: state.stream.fd,
+            room: if state.is(Flag::Unix) {
+                Room::BytesAndMore(limit)
+            } else {
+                Room::Bytes(limit)
+            },
+            shared: state.stream.socket.is_some(),
+        };
         Some(Direct {
             stream,
-            protocol: state.protocol.as_ref()?.bind(py).clone(),
             prefix: state.logstr.as_ref()?.bind(py).clone(),
-            fd: state.fd,
-            size: state.buffer.high(),
-            unix: state.is(Flag::Unix),
-            shared: state.socket.is_some(),
+            reader,
         })
     }
+}
 
-    /// The transport itself.
-    pub fn stream(&self) -> &'a Bound<'py, StreamTransport> {
-        self.stream
+impl Face for StreamTransport {
+    /// A reason of Twisted's.
+    type End<'py> = Bound<'py, PyAny>;
+
+    #[inline]
+    fn stream<R>(slf: &Bound<'_, Self>, look: impl FnOnce(&mut Stream) -> R) -> R {
+        look(&mut slf.get().state.lock(slf.py()).stream)
     }
 
-    /// How much is read in one iteration.
-    pub fn budget(&self) -> ReadBudget {
-        if self.shared {
-            ReadBudget::once()
-        } else {
-            ReadBudget::default()
+    fn reader<'py>(
+        slf: &Bound<'py, Self>,
+        event: &Event<'_, 'py>,
+    ) -> PyResult<Option<Reader<'py>>> {
+        if !selectable::watches(event, slf.as_any(), Role::Read) {
+            return Ok(None);
         }
+        Ok(Direct::to(slf.as_any())?.map(|direct| direct.reader))
     }
 
-    /// Whether others may read from the socket.
-    pub fn is_shared(&self) -> bool {
-        self.shared
-    }
-
-    /// Reads once.
-    ///
-    /// # Errors
-    /// None, unless Twisted is broken.
-    pub fn receive(&self) -> PyResult<Received<'py>> {
-        let (py, limit) = (self.stream.py(), limit(self.size));
-        let outcome = if self.unix {
-            read_buffer::receive_ancillary(py, self.fd, limit)
-        } else {
-            read_buffer::receive(py, self.fd, limit).map(|data| (data, Vec::new()))
-        };
-        match outcome {
-            Ok((data, ancillary)) if !ancillary.is_empty() => {
-                Ok(Received::Ancillary(ancillary, data))
+    fn received<'py>(
+        slf: &Bound<'py, Self>,
+        reader: &Reader<'py>,
+        received: Received<'py>,
+    ) -> Reason<'py> {
+        let py = slf.py();
+        match received {
+            Received::Data(data) => {
+                let name = intern!(py, "dataReceived");
+                reader.protocol.call_method1(name, (data,))?;
+                Ok(None)
             }
-            Ok((data, _)) => Ok(match data.as_bytes().len() {
-                0 => Received::End(end(self.stream)?),
-                len => Received::Data(data, Extent::of(len, limit, limit >= READ_SIZE)),
-            }),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(_) => attributes::twisted(self.stream, "CONNECTION_LOST").map(Received::End),
+            Received::Ancillary(ancillary, data) => received_with(slf, ancillary, &data),
+            Received::End => end(slf).map(Some),
+            // Nobody gives memory of their own.
+            Received::Failed(_) | Received::Refused(_) | Received::Filled(_) => {
+                reason(slf, "CONNECTION_LOST")
+            }
         }
-    }
-
-    /// Hands over what came.
-    ///
-    /// # Errors
-    /// What the protocol raises.
-    pub fn deliver(&self, data: &Bound<'py, PyBytes>) -> PyResult<()> {
-        let name = intern!(data.py(), "dataReceived");
-        self.protocol.call_method1(name, (data,)).map(drop)
     }
 }
 
@@ -178,7 +161,7 @@ pub fn read<'py>(slf: &Bound<'py, StreamTransport>) -> Reason<'py> {
         if !state.has_socket() {
             return Err(missing("socket"));
         }
-        (state.buffer.high(), state.is(Flag::Unix))
+        (state.stream.buffer.high(), state.is(Flag::Unix))
     };
     let fd = StreamTransport::fd(slf)?;
     if unix {
@@ -204,7 +187,7 @@ fn read_unix<'py>(slf: &Bound<'py, StreamTransport>, fd: RawFd, size: usize) -> 
 ///
 /// # Errors
 /// What the protocol raises.
-pub fn received_with<'py>(
+fn received_with<'py>(
     slf: &Bound<'py, StreamTransport>,
     ancillary: Vec<Ancillary>,
     data: &Bound<'py, PyBytes>,
@@ -246,7 +229,7 @@ pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>
 
 /// Why a connection that has nothing more to read ends.
 fn end<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
-    let name = if slf.get().state.lock(slf.py()).buffer.is_broken() {
+    let name = if slf.get().state.lock(slf.py()).stream.buffer.is_broken() {
         "CONNECTION_LOST"
     } else {
         "CONNECTION_DONE"

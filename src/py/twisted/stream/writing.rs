@@ -80,7 +80,7 @@ pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) ->
     let mut data = Some(data);
     let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
         // It isn't empty, so nothing is handed back.
-        data = data.take().and_then(|data| state.buffer.push(data));
+        data = data.take().and_then(|data| state.stream.buffer.push(data));
     });
     perform(slf, step)
 }
@@ -105,7 +105,7 @@ pub fn write_sequence_plain(
     let mut pieces = Some(pieces);
     let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
         if let Some(pieces) = pieces.take() {
-            state.buffer.append(pieces);
+            state.stream.buffer.append(pieces);
         }
     });
     perform(slf, step)
@@ -130,7 +130,7 @@ impl State {
         }
         self.own.note(Name::DataBuffer as u32);
         add(self);
-        if self.buffer.is_above()
+        if self.stream.buffer.is_above()
             && self.is(Flag::StreamingProducer)
             && let Some(producer) = &self.producer
         {
@@ -148,7 +148,7 @@ impl State {
         }
         let sender = self.sender();
         // A producer is paused by what was written, sent or not.
-        let next = self.buffer.added(sender, self.producer.is_some());
+        let next = self.stream.buffer.added(sender, self.producer.is_some());
         self.step(py, next)
     }
 
@@ -165,7 +165,9 @@ impl State {
         match (next, self.core()) {
             (Next::Wait, _) => Step::Nothing,
             (Next::Send, _) => Step::Send,
-            (Next::Note, Some(core)) => Step::Note(core.clone_ref(py), self.buffer.len().max(1)),
+            (Next::Note, Some(core)) => {
+                Step::Note(core.clone_ref(py), self.stream.buffer.len().max(1))
+            }
             (Next::Note, None) | (Next::Watch, _) => Step::Watch,
         }
     }
@@ -173,7 +175,7 @@ impl State {
     /// The end of the iteration has come.
     fn noted(&mut self) -> Next {
         let sender = self.sender();
-        let next = self.buffer.noted(sender);
+        let next = self.stream.buffer.noted(sender);
         if self.is(Flag::Aborting) || !self.is(Flag::Connected) {
             return Next::Wait;
         }
@@ -182,8 +184,8 @@ impl State {
 
     /// Sends what the iteration has written.
     fn flush(&mut self, fd: RawFd, sent: &mut Fifo<PyBackedBytes>) -> Next {
-        let outcome = self.buffer.send_or_note(fd, sent);
-        self.buffer.flushed(outcome, self.pending().any())
+        let outcome = self.stream.buffer.send_or_note(fd, sent);
+        self.stream.buffer.flushed(outcome, self.pending().any())
     }
 }
 
@@ -199,7 +201,7 @@ fn perform(slf: &Bound<'_, StreamTransport>, mut step: Step) -> PyResult<()> {
             Step::Send => {
                 let sent = send(slf)?;
                 let mut state = slf.get().state.lock(py);
-                let next = state.buffer.sent_at_once(sent);
+                let next = state.stream.buffer.sent_at_once(sent);
                 state.step(py, next)
             }
             Step::Watch => return ask_to_write(slf),
@@ -235,8 +237,8 @@ fn try_flush(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let mut next = {
         let mut state = slf.get().state.lock(py);
         match state.noted() {
-            Next::Send if state.socket.is_none() => {
-                let fd = state.fd;
+            Next::Send if state.stream.socket.is_none() => {
+                let fd = state.stream.fd;
                 state.flush(fd, &mut sent)
             }
             next => next,
@@ -261,11 +263,11 @@ fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<Writable> {
     let mut sent = Fifo::default();
     let socket = {
         let mut state = slf.get().state.lock(py);
-        match &state.socket {
+        match &state.stream.socket {
             Some(socket) => Ok(socket.bind(py).clone()),
             None => {
-                let fd = state.fd;
-                Err(state.buffer.send_or_note(fd, &mut sent))
+                let fd = state.stream.fd;
+                Err(state.stream.buffer.send_or_note(fd, &mut sent))
             }
         }
     };
@@ -273,7 +275,7 @@ fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<Writable> {
         Ok(socket) => {
             let fd = attributes::fileno(&socket)?;
             let mut state = slf.get().state.lock(py);
-            state.buffer.send_or_note(fd, &mut sent)
+            state.stream.buffer.send_or_note(fd, &mut sent)
         }
         Err(outcome) => outcome,
     };
@@ -364,7 +366,7 @@ fn ask_to_write(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// Those of `addWriter`.
 pub fn start_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     StreamTransport::watch(slf, Role::Write)?;
-    slf.get().state.lock(slf.py()).buffer.watch(true);
+    slf.get().state.lock(slf.py()).stream.buffer.watch(true);
     Ok(())
 }
 
@@ -374,6 +376,6 @@ pub fn start_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
 /// Those of `removeWriter`.
 pub fn stop_writing(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     // Whoever asks for this keeps what was written, until it is asked for again.
-    slf.get().state.lock(slf.py()).buffer.rest();
+    slf.get().state.lock(slf.py()).stream.buffer.rest();
     StreamTransport::unwatch(slf, Role::Write)
 }
