@@ -1,16 +1,46 @@
-//! Addresses as Python's socket module has them.
+//! Addresses as Python's socket module has them, and with the scope in the host.
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::core::sys::sockets::Peer;
 use crate::py::support::imports;
 
-/// An address as the socket module has it.
+/// An Internet address as the socket module has it, which leaves the scope out of the host.
+/// `host` is that if it is known already.
+///
+/// # Errors
+/// Those of `inet_ntop`; none is known to happen.
+pub fn without_scope<'py>(
+    py: Python<'py>,
+    address: &SocketAddr,
+    host: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let host = host.map_or_else(|| numeric(py, address.ip()), Ok)?;
+    match address {
+        SocketAddr::V4(v4) => (host, v4.port()).into_pyobject(py),
+        SocketAddr::V6(v6) => {
+            let flow = u32::from_be(v6.flowinfo());
+            (host, v6.port(), flow, v6.scope_id()).into_pyobject(py)
+        }
+    }
+}
+
+/// As inet_ntop(3) writes it; addresses that hold an old one otherwise than Rust does.
+fn numeric(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
+    match ip {
+        IpAddr::V6(v6) if v6.segments().iter().take(6).all(|part| *part == 0) => {
+            imports::inet_ntop(py, libc::AF_INET6, &v6.octets())
+        }
+        ip => Ok(PyString::new(py, &ip.to_string()).into_any()),
+    }
+}
+
+/// An Internet address as the socket module has it, but with the scope in the host.
 ///
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
@@ -25,7 +55,7 @@ pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py
     }
 }
 
-/// The host of an address as the socket module has it.
+/// The host of an address, with its scope.
 ///
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
@@ -39,7 +69,7 @@ pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, P
     Ok(PyString::new(py, &host))
 }
 
-/// An address of any family as the socket module has it.
+/// An address of any family as the socket module has it, but with the scope in the host.
 ///
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.

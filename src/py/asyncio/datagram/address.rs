@@ -1,12 +1,12 @@
 //! Internet addresses as the socket module has them: tuples.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString, PyTuple};
 
 use super::known::Known;
-use crate::py::support::imports;
+use crate::py::transport::addresses;
 
 /// The kinds of Internet addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +33,10 @@ pub fn tuple<'py>(
     last: Option<Known>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let last = last.filter(|last| last.address.ip() == address.ip());
-    let host = match last {
-        Some(last) => last.tuple.bind(py).get_item(0)?,
-        None => host(py, address.ip())?,
-    };
-    match address {
-        SocketAddr::V4(v4) => (host, v4.port()).into_pyobject(py),
-        SocketAddr::V6(v6) => {
-            let flow = u32::from_be(v6.flowinfo());
-            (host, v6.port(), flow, v6.scope_id()).into_pyobject(py)
-        }
-    }
-}
-
-/// As inet_ntop(3) writes it; addresses that hold an old one otherwise than Rust does.
-fn host(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
-    match ip {
-        IpAddr::V6(v6) if v6.segments().iter().take(6).all(|part| *part == 0) => {
-            imports::inet_ntop(py, libc::AF_INET6, &v6.octets())
-        }
-        ip => Ok(PyString::new(py, &ip.to_string()).into_any()),
-    }
+    let host = last
+        .map(|last| last.tuple.bind(py).get_item(0))
+        .transpose()?;
+    addresses::without_scope(py, address, host)
 }
 
 /// The address that a tuple stands for, if it is a plain one of this kind. Names, and

@@ -9,7 +9,7 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 
 use super::{EventLoop, Flag, SocketTransport, stock};
 use crate::core::interest::Readiness;
-use crate::py::transport::addresses::address;
+use crate::py::transport::addresses;
 use crate::py::transport::stream;
 
 impl SocketTransport {
@@ -34,7 +34,8 @@ impl SocketTransport {
                 _ => stream::local_address(&state.stream).unwrap_or_default(),
             }
         };
-        known.map(|known| address(slf.py(), &known)).transpose()
+        let tuple = |known| addresses::without_scope(slf.py(), &known, None);
+        known.map(|known| Ok(tuple(known)?.into_any())).transpose()
     }
 
     /// Says it in asyncio's log, in debug mode.
