@@ -2,6 +2,7 @@
 
 import pytest
 
+from helpers.random_readers import StreamsProgram
 from helpers.random_streams import TURNS, StreamProgram
 from helpers.random_tls import STEPS, TLSProgram
 from helpers.transports import KINDS, on_transports
@@ -47,3 +48,18 @@ def test_random_tls(run, kind):
         assert trace.count(("left", "step")) == trace.count(("right", "step")) == STEPS
         seen.update(event[1] for event in trace)
     assert seen >= BOTH | {"pause_writing", "resume_writing"}
+
+
+@on_transports
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_random_streams(run, kind):
+    seen = set()
+    for seed in SEEDS:
+        trace = run(lambda *args, seed=seed: StreamsProgram(seed, kind, *args).run())
+        assert len([event for event in trace if event[0] == "rest"]) == 2
+        seen.update(event[0] for event in trace)
+    halves = {"at_eof"} if kind == "tcp" else set()
+    assert seen >= halves | {
+        *("readline", "readexactly", "much", "drained", "read", "readuntil", "half", "write"),
+        *("after one that was cancelled", "read to the end", "drain", "wait_closed"),
+    }

@@ -39,6 +39,8 @@ class StreamProgram:
         self.trace = trace
         self.count = 0
         self.depth = 0
+        loop.set_debug(self.random.random() < 0.2)
+        loop.slow_callback_duration = 1000
         self.within_turn = False
         # What has been written at either end, less than which may never arrive, and
         # what has.
