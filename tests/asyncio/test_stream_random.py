@@ -33,7 +33,7 @@ def test_random(run, kind):
     seen = set()
     for seed in SEEDS:
         trace = run(lambda *args, seed=seed: StreamProgram(seed, kind, *args).run())
-        assert trace.count("turn") == TURNS + 4
+        assert trace.count("turn") >= TURNS + 4
         seen.update(event[0] for event in trace)
     waits = {"pause_writing", "resume_writing"} if kind.startswith("unix") else set()
     assert seen >= BOTH | waits | {"peer", "let out"}

@@ -13,6 +13,10 @@ COPIES = sys.version_info < (3, 12)
 
 TURNS = 25
 
+# What stock reports of itself, where a callback for writing was under way as the
+# connection was aborted.
+STOCKS_OWN = "Data should not be empty"
+
 METHODS = [
     *("data_received", "buffer_updated", "eof_received", "pause_writing", "resume_writing"),
     *("connection_made", "connection_lost"),
@@ -41,7 +45,7 @@ class StreamProgram:
         self.depth = 0
         loop.set_debug(self.random.random() < 0.2)
         loop.slow_callback_duration = 1000
-        self.within_turn = False
+        self.within_turn = self.resuming = False
         # What has been written at either end, less than which may never arrive, and
         # what has.
         self.written = self.arrived = b""
@@ -66,7 +70,9 @@ class StreamProgram:
         if self.done:
             return None
         if method != "connection_made":
+            self.resuming = method == "resume_writing"
             self.act(3)
+            self.resuming = False
         if method not in ("connection_made", "connection_lost"):
             chance = self.random.random()
             if chance < self.raising:
@@ -96,6 +102,7 @@ class StreamProgram:
             self.look()
             assert self.written.startswith(self.arrived)
             assert self.sent.startswith(self.came)
+        self.trace[:] = [event for event in self.trace if STOCKS_OWN not in str(event)]
 
     def turn(self):
         self.trace.append("turn")
@@ -104,6 +111,11 @@ class StreamProgram:
             turns(self.loop)
         except (SystemExit, KeyboardInterrupt) as error:
             self.trace.append(("let out", described(error)))
+            # The turn is made up for: whatever else it had to call is called now. What
+            # came since may be seen by that, or in the next turn.
+            self.depth = 2
+            self.turn()
+            self.depth = 0
         self.within_turn = False
 
     def act(self, most):
@@ -114,6 +126,9 @@ class StreamProgram:
             action = self.random.choice(self.ACTIONS)
             if action in self.FINAL and self.random.random() > self.fatal:
                 continue
+            if self.resuming and action in ("close", "abort"):
+                # Stock tells the protocol twice that the connection is lost.
+                continue
             self.count += 1
             getattr(self, action)()
         self.depth -= 1
@@ -122,7 +137,7 @@ class StreamProgram:
         return b"<%d:%s>" % (self.count, b"x" * self.random.choice([0, 1, 5, 700, 3000]))
 
     def tried(self, method, *args):
-        if method in ("write", "writelines") and self.peer.fd == -1:
+        if method in ("write", "writelines", "abort") and self.peer.fd == -1:
             # Stock has more than one way to end a connection, and after some of them
             # fails with an AttributeError here.
             return
@@ -131,7 +146,14 @@ class StreamProgram:
         before = self.written
         # First, for it may call the protocol, which writes more.
         self.written += data
-        result = outcome(getattr(self.transport, method), *args)
+        try:
+            result = outcome(getattr(self.transport, method), *args)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if self.within_turn:
+                raise
+            # By pause_writing, which a write outside of the loop has called.
+            self.trace.append(("let out of it", described(error)))
+            return
         if result is not None:
             self.written = before
             self.trace.append((method, result))
