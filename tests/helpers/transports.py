@@ -179,6 +179,21 @@ class Buffered(Traced, asyncio.BufferedProtocol):
         self.hook("buffer_updated")
 
 
+def run_turns(loop, trace, count):
+    """Some turns, each of them in the trace, and what is let out of them."""
+    for _ in range(count):
+        trace.append("turn")
+        try:
+            turns(loop)
+        except BaseException as error:
+            trace.append(("let out", described(error)))
+
+
+def in_callback(loop, function, *args):
+    loop.call_soon(function, *args)
+    turns(loop)
+
+
 def run_until(loop, condition):
     """Runs a loop until a condition holds, which is looked at after each turn."""
     deadline = time.monotonic() + LIMIT
