@@ -1,7 +1,7 @@
 //! Twisted's descriptor objects: `doRead`, `doWrite` and what they return.
 //!
 //! The rules are those of `EPollReactor`, with one exception: a descriptor
-//! that stopped reading or writing earlier in the same turn isn't asked to.
+//! that stopped reading or writing earlier in the same iteration isn't asked to.
 
 use std::sync::Arc;
 

@@ -214,7 +214,7 @@ fn perform(slf: &Bound<'_, StreamTransport>, mut step: Step) -> PyResult<()> {
     }
 }
 
-/// Sends what a callback has written. A transport that can't be watched for more is
+/// Sends what the iteration has written. A transport that can't be watched for more is
 /// disconnected: it is no business of the callback, nor of the other transports.
 pub fn flush(slf: &Bound<'_, StreamTransport>) {
     let py = slf.py();
