@@ -1,7 +1,5 @@
 //! `asyncio.TimerHandle`: a callback scheduled for a time.
 
-use std::sync::OnceLock;
-
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList, PyTuple};
@@ -10,6 +8,7 @@ use super::{EventLoop, Handle};
 use crate::core::clock::Deadline;
 use crate::core::timers::Key;
 use crate::py::dispatch::timer::Timer;
+use crate::py::support::guarded::Guarded;
 use crate::py::support::imports;
 
 /// A callback wrapper object returned by call_later() and call_at().
@@ -19,8 +18,8 @@ use crate::py::support::imports;
 pub struct TimerHandle {
     /// Seconds on the loop's clock.
     when: f64,
-    /// Where the loop keeps the timer; set once it is scheduled.
-    key: OnceLock<Key>,
+    /// Where the loop keeps the timer, once it is scheduled.
+    key: Guarded<Option<Key>>,
 }
 
 impl TimerHandle {
@@ -35,26 +34,29 @@ impl TimerHandle {
         let handle = Handle::create(event_loop, callback, args, context)?;
         let timer = TimerHandle {
             when,
-            key: OnceLock::new(),
+            key: Guarded::new(None),
         };
         let initializer = PyClassInitializer::from(handle).add_subclass(timer);
         let timer = Bound::new(event_loop.py(), initializer)?;
         let base = timer.as_super().clone().unbind();
         let (this, py) = (event_loop.get(), event_loop.py());
         let key = this.insert_timer(py, deadline, Timer::Handle(base));
-        // The handle is new, so the place is empty.
-        let _filled = timer.get().key.set(key);
+        *timer.get().key.lock(py) = Some(key);
         Ok(timer.unbind())
     }
 }
 
 impl TimerHandle {
+    fn key(&self, py: Python<'_>) -> Option<Key> {
+        *self.key.lock(py)
+    }
+
     /// Takes the timer out of its loop's heap, if it is still there.
     pub fn unschedule(slf: &Bound<'_, Self>) -> Option<Timer> {
         let event_loop = slf.as_super().get().event_loop();
         event_loop
             .get()
-            .remove_timer(slf.py(), *slf.get().key.get()?)
+            .remove_timer(slf.py(), slf.get().key(slf.py())?)
     }
 }
 
@@ -71,8 +73,8 @@ impl TimerHandle {
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let base = slf.as_super();
         Handle::cancel(base)?;
-        if let Some(key) = slf.get().key.get() {
-            let timer = base.get().event_loop().get().remove_timer(slf.py(), *key);
+        if let Some(key) = slf.get().key(slf.py()) {
+            let timer = base.get().event_loop().get().remove_timer(slf.py(), key);
             drop(timer);
         }
         Ok(())
@@ -86,8 +88,8 @@ impl TimerHandle {
     #[getter]
     fn _scheduled(slf: &Bound<'_, Self>) -> bool {
         let event_loop = slf.as_super().get().event_loop();
-        let key = slf.get().key.get();
-        key.is_some_and(|key| event_loop.get().is_scheduled(slf.py(), *key))
+        let key = slf.get().key(slf.py());
+        key.is_some_and(|key| event_loop.get().is_scheduled(slf.py(), key))
     }
 
     /// The loop knows it itself.
