@@ -48,7 +48,6 @@ def test_a_factory_that_raises(run, debug, error):
 
         failed = []
         loop.set_debug(debug)
-        loop.slow_callback_duration = 1000
         loop.run_until_complete(main())
 
     trace = run(scenario)

@@ -1,5 +1,7 @@
 """Connections to which anything is done, in any order: as stock asyncio has it."""
 
+import sys
+
 import pytest
 
 from helpers.random_readers import StreamsProgram
@@ -47,7 +49,9 @@ def test_random_tls(run, kind):
         trace = run(lambda *args, seed=seed: TLSProgram(seed, *args).run())
         assert trace.count(("left", "step")) == trace.count(("right", "step")) == STEPS
         seen.update(event[1] for event in trace)
-    assert seen >= BOTH | {"pause_writing", "resume_writing"}
+    # Python 3.10's TLS pauses nobody in these.
+    waits = {"pause_writing", "resume_writing"} if sys.version_info >= (3, 11) else set()
+    assert seen >= BOTH | waits
 
 
 @on_transports

@@ -58,9 +58,9 @@ def in_parts(write):
 DATA = [changed_bytearray, changed_view, changed_array, matrix, fleeting, in_parts]
 
 # Stock sends what others have become, keeps views of them, or fails.
-STOCK_HOLDS = {fleeting, in_parts}
+STOCK_HOLDS = [fleeting, in_parts]
 if sys.version_info < (3, 12):
-    STOCK_HOLDS |= {changed_bytearray, changed_view}
+    STOCK_HOLDS += [changed_bytearray, changed_view]
 
 
 def check_written(trace, loop, kind, data, clogged, lines):
@@ -84,8 +84,10 @@ def check_written(trace, loop, kind, data, clogged, lines):
 
 @on_transports
 @on_kinds
-@pytest.mark.parametrize("lines", [False, True])
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [*((data, False) for data in DATA), *((data, True) for data in STOCK_HOLDS)],
+)
 def test_data_of_any_type(run, kind, data, lines):
     def scenario(loop, trace):
         check_written(trace, loop, kind, data, clogged=False, lines=lines)
@@ -122,7 +124,8 @@ def test_what_may_not_be_written(run, kind, data):
         with connected(loop, protocol, kind) as sock:
             trace.append(outcome(protocol.transport.write, data))
             trace.append(outcome(protocol.transport.writelines, [b"lost", data]))
-            trace.append(type(outcome(protocol.transport.writelines, data)))
+            # From Python 3.12 on, None is no data for stock.
+            trace.append(data is None or type(outcome(protocol.transport.writelines, data)))
             turns(loop, 2)
             protocol.transport.write(b"after")
             trace.append(Peer(sock, protocol.transport).received())
@@ -232,7 +235,7 @@ def test_writing_after_the_end(run, kind, end, times):
             getattr(transport, end)()
             for _ in range(times):
                 trace.append(outcome(transport.write, b"lost"))
-                trace.append(outcome(transport.writelines, [b"lost"]))
+                trace.append(outcome(transport.write, bytearray(b"lost")))
             trace.append(outcome(transport.write, "text")[0])
             turns(loop, 2)
             for _ in range(times):

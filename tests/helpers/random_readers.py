@@ -5,6 +5,7 @@ import asyncio
 import random
 
 from helpers.certificates import ssl_contexts
+from helpers.random_streams import LINES
 from helpers.scenarios import described
 
 STEPS = 12
@@ -124,6 +125,8 @@ class StreamsProgram:
 
     async def lines(self, reader, writer):
         words = [self.word(size) + b"\n" for size in (0, 5, 2)]
+        if writer.is_closing() and not LINES:
+            return
         try:
             writer.writelines(words)
         except Exception as error:

@@ -10,6 +10,8 @@ from helpers.transports import Buffered, Peer, Plain, connected, described, queu
 # From Python 3.12 on, stock holds what it couldn't send as it was given, and sends what
 # has become of it: what its caller may change is not written there while data waits.
 COPIES = sys.version_info < (3, 12)
+# Its writelines fails then once the connection is lost, and never pauses the protocol.
+LINES = sys.version_info < (3, 12)
 
 TURNS = 25
 
@@ -44,7 +46,6 @@ class StreamProgram:
         self.count = 0
         self.depth = 0
         loop.set_debug(self.random.random() < 0.2)
-        loop.slow_callback_duration = 1000
         self.within_turn = self.resuming = False
         # What has been written at either end, less than which may never arrive, and
         # what has.
@@ -179,7 +180,8 @@ class StreamProgram:
 
     def writelines(self):
         words = [self.word() for _ in range(self.random.randint(0, 4))]
-        self.tried("writelines", words)
+        if LINES:
+            self.tried("writelines", words)
 
     def write_nothing(self):
         self.tried("write", self.random.choice([b"", bytearray(), memoryview(b"")]))

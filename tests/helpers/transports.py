@@ -78,6 +78,8 @@ def trace_transports(factory, scenario):
     trace = []
     loop = factory()
     loop.set_exception_handler(reporter(trace))
+    # How long a callback takes is said in debug mode, and different each time.
+    loop.slow_callback_duration = 1000
     handler = LogHandler(trace)
     logger = logging.getLogger("asyncio")
     logger.addHandler(handler)
