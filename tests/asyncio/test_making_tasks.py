@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import sys
+import warnings
 import weakref
 from unittest import mock
 
@@ -234,3 +235,37 @@ def test_random_makings(run, seed):
         loop.run_until_complete(answers())
 
     assert run(scenario)
+
+
+def loop_that_has_made_some():
+    import tornado4
+
+    loop = tornado4.new_event_loop()
+    loop.create_future()
+    loop.run_until_complete(answer())
+    return loop
+
+
+def test_a_closed_loop_is_in_no_cycle_with_what_it_made():
+    loop = loop_that_has_made_some()
+    loop.close()
+    loop.create_future()
+    gc.collect()  # what tasks have left
+    gone = weakref.ref(loop)
+    gc.disable()
+    try:
+        del loop
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_loop_that_nobody_closes_is_collected():
+    loop = loop_that_has_made_some()
+    gone = weakref.ref(loop)
+    with warnings.catch_warnings():
+        # asyncio says that it wasn't closed.
+        warnings.simplefilter("ignore", ResourceWarning)
+        del loop
+        gc.collect()
+    assert gone() is None

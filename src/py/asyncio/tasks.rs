@@ -12,14 +12,28 @@ fn is_name_alone(kwargs: &Bound<'_, PyDict>) -> PyResult<bool> {
     Ok(kwargs.len() == 1 && kwargs.contains(intern!(kwargs.py(), "name"))?)
 }
 
+/// `{"loop": loop}`, which futures and tasks are made with: kept, since making it anew
+/// takes as long as everything else here. None may change it.
+fn with_loop<'py>(slf: &Bound<'py, EventLoop>) -> PyResult<Bound<'py, PyDict>> {
+    let (this, py) = (slf.get(), slf.py());
+    if let Some(kept) = &*this.with_loop.lock(py) {
+        return Ok(kept.bind(py).clone());
+    }
+    let made = PyDict::new(py);
+    made.set_item(intern!(py, "loop"), slf)?;
+    // It holds the loop, which drops it when it is closed.
+    if !this.is_closed() {
+        let before = this.with_loop.lock(py).replace(made.clone().unbind());
+        drop(before);
+    }
+    Ok(made)
+}
+
 #[pymethods]
 impl EventLoop {
     /// Return a new future of this loop. Follows asyncio.loop.create_future.
     fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let kwargs = PyDict::new(py);
-        kwargs.set_item(intern!(py, "loop"), slf)?;
-        imports::future_class(py)?.call((), Some(&kwargs))
+        imports::future_class(slf.py())?.call((), Some(&with_loop(slf)?))
     }
 
     /// Return a task that runs a coroutine. Raises RuntimeError when the loop is closed.
@@ -42,9 +56,13 @@ impl EventLoop {
             return imports::create_task(slf.as_any(), args, kwargs);
         }
         this.check_open()?;
-        let kwargs = kwargs.map_or_else(|| Ok(PyDict::new(py)), |named| named.copy())?;
+        let class = imports::task_class(py)?;
+        let Some(named) = kwargs else {
+            return class.call(args, Some(&with_loop(slf)?));
+        };
+        let kwargs = named.copy()?;
         kwargs.set_item(intern!(py, "loop"), slf)?;
-        imports::task_class(py)?.call(args, Some(&kwargs))
+        class.call(args, Some(&kwargs))
     }
 
     #[getter(_task_factory)]

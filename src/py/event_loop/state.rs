@@ -8,6 +8,7 @@ use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use super::flush::FlushQueue;
 use super::hooks::Hooks;
@@ -68,6 +69,8 @@ pub struct EventLoop {
     pub(in crate::py) driven: AtomicBool,
     /// What makes tasks instead of asyncio.
     pub(in crate::py) task_factory: Guarded<Option<Py<PyAny>>>,
+    /// See `asyncio::tasks`.
+    pub(in crate::py) with_loop: Guarded<Option<Py<PyDict>>>,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(in crate::py) thread: AtomicU64,
 }
@@ -120,6 +123,7 @@ impl EventLoop {
             own_call_at: AtomicBool::new(false),
             driven: AtomicBool::new(false),
             task_factory: Guarded::default(),
+            with_loop: Guarded::default(),
             thread: AtomicU64::new(0),
         })
     }
@@ -300,6 +304,8 @@ impl EventLoop {
     /// with no lock held, since their finalizers may call the loop.
     pub fn release(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Relaxed);
+        let with_loop = self.with_loop.lock(py).take();
+        drop(with_loop);
         let calls = self.calls.lock(py).clear();
         drop(calls);
         let kept = std::mem::take(&mut *lock(&self.kept));
@@ -323,6 +329,9 @@ impl EventLoop {
         }
         if let Some(factory) = self.task_factory.visit(&visit) {
             visit.call(&*factory)?;
+        }
+        if let Some(with_loop) = self.with_loop.visit(&visit) {
+            visit.call(&*with_loop)?;
         }
         self.wrapped.traverse(visit)?;
         self.clocked.traverse(visit)?;
