@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT|PATH [--connections N] \
-    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once]";
+    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] [--server PID]";
 
 /// What is done with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Arguments {
     pub timeout: Duration,
     /// Whether one operation is enough.
     pub once: bool,
+    /// The server's process, to be stopped until all connections wait for it.
+    pub server: Option<i32>,
 }
 
 impl Arguments {
@@ -84,6 +86,7 @@ impl Arguments {
             warm_up: Duration::from_millis(200),
             timeout: Duration::from_secs(5),
             once: false,
+            server: None,
         };
         while let Some(word) = words.next() {
             if word == "--once" {
@@ -93,6 +96,7 @@ impl Arguments {
             let value = words.next();
             match word.as_str() {
                 "--connections" => arguments.connections = number(value, &word)?,
+                "--server" => arguments.server = Some(number(value, &word)?),
                 "--size" => arguments.size = number(value, &word)?,
                 "--seconds" => arguments.seconds = duration(value, &word)?,
                 "--warm-up" => arguments.warm_up = duration(value, &word)?,

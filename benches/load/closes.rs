@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::meter::{Counted, Meter};
-use crate::sys::{connect_briefly, wait_readable};
+use crate::sys::{connect_briefly, pause, wait_readable};
 
 /// How long is waited before the meter is asked whether that was too long.
 const A_WHILE: Duration = Duration::from_millis(100);
 
 /// Makes so many connections at a time, and a new one for each that the server closes.
 pub fn count(arguments: &Arguments) -> Result<Counted, String> {
+    if let Some(server) = arguments.server {
+        return count_bursts(arguments, server);
+    }
     let mut meter = Meter::of(arguments);
     let mut streams = VecDeque::with_capacity(arguments.connections);
     while meter.goes_on()? {
@@ -33,6 +36,27 @@ pub fn count(arguments: &Arguments) -> Result<Counted, String> {
             meter.add(1);
         } else {
             streams.push_front(oldest);
+        }
+    }
+    Ok(meter.counted(0))
+}
+
+/// Makes so many connections while the server is stopped, has it close them all, and
+/// begins anew: it never waits for this side then.
+fn count_bursts(arguments: &Arguments, server: i32) -> Result<Counted, String> {
+    let stop = |stopped| pause(server, stopped).map_err(|error| format!("the server: {error}"));
+    let mut meter = Meter::of(arguments);
+    while meter.goes_on()? {
+        stop(true)?;
+        let made: Result<VecDeque<_>, String> = (0..arguments.connections)
+            .map(|_| connect(arguments.to))
+            .collect();
+        stop(false)?;
+        for mut stream in made? {
+            while !is_closed(&mut stream)? && !is_closed_soon(&mut stream, &mut meter)? {
+                meter.goes_on()?;
+            }
+            meter.add(1);
         }
     }
     Ok(meter.counted(0))

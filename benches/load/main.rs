@@ -66,6 +66,7 @@ fn measure(
     let first = Arguments {
         connections: 1,
         once: true,
+        server: None,
         ..arguments.clone()
     };
     let mut counted = count(&first)?;

@@ -146,6 +146,17 @@ pub fn wait_readable(stream: &TcpStream, limit: Duration) -> io::Result<bool> {
     Ok(succeeded(unsafe { libc::poll(&raw mut wanted, 1, limit) })? > 0)
 }
 
+/// Stops a process, or lets it go on.
+pub fn pause(process: i32, stopped: bool) -> io::Result<()> {
+    let signal = if stopped {
+        libc::SIGSTOP
+    } else {
+        libc::SIGCONT
+    };
+    // SAFETY: takes no pointers.
+    succeeded(unsafe { libc::kill(process, signal) }).map(drop)
+}
+
 /// Whether the other side has closed the connection, or sent something.
 pub fn was_disturbed(stream: &TcpStream) -> bool {
     let mut byte = [0];

@@ -49,7 +49,10 @@ def measure(programs: Programs, row: Row, peer: str, seconds: float) -> Sample:
             if row.idle and peer != ALONE:
                 stack.enter_context(idle(programs, row, child, port))
             before = child.worked()
-            counted = answer(load(programs, port, *row.load, "--seconds", str(seconds)), seconds)
+            options = [*row.load, "--seconds", str(seconds)]
+            if row.mode == "close":
+                options += ["--server", str(child.pid)]
+            counted = answer(load(programs, port, *options), seconds)
             if not counted["in_all"]:
                 raise Failed(f"{child.name} got nothing done")
             each = (child.worked() - before) / counted["in_all"]
