@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod datagrams;
+pub mod dotted;
 pub mod edge;
 pub mod fifo;
 pub mod handover;

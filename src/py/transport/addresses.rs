@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
+use crate::core::dotted;
 use crate::core::sys::sockets::Peer;
 use crate::py::support::imports;
 
@@ -36,7 +37,7 @@ fn numeric(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
         IpAddr::V6(v6) if v6.segments().iter().take(6).all(|part| *part == 0) => {
             imports::inet_ntop(py, libc::AF_INET6, &v6.octets())
         }
-        ip => Ok(PyString::new(py, &ip.to_string()).into_any()),
+        ip => Ok(PyString::new(py, &dotted::text(ip)).into_any()),
     }
 }
 
@@ -60,7 +61,7 @@ pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
 pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyString>> {
-    let mut host = address.ip().to_string();
+    let mut host = dotted::text(address.ip());
     if let SocketAddr::V6(v6) = address
         && v6.scope_id() != 0
     {
