@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import os
 import signal
 import socket
 import threading
@@ -54,6 +55,17 @@ if not TYPE_CHECKING:
 _SOURCE_TAKES_DEBUG = (
     "debug" in inspect.signature(format_helpers._format_callback_source).parameters
 )
+
+
+def _before_fork() -> None:
+    """Send what the running callback has written, or both processes would."""
+    loop = events._get_running_loop()
+    if isinstance(loop, EventLoop):
+        loop._flush_streams()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
 
 
 def _no_action(*_args: object) -> None:
@@ -274,6 +286,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):  #
         while self._at_close:
             self._at_close.pop()()
         wakeup.leave(self)
+        # Written in an iteration that somebody else makes.
+        self._flush_streams()
         super().close()
         self._release()
         # A closed loop goes without the garbage collector's help.

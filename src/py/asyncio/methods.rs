@@ -17,7 +17,7 @@ use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::dispatch::call::Call;
-use crate::py::event_loop::{clock, turn};
+use crate::py::event_loop::{clock, flush, turn};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::{error, imports};
 
@@ -225,6 +225,11 @@ impl EventLoop {
     /// The watched descriptors and their handles: {fd: (reader, writer)}.
     fn _handles(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
         readers::handles(self, py)
+    }
+
+    /// Send what callbacks have written and what is held back yet.
+    fn _flush_streams(slf: &Bound<'_, Self>) -> PyResult<()> {
+        flush::flush(slf)
     }
 
     /// The native transport that a descriptor belongs to, if there is one.

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use super::state::EventLoop;
 use crate::core::fifo::Fifo;
 use crate::core::stream::write_buffer::HOLD;
+use crate::core::sys::threads;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::guarded::Guarded;
@@ -66,6 +67,11 @@ impl EventLoop {
             // Written from outside the loop.
             self.schedule(py, Call::Flush);
         }
+    }
+
+    /// The same, in this thread.
+    pub fn is_iterating_here(&self) -> bool {
+        self.is_iterating() && self.thread.load(Ordering::Relaxed) == threads::current()
     }
 
     /// Whether an iteration makes calls at this moment: it ends with a flush.

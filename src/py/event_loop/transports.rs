@@ -38,8 +38,12 @@ impl Transports {
         Ok(())
     }
 
-    /// Forgets the transport of a descriptor.
-    pub fn remove(&self, fd: RawFd) {
+    /// Forgets a transport, unless its descriptor is another's by now.
+    pub fn remove(&self, fd: RawFd, transport: &Bound<'_, PyAny>) {
+        let known = self.get(transport.py(), fd);
+        if !known.is_some_and(|known| known.is(transport)) {
+            return;
+        }
         let place =
             |by_fd: &mut Vec<Option<Py<_>>>| by_fd.get_mut(usize::try_from(fd).ok()?)?.take();
         let before = place(&mut lock(&self.by_fd));

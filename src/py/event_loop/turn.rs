@@ -94,7 +94,7 @@ fn collect(
     if this.clocked.any() {
         follow_clocks(event_loop)?;
     }
-    let waited = wait(event_loop, poller, limit, waiting);
+    let waited = outside(this, || wait(event_loop, poller, limit, waiting));
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
     let next = waited?;
@@ -108,8 +108,21 @@ fn collect(
         this.queue_due_timers(py, now, &mut waiting.due);
         due = Some(now);
     }
-    check_signals(this, py)?;
+    outside(this, || check_signals(this, py))?;
     Ok(due)
+}
+
+/// Runs `body` as outside of an iteration, even within one: what is written meanwhile, by a
+/// signal handler or another thread, isn't held back for an end that may be far away.
+fn outside<R>(this: &EventLoop, body: impl FnOnce() -> R) -> R {
+    let turns = this.turns.load(Ordering::Relaxed);
+    if turns == 0 {
+        return body();
+    }
+    this.turns.store(0, Ordering::Relaxed);
+    let outcome = body();
+    this.turns.store(turns, Ordering::Relaxed);
+    outcome
 }
 
 /// The second half of a turn: runs what is in the queue now.

@@ -8,9 +8,27 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// A view of an object's memory, which stays where it is until this is dropped.
-struct View(ffi::Py_buffer);
+///
+/// Making one may run Python code, the object's own; using it doesn't.
+pub struct View(ffi::Py_buffer);
 
 impl View {
+    /// The bytes of a contiguous object.
+    ///
+    /// # Errors
+    /// `BufferError` for one that isn't contiguous; `TypeError` for one that isn't bytes-like.
+    pub fn of_bytes(object: &Bound<'_, PyAny>) -> PyResult<View> {
+        View::new(object, ffi::PyBUF_SIMPLE)
+    }
+
+    /// The memory of a contiguous, writable object.
+    ///
+    /// # Errors
+    /// As `of_bytes`; `BufferError` for one that isn't writable.
+    pub fn of_memory(object: &Bound<'_, PyAny>) -> PyResult<View> {
+        View::new(object, ffi::PyBUF_WRITABLE)
+    }
+
     fn new(object: &Bound<'_, PyAny>, flags: c_int) -> PyResult<View> {
         let mut view = ffi::Py_buffer::new();
         // SAFETY: the interpreter is attached, the object is alive, and `view` is valid
@@ -25,46 +43,34 @@ impl View {
     fn len(&self) -> usize {
         self.0.len.try_into().unwrap_or_default()
     }
+
+    /// Gives `read` the bytes. `read` runs no Python code.
+    pub fn read<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
+        if self.len() == 0 {
+            return read(&[]);
+        }
+        let start = self.0.buf.cast_const().cast();
+        // SAFETY: the view keeps so many bytes in place, and nobody writes to them while
+        // the interpreter stays attached and `read` runs no Python code.
+        read(unsafe { std::slice::from_raw_parts(start, self.len()) })
+    }
+
+    /// Gives `fill` the memory of a view that was made of memory; of any other, none.
+    /// `fill` runs no Python code.
+    pub fn fill<R>(&mut self, fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> R) -> R {
+        if self.len() == 0 || self.0.readonly != 0 {
+            return fill(&mut []);
+        }
+        // SAFETY: the view keeps so many bytes in place; the object says that they may be
+        // written to, and nobody looks at them while the interpreter stays attached.
+        fill(unsafe { std::slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) })
+    }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: `PyObject_GetBuffer` has filled it in, and this is the only release. The
-        // functions below keep it no longer than their own `Bound`.
+        // SAFETY: `PyObject_GetBuffer` has filled it in, and this is the only release, by
+        // an attached thread: a `View` is neither `Send` nor kept by anything.
         unsafe { ffi::PyBuffer_Release(&raw mut self.0) };
     }
-}
-
-/// Gives `read` the bytes of a contiguous object. `read` runs no Python code.
-///
-/// # Errors
-/// `BufferError` for one that isn't contiguous; `TypeError` for one that isn't bytes-like.
-pub fn with_bytes<R>(object: &Bound<'_, PyAny>, read: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
-    let view = View::new(object, ffi::PyBUF_SIMPLE)?;
-    if view.len() == 0 {
-        return Ok(read(&[]));
-    }
-    // SAFETY: the view keeps so many bytes in place, and nobody writes to them while the
-    // interpreter stays attached and `read` runs no Python code.
-    let bytes = unsafe { std::slice::from_raw_parts(view.0.buf.cast_const().cast(), view.len()) };
-    Ok(read(bytes))
-}
-
-/// Gives `write` the memory of a contiguous, writable object. `write` runs no Python code.
-///
-/// # Errors
-/// `BufferError` for one that isn't writable or contiguous; `TypeError` for one that isn't
-/// bytes-like.
-pub fn with_memory<R>(
-    object: &Bound<'_, PyAny>,
-    write: impl FnOnce(&mut [MaybeUninit<u8>]) -> R,
-) -> PyResult<R> {
-    let view = View::new(object, ffi::PyBUF_WRITABLE)?;
-    if view.len() == 0 {
-        return Ok(write(&mut []));
-    }
-    // SAFETY: the view keeps so many bytes in place; the object says that they may be
-    // written to, and nobody looks at them while the interpreter stays attached.
-    let memory = unsafe { std::slice::from_raw_parts_mut(view.0.buf.cast(), view.len()) };
-    Ok(write(memory))
 }

@@ -2,23 +2,21 @@
 //! one iteration allows.
 
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use mio::Token;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::buffers;
+use super::buffers::View;
 use super::read_buffer::{self, READ_SIZE};
-use super::stream::Face;
+use super::stream::{self, Face};
 use crate::core::interest::Readiness;
 use crate::core::stream::read_budget::{Extent, ReadBudget};
 use crate::core::sys::sockets::{self, Ancillary};
 use crate::py::dispatch::call::Call;
 use crate::py::event_loop::EventLoop;
-
-/// From this size on, memory that was filled is filled once more in the same iteration.
-const LARGE: usize = 64 * 1024;
 
 /// One event of a stream's descriptor.
 pub struct Event<'a, 'py> {
@@ -50,8 +48,9 @@ pub struct Reader<'py> {
     pub fd: RawFd,
     /// Where to.
     pub room: Room<'py>,
-    /// Whether others may read from the socket as well.
-    pub shared: bool,
+    /// Whether one read is all for an iteration: others may read from the socket as well,
+    /// or the reader counts the reads.
+    pub once: bool,
 }
 
 /// What is read into.
@@ -110,14 +109,14 @@ fn read_on<'py, F: Face>(
         None => F::reader(slf, event)?,
         first => first,
     };
-    let shared = next.as_ref().is_some_and(|reader| reader.shared);
-    let mut budget = if shared {
+    let once = next.as_ref().is_some_and(|reader| reader.once);
+    let mut budget = if once {
         ReadBudget::once()
     } else {
         ReadBudget::default()
     };
     while let Some(reader) = next {
-        let Some((received, extent)) = receive(slf.py(), &reader) else {
+        let Some((received, extent)) = receive(slf, &reader)? else {
             break;
         };
         if budget.defers(extent, event.readiness.has_more() && received.goes_on()) {
@@ -144,8 +143,12 @@ impl Received<'_> {
     }
 }
 
-/// Reads once. `None`: there is nothing.
-fn receive<'py>(py: Python<'py>, reader: &Reader<'py>) -> Option<(Received<'py>, Extent)> {
+/// Reads once. `None`: there is nothing, or nothing to read from any more.
+fn receive<'py, F: Face>(
+    slf: &Bound<'py, F>,
+    reader: &Reader<'py>,
+) -> PyResult<Option<(Received<'py>, Extent)>> {
+    let py = slf.py();
     let outcome = match &reader.room {
         Room::Bytes(limit) => {
             read_buffer::receive(py, reader.fd, *limit).map(|data| of_bytes(data, *limit))
@@ -158,12 +161,24 @@ fn receive<'py>(py: Python<'py>, reader: &Reader<'py>) -> Option<(Received<'py>,
                 }
             })
         }
-        Room::Memory(memory) => receive_into(memory, reader.fd),
+        Room::Memory(memory) => {
+            let mut view = match View::of_memory(memory) {
+                Ok(view) => view,
+                Err(error) => return Ok(Some((Received::Refused(error), Extent::Part))),
+            };
+            // Only now: what gave the memory may have closed the descriptor, and another
+            // may have its number.
+            let fd = stream::fd(slf)?;
+            if fd < 0 {
+                return Ok(None);
+            }
+            view.fill(|memory| receive_into(memory, fd))
+        }
     };
     match outcome {
-        Ok(received) => Some(received),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-        Err(error) => Some((Received::Failed(error), Extent::Part)),
+        Ok(received) => Ok(Some(received)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Ok(Some((Received::Failed(error), Extent::Part))),
     }
 }
 
@@ -177,16 +192,13 @@ fn of_bytes(data: Bound<'_, PyBytes>, limit: usize) -> (Received<'_>, Extent) {
     }
 }
 
-fn receive_into<'py>(memory: &Bound<'py, PyAny>, fd: RawFd) -> io::Result<(Received<'py>, Extent)> {
-    let read = |memory: &mut [_]| (sockets::receive(fd, memory), memory.len());
-    Ok(match buffers::with_memory(memory, read) {
-        Ok((count, room)) => match count? {
-            0 => (Received::End, Extent::Part),
-            count => {
-                let extent = Extent::of(count, room, room >= LARGE);
-                (Received::Filled(count), extent)
-            }
-        },
-        Err(error) => (Received::Refused(error), Extent::Part),
+fn receive_into<'py>(
+    memory: &mut [MaybeUninit<u8>],
+    fd: RawFd,
+) -> io::Result<(Received<'py>, Extent)> {
+    let room = memory.len();
+    Ok(match sockets::receive(fd, memory)? {
+        0 => (Received::End, Extent::Part),
+        count => (Received::Filled(count), Extent::of(count, room, true)),
     })
 }

@@ -91,6 +91,11 @@ impl Stream {
         self.fd >= 0
     }
 
+    /// Whether somebody else may have the socket object.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Notes that somebody else may have the socket object.
     pub fn share(&mut self) {
         self.shared = true;

@@ -130,7 +130,7 @@ impl<'py> Event<'_, 'py> {
             Ok(None) => (None, object.call_method0(intern!(py, "logPrefix"))),
             Err(error) => (None, Err(error)),
         };
-        if direct.as_ref().is_none_or(|direct| direct.reader.shared) {
+        if direct.as_ref().is_none_or(|direct| direct.reader.once) {
             // Nobody knows how much of it will be read.
             self.event_loop.get().make_level_triggered(self.token);
         }

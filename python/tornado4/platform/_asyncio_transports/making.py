@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import socket
+import sys
 from asyncio import base_events, selector_events, sslproto
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,9 @@ from tornado4.platform._asyncio_transports.pipes import ReadPipe, WritePipe
 from tornado4.platform._asyncio_transports.stream import SocketTransport, open_transport
 
 _Stock = selector_events.BaseSelectorEventLoop
+
+# How many connections more than the backlog asyncio accepts at once.
+_BEYOND_BACKLOG = 1 if sys.version_info >= (3, 14) else 0
 
 
 class MakesTransports:
@@ -105,7 +109,7 @@ class MakesTransports:
             protocol_factory,
             sock,
             server,
-            backlog,
+            max(backlog + _BEYOND_BACKLOG, 0),
             fallback,
         )
         self._add_reader(sock.fileno(), acceptor)
@@ -114,7 +118,8 @@ class MakesTransports:
         """Tell whether nobody has methods of their own for what is done natively."""
         cls: Any = type(self)
         return (
-            cls._make_socket_transport is MakesTransports._make_socket_transport
+            getattr(self._make_socket_transport, "__func__", None)
+            is MakesTransports._make_socket_transport
             and cls._accept_connection is _Stock._accept_connection  # type: ignore[attr-defined]
             and cls._accept_connection2 is _Stock._accept_connection2  # type: ignore[attr-defined]
         )

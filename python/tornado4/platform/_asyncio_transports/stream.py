@@ -25,27 +25,43 @@ class TransportSocket(trsock.TransportSocket):
     Whoever uses the socket beside its transport finds everything sent that was written.
     """
 
-    __slots__ = ("_owner", "_real")
+    __slots__ = ("_left", "_owner")
     # As who looks at the name of its class expects it.
     __module__ = "asyncio.trsock"
 
-    def __init__(self, sock: socket.socket, owner: SocketTransport) -> None:
-        self._real = sock
+    def __init__(self, owner: SocketTransport) -> None:
+        # Not the socket object: as long as nobody else has that, nobody can close it.
         self._owner = weakref.ref(owner)
+        # What is left of it after the end.
+        self._left: socket.socket | None = None
 
     @property
     def _sock(self) -> socket.socket:
         owner = self._owner()
         if owner is not None:
-            owner._flush()
-        return self._real
+            sock: socket.socket | None = owner._make_socket()
+            if sock is not None:
+                owner._flush()
+                return sock
+        if self._left is None:
+            self._left = socket.socket()
+            self._left.close()
+        return self._left
 
-    def fileno(self) -> int:
-        """Return the descriptor. From now on the transport holds nothing back."""
+    def _shared(self) -> socket.socket:
+        """Return the socket. From now on the transport holds nothing back."""
         owner = self._owner()
         if owner is not None:
             owner._write_through()
-        return self._real.fileno()
+        return self._sock
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 after the end."""
+        return self._shared().fileno()
+
+    def dup(self) -> socket.socket:
+        """Return a duplicate of the socket."""
+        return self._shared().dup()
 
 
 class SocketTransport(_core.SocketTransport):
@@ -53,6 +69,8 @@ class SocketTransport(_core.SocketTransport):
 
     # What asyncio looks for in a transport.
     _start_tls_compatible = True
+    _protocol_connected = True
+    max_size = 256 * 1024
     _sendfile_compatible = constants._SendfileMode.TRY_NATIVE
 
     @property
@@ -63,7 +81,7 @@ class SocketTransport(_core.SocketTransport):
             known = self._known()
             assert known is not None
         if "socket" not in known:
-            known["socket"] = TransportSocket(self._make_socket() or _closed_socket(), self)
+            known["socket"] = TransportSocket(self)
         return known
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -74,11 +92,11 @@ class SocketTransport(_core.SocketTransport):
             low = high // 4
         if not high >= low >= 0:
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
-        self._set_limits(min(int(low), sys.maxsize), min(int(high), sys.maxsize))
+        self._set_limits(int(min(low, sys.maxsize)), int(min(high, sys.maxsize)))
 
     def __repr__(self) -> str:
         loop = self._loop
-        info = [self.__class__.__name__]
+        info = ["_SelectorSocketTransport"]
         if loop is None:
             info.append("closed")
         elif self._closing:
@@ -93,15 +111,19 @@ class SocketTransport(_core.SocketTransport):
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         if self._sock_fd >= 0 and self._loop is not None:
-            _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
-            self._abandon()
+            try:
+                _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            finally:
+                self._abandon()
 
     # Called by the native side
 
     def _pieces(self, data: Iterable[Any]) -> list[bytes]:
         if _JOINS:
             return [b"".join(data)]
-        return [bytes(memoryview(piece)) for piece in data]
+        if not data:
+            return []
+        return [piece if type(piece) is bytes else bytes(memoryview(piece)) for piece in data]
 
     def _log(self, message: str) -> None:
         logger.debug(message, self)
@@ -160,20 +182,14 @@ def open_transport(
     """Make the transport of a connected socket, which belongs to it from then on."""
     transport = SocketTransport()
     extra = {} if extra is None else extra
-    extra["socket"] = TransportSocket(sock, transport)
+    extra["socket"] = TransportSocket(transport)
     extra["sockname"] = _address(sock.getsockname)
     if "peername" not in extra:
         extra["peername"] = _address(sock.getpeername)
     base_events._set_nodelay(sock)  # type: ignore[attr-defined]
-    transport._begin(loop, sock, protocol, waiter, extra, server)
+    internet = sock.family in (socket.AF_INET, socket.AF_INET6)
+    transport._begin(loop, sock, internet, protocol, waiter, extra, server)
     return transport
-
-
-def _closed_socket() -> socket.socket:
-    """Make what is left of a socket whose object nobody has asked for in its life."""
-    sock = socket.socket()
-    sock.close()
-    return sock
 
 
 def _address(ask: Any) -> Any:

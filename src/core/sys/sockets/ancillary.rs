@@ -55,7 +55,7 @@ pub fn receive_ancillary(
         }
         // SAFETY: everything that the message points to is valid for writes during
         // the call.
-        unsafe { libc::recvmsg(fd, &raw mut message, 0) }
+        unsafe { libc::recvmsg(fd, &raw mut message, super::NO_WAIT) }
     })?;
     let mut ancillary = Vec::new();
     // SAFETY: the kernel has filled in the control data and its length.

@@ -23,7 +23,7 @@ pub fn receive_from(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<(usiz
                 fd,
                 into.as_mut_ptr().cast(),
                 into.len(),
-                0,
+                super::NO_WAIT,
                 (&raw mut address.storage).cast(),
                 &raw mut address.len,
             )

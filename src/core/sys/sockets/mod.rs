@@ -1,6 +1,7 @@
 //! Socket calls on descriptors that somebody else may own.
 //!
-//! The facts relied upon: sockets are non-blocking; a call that a signal
+//! The facts relied upon: sockets are non-blocking, and if somebody has made one blocking
+//! reading and sending don't wait all the same; a call that a signal
 //! interrupts is made again; sending to a closed peer must not raise `SIGPIPE`.
 #![allow(unsafe_code)]
 
@@ -18,14 +19,17 @@ pub use accept::{accept, accept_peer};
 pub use address::{LocalAddress, Peer, local_address, local_end};
 pub use ancillary::{Ancillary, receive_ancillary};
 pub use datagrams::{receive_from, send_to, send_to_path};
-pub use options::{option, reset_on_close, set_option};
+pub use options::{check_open, option, reset_on_close, set_option};
 pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};
 
+/// Whoever shares the open file may have made it blocking; nobody waits here.
+const NO_WAIT: libc::c_int = libc::MSG_DONTWAIT;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
+const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL | NO_WAIT;
 /// Elsewhere the interpreter's own disregard of `SIGPIPE` must do.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const NO_SIGNAL: libc::c_int = 0;
+const NO_SIGNAL: libc::c_int = NO_WAIT;
 
 /// Repeats a call while signals interrupt it. Its result is a count, or -1.
 pub(super) fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {

@@ -6,6 +6,18 @@ use std::os::fd::RawFd;
 
 use super::address::socklen;
 
+/// Whether there is an open descriptor of this number.
+///
+/// # Errors
+/// `EBADF` if there is none.
+pub fn check_open(fd: RawFd) -> io::Result<()> {
+    // SAFETY: takes numbers only; a bad one is reported as an error.
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Sets a socket option that is an integer.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::RawFd;
 
-use super::{NO_SIGNAL, count};
+use super::{NO_SIGNAL, NO_WAIT, count};
 
 /// Reads what is there; 0 at the end of the stream. So many bytes of `into` are
 /// initialized then.
@@ -14,7 +14,7 @@ use super::{NO_SIGNAL, count};
 /// `WouldBlock` when nothing is there; those of recv(2).
 pub fn receive(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: `into` is valid for writes of its length during the call.
-    count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), 0) })
+    count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), NO_WAIT) })
 }
 
 /// Sends as much as the kernel takes now.

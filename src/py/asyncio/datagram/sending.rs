@@ -10,7 +10,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
 use super::known::Known;
 use super::{DatagramEndpoint, address};
 use crate::core::sys::sockets;
-use crate::py::transport::buffers;
+use crate::py::transport::buffers::View;
 
 /// What came of it.
 pub enum Outcome {
@@ -78,9 +78,9 @@ pub fn send(
     // A view may have no length, and may not be contiguous.
     if is_view
         && data.len().is_ok()
-        && let Ok(outcome) = buffers::with_bytes(data, |bytes| send_to(fd, bytes, &recipient))
+        && let Ok(view) = View::of_bytes(data)
     {
-        return Ok(outcome);
+        return Ok(view.read(|bytes| send_to(fd, bytes, &recipient)));
     }
     Ok(Outcome::Rare)
 }

@@ -10,10 +10,11 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 
 use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
 use crate::core::registrations::Role;
+use crate::core::sys::sockets as sys;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
-use crate::py::support::error::ends_the_loop;
-use crate::py::transport::stream::{self, Face, Stream};
+use crate::py::support::error::{ends_the_loop, os_error};
+use crate::py::transport::stream;
 
 /// What a transport is made of, beside its descriptor.
 pub struct Parts<'a, 'py> {
@@ -45,6 +46,7 @@ impl SocketTransport {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.open(connection.into_raw_fd(), None);
             state.stream.peer = Some(peer);
+            state.set(Flag::Internet, true);
         }
         Self::begin(slf, parts)
     }
@@ -53,20 +55,28 @@ impl SocketTransport {
     fn begin(slf: &Bound<'_, Self>, parts: Parts<'_, '_>) -> PyResult<()> {
         let py = slf.py();
         let event_loop = parts.event_loop;
+        event_loop.get().check_open()?;
         let context = context::copy_current(py)?;
         Self::set_protocol(slf, parts.protocol)?;
+        // Looked up now, as asyncio does: one who has none is told so, and not the loop.
+        let made = parts.protocol.getattr(intern!(py, "connection_made"))?;
         if let Some(server) = parts.server {
             stock::attach(server, slf.as_any())?;
         }
-        let fd = {
+        let (fd, before) = {
             let mut state = slf.get().state.lock(slf.py());
-            state.event_loop = Some(event_loop.clone().unbind());
-            state.server = parts.server.map(|server| server.clone().unbind());
-            state.context = Some(context);
-            state.waiter = parts.waiter;
             state.number = state.stream.fd;
-            state.number
+            let server = parts.server.map(|server| server.clone().unbind());
+            let before = (
+                state.event_loop.replace(event_loop.clone().unbind()),
+                std::mem::replace(&mut state.server, server),
+                state.context.replace(context),
+                std::mem::replace(&mut state.waiter, parts.waiter),
+                state.made.replace(made.clone().unbind()),
+            );
+            (state.number, before)
         };
+        drop(before);
         let this = event_loop.get();
         this.transports.insert(fd, slf.as_any())?;
         if !this.is_debug() {
@@ -74,7 +84,6 @@ impl SocketTransport {
             return Ok(());
         }
         // There the handle is seen: in reports of slow callbacks, and with its traceback.
-        let made = parts.protocol.getattr(intern!(py, "connection_made"))?;
         let args = PyTuple::new(py, [slf])?;
         let handle = Handle::create(event_loop, made.unbind(), args.unbind(), None)?;
         this.schedule(py, Call::Handle(Py::new(py, handle)?));
@@ -88,25 +97,33 @@ impl SocketTransport {
         event_loop: &Bound<'_, EventLoop>,
     ) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, context) = {
-            let state = slf.get().state.lock(py);
-            let (Some(protocol), Some(context)) = (&state.stream.protocol, &state.context) else {
-                return Ok(());
-            };
-            (protocol.bind(py).clone(), context.bind(py).clone())
+        let (made, context) = {
+            let mut state = slf.get().state.lock(py);
+            let context = state
+                .context
+                .as_ref()
+                .map(|context| context.bind(py).clone());
+            (state.made.take(), context)
         };
-        let name = intern!(py, "connection_made");
+        let (Some(made), Some(context)) = (made, context) else {
+            return Ok(());
+        };
+        let made = made.into_bound(py);
         // One of its own, as each callback has.
         let context = context::copy(py, context.as_unbound())?;
-        let told = context::run_in(py, &context, || protocol.call_method1(name, (slf,)));
-        if let Err(error) = told {
-            if ends_the_loop(py, &error) {
-                let starts = Call::Socket(slf.clone().unbind(), Step::Start);
-                event_loop.get().schedule(py, starts);
-                return Err(error);
+        let told = context::run_in(py, &context, || made.call1((slf,)).map(drop));
+        let told = match told {
+            Err(error) if !ends_the_loop(py, &error) => {
+                let args = PyTuple::new(py, [slf])?;
+                Self::report(event_loop, made, args, error)
             }
-            let args = PyTuple::new(py, [slf])?;
-            Self::report(event_loop, protocol.getattr(name)?, args, error)?;
+            told => told,
+        };
+        if told.is_err() {
+            // The loop ends, and goes on here when it runs again.
+            let starts = Call::Socket(slf.clone().unbind(), Step::Start);
+            event_loop.get().schedule(py, starts);
+            return told;
         }
         Self::start(slf, event_loop)
     }
@@ -230,13 +247,16 @@ impl SocketTransport {
     /// Closes the socket and lets go of protocol, loop and server.
     fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (fd, owned, event_loop, server, rest) = {
+        let (fd, owned, event_loop, server, rest, (reads, writes)) = {
             let mut state = slf.get().state.lock(slf.py());
             state.lost = state.lost.max(1);
             if state.extra.is_none() {
                 // Somebody may ask for it later.
                 state.local = stream::local_address(&state.stream).unwrap_or_default();
             }
+            let watched = (state.is(Flag::Reading), state.stream.buffer.is_watched());
+            state.set(Flag::Reading, false);
+            state.stream.buffer.watch(false);
             let rest = (
                 state.stream.protocol.take(),
                 state.context.take(),
@@ -248,12 +268,18 @@ impl SocketTransport {
                 state.event_loop.take(),
                 state.server.take(),
                 rest,
+                watched,
             )
         };
+        // Somebody else who had the socket may have closed it, and the number be another's.
         if let Some(event_loop) = event_loop {
             let this = event_loop.bind(py).get();
-            drop(this.unwatch(fd, &[Role::Read, Role::Write]));
-            this.transports.remove(fd);
+            for (role, watched) in [(Role::Read, reads), (Role::Write, writes)] {
+                if watched {
+                    drop(this.unwatch(fd, &[role]));
+                }
+            }
+            this.transports.remove(fd, slf.as_any());
         }
         let closed = owned.close(py);
         drop(rest);
@@ -266,12 +292,14 @@ impl SocketTransport {
 
 #[pymethods]
 impl SocketTransport {
-    /// Begin: `extra` is what get_extra_info() knows.
-    #[pyo3(signature = (event_loop, socket, protocol, waiter, extra, server))]
+    /// Begin: `extra` is what get_extra_info() knows; `internet` says that it is TCP.
+    #[pyo3(signature = (event_loop, socket, internet, protocol, waiter, extra, server))]
+    #[allow(clippy::too_many_arguments)]
     fn _begin(
         slf: &Bound<'_, Self>,
         event_loop: &Bound<'_, EventLoop>,
         socket: &Bound<'_, PyAny>,
+        internet: bool,
         protocol: &Bound<'_, PyAny>,
         waiter: Option<Py<PyAny>>,
         extra: Py<PyDict>,
@@ -280,12 +308,15 @@ impl SocketTransport {
         let fd = socket
             .call_method0(intern!(slf.py(), "fileno"))?
             .extract()?;
+        // Whatever calls itself a socket.
+        sys::check_open(fd).map_err(os_error)?;
         {
             let mut state = slf.get().state.lock(slf.py());
-            if state.stream.is_open() {
+            if state.stream.is_open() || state.number != -1 || state.extra.is_some() {
                 return Err(PyRuntimeError::new_err("the transport has begun already"));
             }
             state.stream.open(fd, Some(socket.clone().unbind()));
+            state.set(Flag::Internet, internet);
             state.extra = Some(extra);
         }
         let parts = Parts {
@@ -335,8 +366,16 @@ impl SocketTransport {
 
     /// Close the socket of a transport that everybody has forgotten.
     fn _abandon(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let owned = Self::stream(slf, Stream::take);
-        owned.close(slf.py())
+        let py = slf.py();
+        let (owned, server) = {
+            let mut state = slf.get().state.lock(py);
+            (state.stream.take(), state.server.take())
+        };
+        let closed = owned.close(py);
+        if let Some(server) = server.filter(|_| cfg!(Py_3_13)) {
+            stock::detach(server.bind(py), slf.as_any())?;
+        }
+        closed
     }
 
     fn _call_connection_lost(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -27,6 +27,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
+use crate::core::sys::Trigger;
 use crate::py::support::error::ends_the_loop;
 use crate::py::support::guarded::Guarded;
 use crate::py::transport::stream::Stream;
@@ -35,7 +36,7 @@ pub use accept::Acceptor;
 
 /// What a transport is or does, one bit each.
 #[derive(Clone, Copy)]
-#[repr(u8)]
+#[repr(u16)]
 enum Flag {
     /// `close` or `abort` was called, or the connection has failed.
     Closing = 1,
@@ -53,6 +54,8 @@ enum Flag {
     Lent = 1 << 6,
     /// The protocol has been told that the connection is over, or is being told.
     Ended = 1 << 7,
+    /// TCP.
+    Internet = 1 << 8,
 }
 
 /// What a queued call does with a transport.
@@ -79,7 +82,7 @@ struct State {
     /// The descriptor's number, which is remembered after the end.
     number: RawFd,
     /// See `Flag`.
-    flags: u8,
+    flags: u16,
     /// Not 0 once `connection_lost` is scheduled; counts writes since then.
     lost: u32,
     event_loop: Option<Py<EventLoop>>,
@@ -92,6 +95,8 @@ struct State {
     local: Option<SocketAddr>,
     /// Done when reading begins.
     waiter: Option<Py<PyAny>>,
+    /// The protocol's `connection_made`, until it is called.
+    made: Option<Py<PyAny>>,
     /// Why the connection is over, for `connection_lost`.
     reason: Option<Py<PyAny>>,
     /// `sendfile` waits for everything to be sent.
@@ -100,25 +105,39 @@ struct State {
 
 impl State {
     fn is(&self, flag: Flag) -> bool {
-        self.flags & flag as u8 != 0
+        self.flags & flag as u16 != 0
     }
 
     fn set(&mut self, flag: Flag, on: bool) {
         if on {
-            self.flags |= flag as u8;
+            self.flags |= flag as u16;
         } else {
-            self.flags &= !(flag as u8);
+            self.flags &= !(flag as u16);
         }
     }
 
     fn is_reading(&self) -> bool {
-        self.flags & (Flag::Closing as u8 | Flag::Paused as u8) == 0
+        self.flags & (Flag::Closing as u16 | Flag::Paused as u16) == 0
     }
 
-    /// Whether nothing is held back for the end of the iteration.
+    /// Whether nothing is held back for the end of the iteration: somebody could see that,
+    /// or there is none under way in this thread.
     fn is_through(&self) -> bool {
-        let iterates = |event_loop: &Py<EventLoop>| event_loop.get().is_iterating();
-        self.is(Flag::Through) || !self.event_loop.as_ref().is_some_and(iterates)
+        let iterates = |event_loop: &Py<EventLoop>| event_loop.get().is_iterating_here();
+        self.is(Flag::Through)
+            || self.stream.is_shared()
+            || !self.event_loop.as_ref().is_some_and(iterates)
+    }
+
+    /// How the descriptor is to be reported. What comes over the Internet is read to its
+    /// end. On a UNIX socket a read also stops short of its end where descriptors came
+    /// along, and a protocol with memory of its own counts the reads.
+    fn trigger(&self) -> Trigger {
+        if self.is(Flag::Internet) && !self.is(Flag::Buffered) {
+            Trigger::Edge
+        } else {
+            Trigger::Level
+        }
     }
 }
 
@@ -216,6 +235,7 @@ impl SocketTransport {
                 extra: None,
                 local: None,
                 waiter: None,
+                made: None,
                 reason: None,
                 empty_waiter: None,
             }),
@@ -232,6 +252,7 @@ impl SocketTransport {
         visit.call(&state.server)?;
         visit.call(&state.extra)?;
         visit.call(&state.waiter)?;
+        visit.call(&state.made)?;
         visit.call(&state.reason)?;
         visit.call(&state.empty_waiter)
     }
@@ -247,6 +268,7 @@ impl SocketTransport {
                     state.context.take(),
                     state.server.take(),
                     state.waiter.take(),
+                    state.made.take(),
                     state.reason.take(),
                     state.empty_waiter.take(),
                 ],

@@ -10,7 +10,6 @@ use pyo3::prelude::*;
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
 use crate::core::registrations::Role;
-use crate::core::sys::Trigger;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
@@ -51,9 +50,10 @@ impl SocketTransport {
         };
         let fd = stream::fd(slf)?;
         let watcher = Watcher::Socket(slf.clone().unbind()).into();
+        let trigger = slf.get().state.lock(py).trigger();
         let displaced = event_loop
             .get()
-            .watch(fd, &watcher, &[role], &[], Trigger::Edge)?;
+            .watch(fd, &watcher, &[role], &[], trigger)?;
         drop(displaced);
         Ok(())
     }
@@ -188,7 +188,7 @@ impl Face for SocketTransport {
             protocol,
             fd,
             room,
-            shared: false,
+            once: buffered,
         }))
     }
 
@@ -273,12 +273,19 @@ impl SocketTransport {
     /// Set a new protocol. Follows asyncio.BaseTransport.
     pub(super) fn set_protocol(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
         let buffered = protocol.is_instance(stock::buffered_protocol_class(slf.py())?)?;
-        let before = {
+        let (before, watch) = {
             let mut state = slf.get().state.lock(slf.py());
+            let watch = buffered && state.is(Flag::Reading) && !state.is(Flag::Buffered);
             state.set(Flag::Buffered, buffered);
-            state.stream.protocol.replace(protocol.clone().unbind())
+            let protocol = protocol.clone().unbind();
+            (state.stream.protocol.replace(protocol), watch)
         };
         drop(before);
-        Ok(())
+        // Level-triggered from now on.
+        if watch {
+            Self::watch(slf, Role::Read)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! asyncio's own classes and functions that a transport needs.
 
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -81,25 +81,22 @@ pub fn detach(server: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyResu
 /// The socket object of a descriptor, which it owns from then on.
 pub fn socket_of<'py>(py: Python<'py>, descriptor: OwnedFd) -> PyResult<Bound<'py, PyAny>> {
     let options = PyDict::new(py);
-    options.set_item(intern!(py, "fileno"), descriptor.into_raw_fd())?;
+    options.set_item(intern!(py, "fileno"), descriptor.as_raw_fd())?;
     let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    // The object owns it from here on.
+    let _ = descriptor.into_raw_fd();
     socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
     Ok(socket)
 }
 
-/// From this version on asyncio says it in other words.
-fn is_from(py: Python<'_>, minor: u8) -> bool {
-    py.version_info() >= (3, minor)
-}
-
 /// Whether a write is refused in the `connection_lost` that follows the last byte sent.
-pub fn refuses_last_writes(py: Python<'_>) -> bool {
-    is_from(py, 14)
+pub fn refuses_last_writes() -> bool {
+    cfg!(Py_3_14)
 }
 
 /// Refuses to write what isn't bytes-like.
 pub fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
-    let wanted = if is_from(data.py(), 14) {
+    let wanted = if cfg!(Py_3_14) {
         "bytes, bytearray, or memoryview object"
     } else {
         "bytes-like object"
@@ -111,8 +108,8 @@ pub fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
 
 /// Refuses `writelines` after `write_eof`, and while `sendfile` is in progress. Up to
 /// Python 3.11 it is a `write` of everything.
-pub fn refused_lines(py: Python<'_>) -> (&'static str, &'static str) {
-    if is_from(py, 12) {
+pub fn refused_lines() -> (&'static str, &'static str) {
+    if cfg!(Py_3_12) {
         (
             "Cannot call writelines() after write_eof()",
             "unable to writelines; sendfile is in progress",

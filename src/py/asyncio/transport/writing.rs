@@ -13,7 +13,7 @@ use crate::core::stream::write_buffer::{Next, Sent};
 use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::error::{ends_the_loop, os_error};
-use crate::py::transport::buffers;
+use crate::py::transport::buffers::View;
 use crate::py::transport::stream::{self, Face};
 
 const WRITE_FAILED: &str = "Fatal write error on socket transport";
@@ -48,7 +48,12 @@ impl SocketTransport {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.buffer.take_note() && state.lost == 0
         };
-        if flushes { Self::send(slf) } else { Ok(()) }
+        let sent = if flushes { Self::send(slf) } else { Ok(()) };
+        match sent {
+            // One connection's trouble isn't the loop's.
+            Err(error) if !ends_the_loop(slf.py(), &error) => Self::send_failed(slf, error),
+            sent => sent,
+        }
     }
 
     /// Sends what is held back, before something is done that would show that it is.
@@ -68,7 +73,11 @@ impl SocketTransport {
 
     /// Sends the rest when the socket takes more.
     fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::watch(slf, Role::Write)?;
+        if let Err(error) = Self::watch(slf, Role::Write) {
+            // The loop is closed, or the kernel refuses: nobody will send it.
+            Self::drop_unsent(slf)?;
+            return Err(error);
+        }
         slf.get().state.lock(slf.py()).stream.buffer.watch(true);
         Self::pause_if_full(slf)
     }
@@ -150,8 +159,13 @@ impl SocketTransport {
     /// Writes bytes that the caller may change later: what is sent is what they are now.
     fn write_mutable(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
+        let view = match View::of_bytes(data) {
+            Ok(view) => view,
+            // One that isn't contiguous.
+            Err(error) => return Self::send_failed(slf, error),
+        };
         let fd = stream::fd(slf)?;
-        let rest = buffers::with_bytes(data, |bytes| {
+        let rest = view.read(|bytes| {
             let at_once = {
                 let state = slf.get().state.lock(slf.py());
                 state.stream.buffer.is_empty()
@@ -172,13 +186,11 @@ impl SocketTransport {
             }
         });
         match rest {
-            Ok(Ok(rest)) if rest.as_bytes().is_empty() => Ok(()),
-            Ok(Ok(rest)) => Self::add(slf, |state| {
+            Ok(rest) if rest.as_bytes().is_empty() => Ok(()),
+            Ok(rest) => Self::add(slf, |state| {
                 drop(state.stream.buffer.push(PyBackedBytes::from(rest)));
             }),
-            Ok(Err(error)) => Self::send_failed(slf, os_error(error)),
-            // One that isn't contiguous.
-            Err(error) => Self::send_failed(slf, error),
+            Err(error) => Self::send_failed(slf, os_error(error)),
         }
     }
 
@@ -205,11 +217,14 @@ impl SocketTransport {
             Self::send_failed(slf, error)?;
             return set_exception(slf.py(), waiter, told);
         }
-        if resumes {
-            Self::tell(slf, "resume_writing")?;
-            Self::flush_now(slf)?;
-        }
-        Self::all_sent(slf)
+        let told = if resumes {
+            Self::tell(slf, "resume_writing").and_then(|()| Self::flush_now(slf))
+        } else {
+            Ok(())
+        };
+        // Whatever it raises.
+        let ended = Self::all_sent(slf);
+        told.and(ended)
     }
 
     /// If nothing waits any more, does what was to follow that.
@@ -218,12 +233,13 @@ impl SocketTransport {
         let (waiter, closing, eof) = {
             let mut state = slf.get().state.lock(slf.py());
             // The protocol may have written, or ended the connection.
-            if state.stream.buffer.is_watched() || state.lost > 0 {
+            let waits = state.stream.buffer.is_watched() || !state.stream.buffer.is_empty();
+            if waits || state.lost > 0 {
                 return Ok(());
             }
             let closing = state.is(Flag::Closing);
             // What the protocol writes at its end is still sent, up to Python 3.13.
-            state.lost += u32::from(closing && stock::refuses_last_writes(py));
+            state.lost += u32::from(closing && stock::refuses_last_writes());
             let waiter = state.empty_waiter.as_ref();
             let waiter = waiter.map(|waiter| waiter.clone_ref(py));
             (waiter, closing, state.is(Flag::Eof))
@@ -328,6 +344,13 @@ impl SocketTransport {
     /// Follows asyncio.WriteTransport.
     fn writelines(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
+        let (after_eof, in_sendfile) = stock::refused_lines();
+        let check = || {
+            let state = slf.get().state.lock(slf.py());
+            state.check_writable(after_eof, in_sendfile)?;
+            Ok::<_, PyErr>(state.lost > 0)
+        };
+        check()?;
         let (mut pieces, mut rest) = (SendQueue::default(), Vec::new());
         // Errors of what isn't bytes-like are worded by Python's own code.
         let listed = slf.call_method1(intern!(py, "_pieces"), (list_of_data,))?;
@@ -335,12 +358,8 @@ impl SocketTransport {
             let piece = piece?.cast_into::<PyBytes>()?;
             rest.extend(pieces.push(PyBackedBytes::from(piece)));
         }
-        let lost = {
-            let state = slf.get().state.lock(slf.py());
-            let (after_eof, in_sendfile) = stock::refused_lines(py);
-            state.check_writable(after_eof, in_sendfile)?;
-            state.lost > 0
-        };
+        // Again, as listing them may have run anything.
+        let lost = check()?;
         if pieces.is_empty() {
             return Ok(());
         }

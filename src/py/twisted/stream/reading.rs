@@ -79,7 +79,7 @@ impl<'a, 'py> Direct<'a, 'py> {
             } else {
                 Room::Bytes(limit)
             },
-            shared: state.stream.socket.is_some(),
+            once: state.stream.socket.is_some(),
         };
         Some(Direct {
             stream,
