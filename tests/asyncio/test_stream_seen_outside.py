@@ -193,11 +193,10 @@ def test_from_another_thread_while_the_loop_waits(run, kind):
     assert run(scenario) == [("connection_made",), b"from a thread"]
 
 
-@on_transports_but("what is written in a callback is sent after it")
-@on_kinds
-@pytest.mark.parametrize("count", [1, 4])
-def test_a_callback_that_waits_for_another_thread(run, kind, count):
-    # It has the other end, and answers only when it has got what was written.
+def waiting_callback(run, kind, count):
+    """Run a callback that writes and waits for a thread, which has the other end and
+    answers only when it has got what was written."""
+
     def scenario(loop, trace):
         protocol = Plain(trace)
         with connected(loop, protocol, kind) as sock:
@@ -223,6 +222,21 @@ def test_a_callback_that_waits_for_another_thread(run, kind, count):
             in_callback(loop, write)
 
     assert run(scenario) == [("connection_made",), b"x" * count]
+
+
+@on_transports_but("what is written in a callback is sent after it")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "server" in kind])
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_callback_that_waits_for_another_thread(run, kind, count):
+    waiting_callback(run, kind, count)
+
+
+@on_transports
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "client" in kind])
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_callback_that_waits_where_somebody_has_the_socket(run, kind, count):
+    # Nothing is held back there.
+    waiting_callback(run, kind, count)
 
 
 @on_transports

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from helpers.loops import LIMIT, tornado4_reactor
 from helpers.reactors import io_loop, reactor  # noqa: F401
 from helpers.scenarios import turns
-from helpers.transports import Plain, connected, on_transports, on_transports_but
+from helpers.transports import Plain, connected, on_transports
 
 # More than goes out at once.
 MUCH = b"x" * 3_000_000
@@ -134,7 +134,7 @@ def test_a_nested_run_sends_what_was_written_before(factory, patch):
     assert (done.stdout, done.stderr) == ("b'hello'\n" * 3, "")
 
 
-@on_transports_but("what is written in a callback is sent after it")
+@on_transports
 @pytest.mark.parametrize("count", [1, 3])
 def test_another_thread_writes_while_a_callback_waits_for_it(run, count):
     """It isn't allowed to, and stock sends it at once."""
