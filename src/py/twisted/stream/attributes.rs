@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 use super::super::Reactor;
 use super::own::Name;
@@ -16,6 +16,7 @@ use crate::py::support::error;
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;
 use crate::py::transport::addresses::{host, peer_name};
+use crate::py::transport::stream;
 
 /// What an object says its descriptor is.
 ///
@@ -74,39 +75,7 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 /// # Errors
 /// `AttributeError` after the end.
 pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
-    let py = slf.py();
-    let fd = {
-        let state = slf.get().state.lock(slf.py());
-        if let Some(socket) = &state.stream.socket {
-            return Ok(socket.bind(py).clone());
-        }
-        state.stream.fd
-    };
-    if fd < 0 {
-        return Err(missing("socket"));
-    }
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "fileno"), fd)?;
-    let socket = imports::socket_class(py)?.call((), Some(&options))?;
-    // It is non-blocking, which a default time-out would make the object forget.
-    let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
-    let other = {
-        let mut state = slf.get().state.lock(slf.py());
-        if outcome.is_ok() && state.stream.socket.is_none() && state.stream.fd == fd {
-            state.stream.socket = Some(socket.clone().unbind());
-            return Ok(socket);
-        }
-        state
-            .stream
-            .socket
-            .as_ref()
-            .map(|other| other.bind(py).clone())
-    };
-    // Meanwhile somebody else has made one, or closed the connection: this one must
-    // not close the descriptor.
-    socket.call_method0(intern!(py, "detach"))?;
-    outcome?;
-    other.ok_or_else(|| missing("socket"))
+    stream::socket(slf)?.ok_or_else(|| missing("socket"))
 }
 
 /// Takes over a socket object. One that isn't of the socket module's own class reads and
