@@ -12,6 +12,7 @@ mod accept;
 mod attributes;
 mod lifetime;
 mod reading;
+mod sending;
 mod stock;
 mod writing;
 

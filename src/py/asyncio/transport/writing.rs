@@ -1,22 +1,19 @@
-//! Writing: what is sent when, and when the protocol has to pause.
+//! Writing: what is added to what waits, and by which methods.
 
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::{Flag, SocketTransport, State, stock};
-use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
-use crate::core::stream::write_buffer::{Next, Sent};
+use crate::core::stream::write_buffer::Next;
 use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
-use crate::py::support::error::{ends_the_loop, os_error};
+use crate::py::support::error::os_error;
 use crate::py::transport::buffers::View;
-use crate::py::transport::stream::{self, Face};
-
-const WRITE_FAILED: &str = "Fatal write error on socket transport";
+use crate::py::transport::stream;
 
 impl State {
     /// Refuses what can't be written any more.
@@ -39,98 +36,6 @@ enum Chunk<'a, 'py> {
 }
 
 impl SocketTransport {
-    /// Sends what the iteration's callbacks have written.
-    ///
-    /// # Errors
-    /// `KeyboardInterrupt` and `SystemExit` of the protocol.
-    pub fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let flushes = {
-            let mut state = slf.get().state.lock(slf.py());
-            state.stream.buffer.take_note() && state.lost == 0
-        };
-        let sent = if flushes { Self::send(slf) } else { Ok(()) };
-        match sent {
-            // One connection's trouble isn't the loop's.
-            Err(error) if !ends_the_loop(slf.py(), &error) => Self::send_failed(slf, error),
-            sent => sent,
-        }
-    }
-
-    /// Sends what is held back, before something is done that would show that it is.
-    pub(super) fn flush_now(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let unflushed = slf.get().state.lock(slf.py()).stream.buffer.is_unflushed();
-        if unflushed { Self::send(slf) } else { Ok(()) }
-    }
-
-    /// Sends what the socket takes; the rest waits for it.
-    fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
-        match stream::send(slf)? {
-            Sent::All => Ok(()),
-            Sent::Rest => Self::wait_for_room(slf),
-            Sent::Failed(error) => Self::send_failed(slf, os_error(error)),
-        }
-    }
-
-    /// Sends the rest when the socket takes more.
-    fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
-        if let Err(error) = Self::watch(slf, Role::Write) {
-            // The loop is closed, or the kernel refuses: nobody will send it.
-            Self::drop_unsent(slf)?;
-            return Err(error);
-        }
-        slf.get().state.lock(slf.py()).stream.buffer.watch(true);
-        Self::pause_if_full(slf)
-    }
-
-    fn send_failed(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
-        Self::drop_unsent(slf)?;
-        Self::fatal(slf, error, WRITE_FAILED)
-    }
-
-    /// Forgets what isn't sent.
-    pub(super) fn drop_unsent(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (unsent, watched) = {
-            let mut state = slf.get().state.lock(slf.py());
-            let watched = state.stream.buffer.is_watched();
-            state.stream.buffer.watch(false);
-            (state.stream.buffer.take(), watched)
-        };
-        drop(unsent);
-        if watched {
-            Self::unwatch(slf, Role::Write)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Tells the protocol to pause, if too much waits.
-    pub(super) fn pause_if_full(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let pauses = slf.get().state.lock(slf.py()).stream.buffer.pauses();
-        if pauses {
-            Self::tell(slf, "pause_writing")
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Calls one of the protocol's two methods for flow control.
-    fn tell(slf: &Bound<'_, Self>, method: &str) -> PyResult<()> {
-        let py = slf.py();
-        let Some(protocol) = slf.get().protocol(py) else {
-            return Ok(());
-        };
-        match protocol.call_method0(method) {
-            Ok(_) => Ok(()),
-            Err(error) if ends_the_loop(py, &error) => Err(error),
-            Err(error) => {
-                let exception = error.into_value(py);
-                let message = format!("protocol.{method}() failed");
-                slf.call_method1(intern!(py, "_report"), (exception, message))?;
-                Ok(())
-            }
-        }
-    }
-
     /// Adds to what waits, and does what has to follow.
     fn add(slf: &Bound<'_, Self>, add: impl FnOnce(&mut State)) -> PyResult<()> {
         let (next, pauses, event_loop, bytes) = {
@@ -194,82 +99,6 @@ impl SocketTransport {
         }
     }
 
-    /// The socket takes more.
-    pub(super) fn write_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
-        {
-            let state = slf.get().state.lock(slf.py());
-            if state.lost > 0 || !state.stream.buffer.is_watched() {
-                return Ok(());
-            }
-        }
-        let outcome = stream::send(slf)?;
-        let resumes = Self::stream(slf, |stream| {
-            if matches!(outcome, Sent::All) {
-                // What the protocol writes now is offered to the socket at once.
-                stream.buffer.watch(false);
-            }
-            stream.buffer.resumes()
-        });
-        if let Sent::Failed(error) = outcome {
-            let waiter = slf.get().take_empty_waiter(slf.py());
-            let error = os_error(error);
-            let told = error.clone_ref(slf.py());
-            Self::send_failed(slf, error)?;
-            return set_exception(slf.py(), waiter, told);
-        }
-        let told = if resumes {
-            Self::tell(slf, "resume_writing").and_then(|()| Self::flush_now(slf))
-        } else {
-            Ok(())
-        };
-        // Whatever it raises.
-        let ended = Self::all_sent(slf);
-        told.and(ended)
-    }
-
-    /// If nothing waits any more, does what was to follow that.
-    fn all_sent(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let (waiter, closing, eof) = {
-            let mut state = slf.get().state.lock(slf.py());
-            // The protocol may have written, or ended the connection.
-            let waits = state.stream.buffer.is_watched() || !state.stream.buffer.is_empty();
-            if waits || state.lost > 0 {
-                return Ok(());
-            }
-            let closing = state.is(Flag::Closing);
-            // What the protocol writes at its end is still sent, up to Python 3.13.
-            state.lost += u32::from(closing && stock::refuses_last_writes());
-            let waiter = state.empty_waiter.as_ref();
-            let waiter = waiter.map(|waiter| waiter.clone_ref(py));
-            (waiter, closing, state.is(Flag::Eof))
-        };
-        Self::unwatch(slf, Role::Write)?;
-        if let Some(waiter) = waiter {
-            stock::set_result(waiter.bind(py))?;
-        }
-        if closing {
-            return Self::connection_lost(slf, py.None().bind(py));
-        }
-        if eof { Self::shut_down(slf) } else { Ok(()) }
-    }
-
-    /// Tells the peer that nothing more comes.
-    fn shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
-        sockets::shutdown_write(stream::fd(slf)?).map_err(os_error)
-    }
-
-    fn take_empty_waiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state.lock(py).empty_waiter.take()
-    }
-
-    /// Tells `sendfile` that the connection is closed.
-    pub(super) fn fail_empty_waiter(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let waiter = slf.get().take_empty_waiter(slf.py());
-        let closed = PyConnectionError::new_err("Connection is closed by peer");
-        set_exception(slf.py(), waiter, closed)
-    }
-
     /// Counts a write after the end, and says so when there are many.
     fn write_after_end(slf: &Bound<'_, Self>) -> PyResult<()> {
         let count = {
@@ -280,18 +109,6 @@ impl SocketTransport {
         slf.call_method1(intern!(slf.py(), "_wrote_after_end"), (count,))?;
         Ok(())
     }
-}
-
-fn set_exception(py: Python<'_>, waiter: Option<Py<PyAny>>, error: PyErr) -> PyResult<()> {
-    let Some(waiter) = waiter else {
-        return Ok(());
-    };
-    let waiter = waiter.bind(py);
-    if !waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
-        let exception = error.into_value(py);
-        waiter.call_method1(intern!(py, "set_exception"), (exception,))?;
-    }
-    Ok(())
 }
 
 fn chunk<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<Option<Chunk<'a, 'py>>> {
