@@ -17,6 +17,8 @@ logger = base_events.logger  # type: ignore[attr-defined]
 
 # Up to Python 3.11 `writelines` joins first, and what can't be joined is refused so.
 _JOINS = sys.version_info < (3, 12)
+# From 3.14 on it skips what is empty, whatever it is.
+_SKIPS = sys.version_info >= (3, 14)
 
 
 class TransportSocket(trsock.TransportSocket):
@@ -123,7 +125,8 @@ class SocketTransport(_core.SocketTransport):
             return [b"".join(data)]
         if not data:
             return []
-        return [piece if type(piece) is bytes else bytes(memoryview(piece)) for piece in data]
+        pieces = filter(None, data) if _SKIPS else data
+        return [piece if type(piece) is bytes else bytes(memoryview(piece)) for piece in pieces]
 
     def _log(self, message: str) -> None:
         logger.debug(message, self)
