@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+import twisted
 from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableDescriptor,
@@ -108,8 +109,11 @@ def test_options(run, end):
                 show(f"setTcp{what}", True)
 
     trace = run(scenario)
-    assert trace[:3] == ["made", ("getTcpNoDelay", False), ("setTcpNoDelay", None)]
-    assert trace[3] == ("getTcpNoDelay", end.startswith("tcp"))
+    # An older Twisted lets the system refuse what a UNIX socket hasn't.
+    refused = end.startswith("unix") and twisted.version.major < 24
+    assert trace[:2] == ["made", ("getTcpNoDelay", "OSError" if refused else False)]
+    assert refused or trace[2] == ("setTcpNoDelay", None)
+    assert refused or trace[3] == ("getTcpNoDelay", end.startswith("tcp"))
     assert ("getTcpKeepAlive", True) in trace
 
 
