@@ -103,10 +103,29 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     /// Everything that is unsent, as one string of bytes.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len);
+        self.first(self.len)
+    }
+
+    /// The first chunk, and how much of it is sent already.
+    #[must_use]
+    pub fn front(&self) -> Option<(&B, usize)> {
+        self.chunks.first().map(|chunk| (chunk, self.offset))
+    }
+
+    /// The first bytes that are unsent, `limit` of them at most.
+    #[must_use]
+    pub fn first(&self, limit: usize) -> Vec<u8> {
+        let mut left = limit.min(self.len);
+        let mut bytes = Vec::with_capacity(left);
         let mut offset = self.offset;
         for chunk in self.chunks.iter() {
-            bytes.extend_from_slice(chunk.as_ref().get(offset..).unwrap_or_default());
+            let chunk = chunk.as_ref().get(offset..).unwrap_or_default();
+            let part = chunk.get(..left).unwrap_or(chunk);
+            bytes.extend_from_slice(part);
+            left -= part.len();
+            if left == 0 {
+                break;
+            }
             offset = 0;
         }
         bytes

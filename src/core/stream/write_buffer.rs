@@ -178,6 +178,18 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
         self.paused
     }
 
+    /// The first chunk that waits, and how much of it is sent already.
+    #[must_use]
+    pub fn front(&self) -> Option<(&B, usize)> {
+        self.queue.front()
+    }
+
+    /// The first bytes that wait, `limit` of them at most.
+    #[must_use]
+    pub fn first(&self, limit: usize) -> Vec<u8> {
+        self.queue.first(limit)
+    }
+
     /// Everything that waits, as one string of bytes.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {

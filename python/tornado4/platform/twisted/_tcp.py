@@ -68,16 +68,18 @@ class Stream(_core.StreamTransport):
         """See `object.__getstate__`, which doesn't know of what is native."""
         return dict(Attributes(self))
 
+    SEND_LIMIT: int
+
     def _doWrite(self) -> Any:
         # By a `writeSomeData` of a subclass, or one that was set on the object.
         own = self._sendsByOwn() or not isinstance(type(self).writeSomeData, _core.Replaceable)
         if own:
-            data = self.dataBuffer
-            sent = self.writeSomeData(data)
+            # No more than is sent at once: making much of it for each piece takes long.
+            data, offset = self._toSend(self.SEND_LIMIT)
+            sent = self.writeSomeData(memoryview(data)[offset:] if offset else data)
             if isinstance(sent, Exception) or sent < 0:
                 return sent
-            self._consume(sent)
-            if sent < len(data):
+            if self._consume(sent):
                 return None
         return super()._doWrite()
 

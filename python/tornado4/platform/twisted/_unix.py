@@ -31,10 +31,14 @@ class _Descriptors(Stream):
     def _make_queue(self) -> list[int]:
         return []
 
+    SEND_LIMIT: int
+
     def _doWrite(self) -> Any:
         """Send what waits; first descriptors, each with a byte of data."""
         if self._sendmsgQueue:
-            sent = unix._SendmsgMixin.writeSomeData(self, self.dataBuffer)  # type: ignore[arg-type]
+            data, offset = self._toSend(max(self.SEND_LIMIT, len(self._sendmsgQueue)))
+            part: Any = memoryview(data)[offset:] if offset else data
+            sent = unix._SendmsgMixin.writeSomeData(self, part)  # type: ignore[arg-type]
             if isinstance(sent, Exception) or sent < 0:
                 return sent
             self._consume(sent)

@@ -93,3 +93,16 @@ fn consuming_stops_within_a_chunk() {
     assert_eq!(queue.to_vec(), b"de");
     assert!(sent.iter().eq(&[&b"ab"[..]]));
 }
+
+#[test]
+fn the_first_bytes_span_chunks_and_leave_out_what_was_sent() {
+    let mut queue = SendQueue::default();
+    for chunk in ["abc", "de", "fghi"] {
+        queue.push(chunk.as_bytes().to_vec());
+    }
+    assert_eq!(queue.first(4), b"abcd");
+    queue.consume(2, &mut Fifo::default());
+    assert_eq!((queue.first(0), queue.first(2)), (vec![], b"cd".to_vec()));
+    assert_eq!(queue.first(100), b"cdefghi");
+    assert_eq!(queue.to_vec(), b"cdefghi");
+}

@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyBytes, PyType};
 
 use super::own::Name;
 use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
@@ -65,11 +65,40 @@ impl StreamTransport {
         self.state.lock(py).own.any(own)
     }
 
-    /// Forget the first `count` bytes of what waits: they were sent otherwise.
-    fn _consume(&self, py: Python<'_>, count: usize) {
+    /// What is to be sent first, and how much of it is sent already: the chunk that was
+    /// written, if `limit` bytes of it wait, or else so many bytes of several.
+    fn _toSend<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, usize)> {
+        let (chunk, first) = {
+            let state = self.state.lock(py);
+            let buffer = &state.stream.buffer;
+            let large = buffer
+                .front()
+                .filter(|(chunk, sent)| chunk.len() - sent >= limit);
+            let chunk = large.map(|(chunk, sent)| (chunk.clone_ref(py), sent));
+            let joined = chunk.is_none().then(|| buffer.first(limit));
+            (chunk, joined.unwrap_or_default())
+        };
+        Ok(match chunk {
+            Some((chunk, sent)) => (chunk.into_pyobject(py)?, sent),
+            None => (PyBytes::new(py, &first), 0),
+        })
+    }
+
+    /// Forget the first `count` bytes of what waits: they were sent otherwise. Tells
+    /// whether more waits.
+    fn _consume(&self, py: Python<'_>, count: usize) -> bool {
         let mut sent = Fifo::default();
-        self.state.lock(py).stream.buffer.consume(count, &mut sent);
+        let more = {
+            let mut state = self.state.lock(py);
+            state.stream.buffer.consume(count, &mut sent);
+            !state.stream.buffer.is_empty()
+        };
         drop(sent);
+        more
     }
 
     /// Watch for input.
