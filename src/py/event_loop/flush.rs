@@ -69,14 +69,14 @@ impl EventLoop {
         }
     }
 
-    /// The same, in this thread.
-    pub fn is_iterating_here(&self) -> bool {
-        self.is_iterating() && self.thread.load(Ordering::Relaxed) == threads::current()
-    }
-
     /// Whether an iteration makes calls at this moment: it ends with a flush.
     pub fn is_iterating(&self) -> bool {
         self.turns.load(Ordering::Relaxed) != 0
+    }
+
+    /// The same, in this thread.
+    pub fn is_iterating_here(&self) -> bool {
+        self.is_iterating() && self.thread.load(Ordering::Relaxed) == threads::current()
     }
 }
 

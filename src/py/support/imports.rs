@@ -3,6 +3,8 @@
 //! Only the standard library stands here: what belongs to Tornado or Twisted
 //! is handed in by the Python side, so that importing `_core` imports neither.
 
+use std::os::fd::RawFd;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -115,6 +117,13 @@ pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStr
 pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static SOCKET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     cached(py, &SOCKET, "socket", "socket")
+}
+
+/// A socket object of a descriptor, which it owns from then on.
+pub fn socket_of(py: Python<'_>, fd: RawFd) -> PyResult<Bound<'_, PyAny>> {
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "fileno"), fd)?;
+    socket_class(py)?.call((), Some(&options))
 }
 
 /// The host of an IPv6 address with its scope's name, as `getnameinfo` has it.

@@ -15,7 +15,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::pyclass::boolean_struct::True;
-use pyo3::types::PyDict;
 
 use super::reading::{Event, Reader, Received};
 use crate::core::fifo::Fifo;
@@ -189,9 +188,7 @@ pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, P
     if known.is_some() || fd < 0 {
         return Ok(known);
     }
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "fileno"), fd)?;
-    let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    let socket = imports::socket_of(py, fd)?;
     // It is non-blocking, which a default time-out would make the object forget.
     let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
     let other = F::stream(slf, |stream| {

@@ -165,7 +165,7 @@ impl SocketTransport {
             state.lost += u32::from(empty);
             empty
         };
-        Self::stop_reading(slf)?;
+        Self::stop_reading(slf);
         if empty {
             Self::end_soon(slf, slf.py().None())
         } else {
@@ -359,8 +359,8 @@ impl SocketTransport {
             state.lost += 1;
             state.set(Flag::Closing, true);
         }
-        Self::drop_unsent(slf)?;
-        Self::stop_reading(slf)?;
+        Self::drop_unsent(slf);
+        Self::stop_reading(slf);
         Self::end_soon(slf, exception)
     }
 

@@ -29,7 +29,7 @@ impl SocketTransport {
     }
 
     /// Watches for input no longer.
-    pub(super) fn stop_reading(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn stop_reading(slf: &Bound<'_, Self>) {
         let reads = {
             let mut state = slf.get().state.lock(slf.py());
             let reads = state.is(Flag::Reading);
@@ -37,9 +37,7 @@ impl SocketTransport {
             reads
         };
         if reads {
-            Self::unwatch(slf, Role::Read)
-        } else {
-            Ok(())
+            Self::unwatch(slf, Role::Read);
         }
     }
 
@@ -58,13 +56,12 @@ impl SocketTransport {
         Ok(())
     }
 
-    pub(super) fn unwatch(slf: &Bound<'_, Self>, role: Role) -> PyResult<()> {
+    pub(super) fn unwatch(slf: &Bound<'_, Self>, role: Role) {
         // By the number under which it was watched, whatever has become of that.
         let fd = Self::stream(slf, |stream| stream.fd);
         if let Some(event_loop) = slf.get().event_loop(slf.py()) {
             drop(event_loop.get().unwatch(fd, &[role]));
         }
-        Ok(())
     }
 
     /// The descriptor is ready: reads and writes as far as the event says so.
@@ -142,7 +139,10 @@ impl SocketTransport {
             .call_method0(intern!(slf.py(), "eof_received"))
             .and_then(|keeps_open| keeps_open.is_truthy());
         match keeps_open {
-            Ok(true) => Self::stop_reading(slf),
+            Ok(true) => {
+                Self::stop_reading(slf);
+                Ok(())
+            }
             Ok(false) => Self::close_transport(slf),
             Err(error) => {
                 let message = "Fatal error: protocol.eof_received() call failed.";
@@ -250,7 +250,7 @@ impl SocketTransport {
             }
             state.set(Flag::Paused, true);
         }
-        Self::stop_reading(slf)?;
+        Self::stop_reading(slf);
         Self::log_in_debug(slf, "%r pauses reading")
     }
 

@@ -50,7 +50,7 @@ impl SocketTransport {
     fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
         if let Err(error) = Self::watch(slf, Role::Write) {
             // The loop is closed, or the kernel refuses: nobody will send it.
-            Self::drop_unsent(slf)?;
+            Self::drop_unsent(slf);
             return Err(error);
         }
         slf.get().state.lock(slf.py()).stream.buffer.watch(true);
@@ -58,12 +58,12 @@ impl SocketTransport {
     }
 
     pub(super) fn send_failed(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
-        Self::drop_unsent(slf)?;
+        Self::drop_unsent(slf);
         Self::fatal(slf, error, WRITE_FAILED)
     }
 
     /// Forgets what isn't sent.
-    pub(super) fn drop_unsent(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub(super) fn drop_unsent(slf: &Bound<'_, Self>) {
         let (unsent, watched) = {
             let mut state = slf.get().state.lock(slf.py());
             let watched = state.stream.buffer.is_watched();
@@ -72,9 +72,7 @@ impl SocketTransport {
         };
         drop(unsent);
         if watched {
-            Self::unwatch(slf, Role::Write)
-        } else {
-            Ok(())
+            Self::unwatch(slf, Role::Write);
         }
     }
 
@@ -156,7 +154,7 @@ impl SocketTransport {
             let waiter = waiter.map(|waiter| waiter.clone_ref(py));
             (waiter, closing, state.is(Flag::Eof))
         };
-        Self::unwatch(slf, Role::Write)?;
+        Self::unwatch(slf, Role::Write);
         if let Some(waiter) = waiter {
             stock::set_result(waiter.bind(py))?;
         }

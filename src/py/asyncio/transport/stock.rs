@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::PyString;
 
 use crate::py::support::imports;
 
@@ -45,44 +45,32 @@ pub fn set_result(future: &Bound<'_, PyAny>) -> PyResult<()> {
     set.call1((future, py.None())).map(drop)
 }
 
-/// Whether a server is told which transport is attached, as from Python 3.13 on.
-fn attaches_transports(py: Python<'_>) -> PyResult<bool> {
-    static TAKES: PyOnceLock<bool> = PyOnceLock::new();
-    let find = || -> PyResult<bool> {
-        let server = py.import("asyncio.base_events")?.getattr("Server")?;
-        let code = server.getattr("_attach")?.getattr("__code__")?;
-        Ok(code.getattr("co_argcount")?.extract::<usize>()? > 1)
-    };
-    TAKES.get_or_try_init(py, find).copied()
-}
-
-/// Tells a server of a transport of its own.
+/// Tells a server of a transport of its own, and from Python 3.13 on of which.
 pub fn attach(server: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-    let name = intern!(server.py(), "_attach");
-    if attaches_transports(server.py())? {
-        server.call_method1(name, (transport,))?;
-    } else {
-        server.call_method0(name)?;
-    }
-    Ok(())
+    tell(server, intern!(server.py(), "_attach"), transport)
 }
 
 /// Tells a server that one of its transports is no more.
 pub fn detach(server: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-    let name = intern!(server.py(), "_detach");
-    if attaches_transports(server.py())? {
-        server.call_method1(name, (transport,))?;
+    tell(server, intern!(server.py(), "_detach"), transport)
+}
+
+fn tell(
+    server: &Bound<'_, PyAny>,
+    method: &Bound<'_, PyString>,
+    transport: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let told = if cfg!(Py_3_13) {
+        server.call_method1(method, (transport,))
     } else {
-        server.call_method0(name)?;
-    }
-    Ok(())
+        server.call_method0(method)
+    };
+    told.map(drop)
 }
 
 /// The socket object of a descriptor, which it owns from then on.
 pub fn socket_of<'py>(py: Python<'py>, descriptor: OwnedFd) -> PyResult<Bound<'py, PyAny>> {
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "fileno"), descriptor.as_raw_fd())?;
-    let socket = imports::socket_class(py)?.call((), Some(&options))?;
+    let socket = imports::socket_of(py, descriptor.as_raw_fd())?;
     // The object owns it from here on.
     let _ = descriptor.into_raw_fd();
     socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
