@@ -1,38 +1,22 @@
 """Random programs with datagram endpoints do on ours what they do on stock."""
 
-import asyncio
-
 import pytest
 
-import tornado4
 from helpers.random_datagrams import run
+from helpers.seeded import assert_same_as_stock, ours
 
 SEEDS = range(120)
 
 
-def traces(factory, seed):
-    loop = factory()
-    try:
-        return run(loop, seed)
-    finally:
-        loop.close()
-
-
 @pytest.mark.parametrize("first", SEEDS[::20])
 def test_same_as_stock(first):
-    for seed in range(first, first + 20):
-        ours = traces(tornado4.new_event_loop, seed)
-        stock = traces(asyncio.SelectorEventLoop, seed)
-        for mine, theirs in zip(ours, stock, strict=True):
-            for index, (one, other) in enumerate(zip(mine, theirs, strict=False)):
-                assert one == other, (seed, index)
-            assert len(mine) == len(theirs), seed
+    assert_same_as_stock(run, range(first, first + 20))
 
 
 def test_the_programs_do_what_there_is_to_do():
     seen = set()
     for seed in SEEDS:
-        *endpoints, told = traces(tornado4.new_event_loop, seed)
+        *endpoints, told = ours(run, seed)
         events = [event for trace in endpoints for event in trace if isinstance(event, tuple)]
         seen.update(event[0] for event in events)
         seen.update(event[:2] for event in events if event[0] == "error")

@@ -1,0 +1,27 @@
+"""Random programs that a module runs from a seed: the same on ours as on stock."""
+
+import asyncio
+
+import tornado4
+
+
+def traces(run, factory, seed):
+    """What `run(loop, seed)` returns: several traces."""
+    loop = factory()
+    try:
+        return run(loop, seed)
+    finally:
+        loop.close()
+
+
+def ours(run, seed):
+    return traces(run, tornado4.new_event_loop, seed)
+
+
+def assert_same_as_stock(run, seeds):
+    for seed in seeds:
+        stock = traces(run, asyncio.SelectorEventLoop, seed)
+        for mine, theirs in zip(ours(run, seed), stock, strict=True):
+            for index, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+                assert one == other, (seed, index)
+            assert len(mine) == len(theirs), seed
