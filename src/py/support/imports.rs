@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 /// `getattr(import_module(module), name)`, looked up once.
 fn cached<'py>(
@@ -117,6 +117,25 @@ pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStr
 pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static SOCKET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     cached(py, &SOCKET, "socket", "socket")
+}
+
+/// The descriptor of a socket object. A socket of Python's isn't asked by a `fileno` of
+/// somebody's own: its sending and receiving don't look for that either.
+pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    static NATIVE: PyOnceLock<(Py<PyType>, Py<PyAny>)> = PyOnceLock::new();
+    let py = socket.py();
+    let find = || -> PyResult<_> {
+        let class = py.import("_socket")?.getattr("socket")?;
+        let fileno = class.getattr("fileno")?.unbind();
+        Ok((class.cast_into::<PyType>()?.unbind(), fileno))
+    };
+    let (class, fileno) = NATIVE.get_or_try_init(py, find)?;
+    let number = if socket.get_type().is_subclass(class.bind(py))? {
+        fileno.bind(py).call1((socket,))?
+    } else {
+        socket.call_method0(intern!(py, "fileno"))?
+    };
+    number.extract()
 }
 
 /// A socket object of a descriptor, which it owns from then on.

@@ -167,7 +167,7 @@ pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
         (stream.fd, shared)
     });
     match socket {
-        Some(socket) => socket.call_method0(intern!(slf.py(), "fileno"))?.extract(),
+        Some(socket) => imports::descriptor_of(&socket),
         None => Ok(fd),
     }
 }

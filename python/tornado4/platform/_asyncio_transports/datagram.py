@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from asyncio import selector_events
@@ -28,7 +29,7 @@ class _SelectorDatagramTransport(_core.DatagramEndpoint):
     __class__ = property(lambda self: _Documented)
     _protocol: Any
     _fatal_error: Any
-    _sendto_rare = _Stock.sendto
+    _sock: socket.socket | None
     _read_rare = _Stock._read_ready
 
     def __init__(
@@ -41,6 +42,16 @@ class _SelectorDatagramTransport(_core.DatagramEndpoint):
     ) -> None:
         self.max_size = _Stock.max_size
         _Stock.__init__(self, loop, sock, protocol, *args, **kwargs)
+
+    # asyncio's own sending, by the socket object.
+
+    def _sendto_rare(self, data: Any, addr: Any = None) -> None:
+        keep_from_blocking(self._sock)
+        _Stock.sendto(self, data, addr)
+
+    def _sendto_ready(self) -> None:
+        keep_from_blocking(self._sock)
+        _Stock._sendto_ready(self)
 
     # Both tell of it as from an `except` clause. The exception has this frame in its
     # traceback, so the frame lets go of it.
@@ -61,6 +72,17 @@ class _SelectorDatagramTransport(_core.DatagramEndpoint):
         except BaseException as error:
             del failure
             self._fatal_error(error, "Fatal read error on datagram transport")
+
+
+def keep_from_blocking(sock: socket.socket | None) -> None:
+    """Make a socket non-blocking if somebody who shares it has made it blocking.
+
+    Native code never waits for a socket; this is for where asyncio's own would.
+    """
+    if sock is None or sock.fileno() < 0:
+        return
+    if sock.gettimeout() != 0 or os.get_blocking(sock.fileno()):
+        sock.setblocking(False)
 
 
 def make_endpoint(loop: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:

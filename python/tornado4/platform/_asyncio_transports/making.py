@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornado4 import _core
-from tornado4.platform._asyncio_transports.datagram import make_endpoint
+from tornado4.platform._asyncio_transports.datagram import keep_from_blocking, make_endpoint
 from tornado4.platform._asyncio_transports.pipes import ReadPipe, WritePipe
 from tornado4.platform._asyncio_transports.stream import SocketTransport, open_transport
 
@@ -102,7 +102,7 @@ class MakesTransports:
             return
         # What is accepted has it from the listening socket.
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]
-        fallback = (self._accept_connection, arguments)  # type: ignore[attr-defined]
+        fallback = (self._accept_by_asyncio, arguments)
         acceptor = _core.Acceptor(
             self,  # type: ignore[arg-type]
             SocketTransport,
@@ -113,6 +113,10 @@ class MakesTransports:
             fallback,
         )
         self._add_reader(sock.fileno(), acceptor)
+
+    def _accept_by_asyncio(self, factory: Any, sock: socket.socket, *args: Any) -> None:
+        keep_from_blocking(sock)
+        self._accept_connection(factory, sock, *args)  # type: ignore[attr-defined]
 
     def _accepts_natively(self) -> bool:
         """Tell whether nobody has methods of their own for what is done natively."""
@@ -152,6 +156,7 @@ class MakesTransports:
         transp.pause_reading()
         await transp._make_empty_waiter()  # type: ignore[attr-defined]
         transp._lend(True)
+        keep_from_blocking(transp._sock)
         try:
             sent = await loop.sock_sendfile(transp._sock, file, offset, count, fallback=False)
         finally:

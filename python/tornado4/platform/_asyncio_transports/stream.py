@@ -120,13 +120,13 @@ class SocketTransport(_core.SocketTransport):
 
     # Called by the native side
 
-    def _pieces(self, data: Iterable[Any]) -> list[bytes]:
+    def _pieces(self, data: Iterable[Any]) -> list[Any]:
         if _JOINS:
             return [b"".join(data)]
         if not data:
             return []
         pieces = filter(None, data) if _SKIPS else data
-        return [piece if type(piece) is bytes else bytes(memoryview(piece)) for piece in pieces]
+        return [piece if type(piece) is bytes else _as_bytes(memoryview(piece)) for piece in pieces]
 
     def _log(self, message: str) -> None:
         logger.debug(message, self)
@@ -193,6 +193,11 @@ def open_transport(
     internet = sock.family in (socket.AF_INET, socket.AF_INET6)
     transport._begin(loop, sock, internet, protocol, waiter, extra, server)
     return transport
+
+
+def _as_bytes(view: memoryview) -> bytes | memoryview:
+    # One with gaps can't be sent: the native side says so.
+    return bytes(view) if view.c_contiguous else view
 
 
 def _address(ask: Any) -> Any:

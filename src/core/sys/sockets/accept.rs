@@ -22,6 +22,12 @@ pub fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
 /// # Errors
 /// As `accept`.
 pub fn accept_peer(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
+    // There is no flag against waiting as sending and receiving have one, and whoever shares
+    // the listening socket may have made it blocking. To look first is cheap, too: the
+    // kernel makes a socket before it finds that there is nobody for it.
+    if !has_pending(fd) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     let mut address = Address::empty();
     let accepted = count(|| {
         address.len = Address::CAPACITY;
@@ -42,6 +48,19 @@ pub fn accept_peer(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
         }
     }
     Ok((socket, address.peer()))
+}
+
+/// Whether accept would give a connection or an error.
+fn has_pending(fd: RawFd) -> bool {
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `poll` is one valid entry. It doesn't wait, so no signal interrupts it.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    // A negative descriptor is passed over: accept has to refuse it.
+    ready != 0 || fd < 0
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

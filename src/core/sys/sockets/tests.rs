@@ -66,9 +66,24 @@ fn slices_are_sent_in_order() {
 #[test]
 fn a_listener_without_a_client_would_block() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    listener.set_nonblocking(true).expect("non-blocking");
-    let error = accept(listener.as_raw_fd()).expect_err("nobody is there");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    // Whether it is blocking or not.
+    for nonblocking in [false, true] {
+        listener.set_nonblocking(nonblocking).expect("a mode");
+        let error = accept(listener.as_raw_fd()).expect_err("nobody is there");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn what_listens_to_nothing_is_an_error() {
+    let file = std::fs::File::open("/dev/null").expect("a file");
+    let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let errno = |fd| accept(fd).map_err(|error| error.raw_os_error()).err();
+    assert_eq!(errno(-1), Some(Some(libc::EBADF)));
+    assert_eq!(errno(file.as_raw_fd()), Some(Some(libc::ENOTSOCK)));
+    // Such a one is never ready for it.
+    let kind = accept(datagrams.as_raw_fd()).map_err(|error| error.kind());
+    assert_eq!(kind.err(), Some(ErrorKind::WouldBlock));
 }
 
 #[test]

@@ -260,6 +260,7 @@ impl SocketTransport {
             let rest = (
                 state.stream.protocol.take(),
                 state.context.take(),
+                state.write_context.take(),
                 state.stream.buffer.take(),
             );
             (

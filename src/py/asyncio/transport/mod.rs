@@ -57,6 +57,8 @@ enum Flag {
     Ended = 1 << 7,
     /// TCP.
     Internet = 1 << 8,
+    /// Its own context is the current one: the protocol is told what has come.
+    OwnContext = 1 << 9,
 }
 
 /// What a queued call does with a transport.
@@ -89,6 +91,8 @@ struct State {
     event_loop: Option<Py<EventLoop>>,
     /// In which the protocol is told of what comes.
     context: Option<Py<PyAny>>,
+    /// That of the write which waits for the socket, or is held back; `None`: its own.
+    write_context: Option<Py<PyAny>>,
     server: Option<Py<PyAny>>,
     /// What `get_extra_info` knows, once somebody has asked.
     extra: Option<Py<PyDict>>,
@@ -98,7 +102,8 @@ struct State {
     waiter: Option<Py<PyAny>>,
     /// The protocol's `connection_made`, until it is called.
     made: Option<Py<PyAny>>,
-    /// Why the connection is over, for `connection_lost`.
+    /// Why the connection is over, for `connection_lost`, or will be when the socket takes
+    /// more.
     reason: Option<Py<PyAny>>,
     /// `sendfile` waits for everything to be sent.
     empty_waiter: Option<Py<PyAny>>,
@@ -232,6 +237,7 @@ impl SocketTransport {
                 lost: 0,
                 event_loop: None,
                 context: None,
+                write_context: None,
                 server: None,
                 extra: None,
                 local: None,
@@ -250,6 +256,7 @@ impl SocketTransport {
         visit.call(&state.event_loop)?;
         state.stream.traverse(visit)?;
         visit.call(&state.context)?;
+        visit.call(&state.write_context)?;
         visit.call(&state.server)?;
         visit.call(&state.extra)?;
         visit.call(&state.waiter)?;
@@ -267,6 +274,7 @@ impl SocketTransport {
                 [
                     state.stream.protocol.take(),
                     state.context.take(),
+                    state.write_context.take(),
                     state.server.take(),
                     state.waiter.take(),
                     state.made.take(),

@@ -86,25 +86,42 @@ impl SocketTransport {
             token,
             readiness,
         };
-        context::run_in(py, &context, || {
-            let writes = readiness.is_writable() || readiness.is_disconnected();
-            if reads && (readiness.is_readable() || readiness.is_disconnected()) {
+        let writes = readiness.is_writable() || readiness.is_disconnected();
+        if reads && (readiness.is_readable() || readiness.is_disconnected()) {
+            let read = context::run_in(py, &context, || {
+                slf.get().state.lock(py).set(Flag::OwnContext, true);
                 let read = reading::read(slf, &event, None);
-                if read.is_err() && writes {
-                    // Two callbacks on asyncio's own loop: the second one isn't lost.
-                    let step = Step::Ready(token, Readiness::WRITABLE);
-                    event_loop
-                        .get()
-                        .schedule(slf.py(), Call::Socket(slf.clone().unbind(), step));
-                }
-                read?;
+                slf.get().state.lock(py).set(Flag::OwnContext, false);
+                read
+            });
+            if read.is_err() && writes {
+                // Two callbacks on asyncio's own loop: the second one isn't lost.
+                let step = Step::Ready(token, Readiness::WRITABLE);
+                event_loop
+                    .get()
+                    .schedule(slf.py(), Call::Socket(slf.clone().unbind(), step));
             }
-            if writes {
-                Self::write_ready(slf)
-            } else {
-                Ok(())
+            read?;
+        }
+        if writes {
+            Self::write_ready_in_its_context(slf, context)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sends, in the context of the write that had to wait.
+    fn write_ready_in_its_context(slf: &Bound<'_, Self>, own: Py<PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let context = {
+            let state = slf.get().state.lock(py);
+            if !state.stream.buffer.is_watched() {
+                return Ok(());
             }
-        })
+            let context = state.write_context.as_ref();
+            context.map_or(own, |context| context.clone_ref(py))
+        };
+        context::run_in(py, &context, || Self::write_ready(slf))
     }
 
     /// What a `BufferedProtocol` wants to have filled; `None` if it has none, which ends the
@@ -165,7 +182,10 @@ impl Face for SocketTransport {
         slf: &Bound<'py, Self>,
         _event: &Event<'_, 'py>,
     ) -> PyResult<Option<Reader<'py>>> {
-        let fd = stream::fd(slf)?;
+        let fd = match stream::fd(slf) {
+            Ok(fd) => fd,
+            Err(error) => return Self::fatal(slf, error, READ_FAILED).map(|()| None),
+        };
         let (protocol, buffered) = {
             let state = slf.get().state.lock(slf.py());
             if state.lost > 0 || !state.is(Flag::Reading) {

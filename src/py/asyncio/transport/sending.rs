@@ -8,6 +8,7 @@ use super::{Flag, SocketTransport, stock};
 use crate::core::registrations::Role;
 use crate::core::stream::write_buffer::Sent;
 use crate::core::sys::sockets;
+use crate::py::support::context;
 use crate::py::support::error::{ends_the_loop, os_error};
 use crate::py::transport::stream::{self, Face};
 
@@ -19,15 +20,37 @@ impl SocketTransport {
     /// # Errors
     /// `KeyboardInterrupt` and `SystemExit` of the protocol.
     pub fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let flushes = {
+        let (flushes, context) = {
             let mut state = slf.get().state.lock(slf.py());
-            state.stream.buffer.take_note() && state.lost == 0
+            let flushes = state.stream.buffer.take_note() && state.lost == 0;
+            // That of a write which waits for the socket is still needed.
+            let noted = !state.stream.buffer.is_watched();
+            (flushes, state.write_context.take_if(|_| noted))
         };
-        let sent = if flushes { Self::send(slf) } else { Ok(()) };
+        if !flushes {
+            return Ok(());
+        }
+        let sent = Self::send_as_of(slf, || match context {
+            Some(context) => Ok(context),
+            None => Self::copy_own_context(slf),
+        });
         match sent {
             // One connection's trouble isn't the loop's.
             Err(error) if !ends_the_loop(slf.py(), &error) => Self::send_failed(slf, error),
             sent => sent,
+        }
+    }
+
+    /// A copy of the context in which the protocol is told of what comes.
+    fn copy_own_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let own = {
+            let state = slf.get().state.lock(py);
+            state.context.as_ref().map(|own| own.clone_ref(py))
+        };
+        match own {
+            Some(own) => context::copy(py, &own),
+            None => context::copy_current(py),
         }
     }
 
@@ -37,23 +60,38 @@ impl SocketTransport {
         if unflushed { Self::send(slf) } else { Ok(()) }
     }
 
-    /// Sends what the socket takes; the rest waits for it.
+    /// Sends what the socket takes; the rest waits for it, as of a write in the current
+    /// context.
     pub(super) fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
-        match stream::send(slf)? {
-            Sent::All => Ok(()),
-            Sent::Rest => Self::wait_for_room(slf),
-            Sent::Failed(error) => Self::send_failed(slf, os_error(error)),
+        Self::send_as_of(slf, || context::copy_current(slf.py()))
+    }
+
+    /// Sends what the socket takes; the rest waits for it, as of a write in that context.
+    fn send_as_of(
+        slf: &Bound<'_, Self>,
+        context: impl FnOnce() -> PyResult<Py<PyAny>>,
+    ) -> PyResult<()> {
+        match stream::send(slf) {
+            Ok(Sent::All) => Ok(()),
+            Ok(Sent::Rest) => Self::wait_for_room(slf, context()?),
+            Ok(Sent::Failed(error)) => Self::send_failed(slf, os_error(error)),
+            Err(error) => Self::send_failed(slf, error),
         }
     }
 
-    /// Sends the rest when the socket takes more.
-    fn wait_for_room(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// Sends the rest when the socket takes more, and tells the protocol of it in `context`.
+    fn wait_for_room(slf: &Bound<'_, Self>, context: Py<PyAny>) -> PyResult<()> {
         if let Err(error) = Self::watch(slf, Role::Write) {
             // The loop is closed, or the kernel refuses: nobody will send it.
             Self::drop_unsent(slf);
             return Err(error);
         }
-        slf.get().state.lock(slf.py()).stream.buffer.watch(true);
+        let before = {
+            let mut state = slf.get().state.lock(slf.py());
+            state.stream.buffer.watch(true);
+            state.write_context.replace(context)
+        };
+        drop(before);
         Self::pause_if_full(slf)
     }
 
@@ -64,13 +102,14 @@ impl SocketTransport {
 
     /// Forgets what isn't sent.
     pub(super) fn drop_unsent(slf: &Bound<'_, Self>) {
-        let (unsent, watched) = {
+        let (unsent, context, watched) = {
             let mut state = slf.get().state.lock(slf.py());
             let watched = state.stream.buffer.is_watched();
             state.stream.buffer.watch(false);
-            (state.stream.buffer.take(), watched)
+            let context = state.write_context.take();
+            (state.stream.buffer.take(), context, watched)
         };
-        drop(unsent);
+        drop((unsent, context));
         if watched {
             Self::unwatch(slf, Role::Write);
         }
@@ -112,7 +151,22 @@ impl SocketTransport {
                 return Ok(());
             }
         }
-        let outcome = stream::send(slf)?;
+        let outcome = match slf.get().take_refused(slf.py()) {
+            Some(error) => Err(error),
+            None => match stream::send(slf) {
+                Ok(Sent::Failed(error)) => Err(os_error(error)),
+                outcome => outcome,
+            },
+        };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let waiter = slf.get().take_empty_waiter(slf.py());
+                let told = error.clone_ref(slf.py());
+                Self::send_failed(slf, error)?;
+                return set_exception(slf.py(), waiter, told);
+            }
+        };
         let resumes = Self::stream(slf, |stream| {
             if matches!(outcome, Sent::All) {
                 // What the protocol writes now is offered to the socket at once.
@@ -120,13 +174,6 @@ impl SocketTransport {
             }
             stream.buffer.resumes()
         });
-        if let Sent::Failed(error) = outcome {
-            let waiter = slf.get().take_empty_waiter(slf.py());
-            let error = os_error(error);
-            let told = error.clone_ref(slf.py());
-            Self::send_failed(slf, error)?;
-            return set_exception(slf.py(), waiter, told);
-        }
         let told = if resumes {
             Self::tell(slf, "resume_writing").and_then(|()| Self::flush_now(slf))
         } else {
@@ -140,7 +187,7 @@ impl SocketTransport {
     /// If nothing waits any more, does what was to follow that.
     fn all_sent(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (waiter, closing, eof) = {
+        let (waiter, closing, eof, context) = {
             let mut state = slf.get().state.lock(slf.py());
             // The protocol may have written, or ended the connection.
             let waits = state.stream.buffer.is_watched() || !state.stream.buffer.is_empty();
@@ -152,8 +199,10 @@ impl SocketTransport {
             state.lost += u32::from(closing && stock::refuses_last_writes());
             let waiter = state.empty_waiter.as_ref();
             let waiter = waiter.map(|waiter| waiter.clone_ref(py));
-            (waiter, closing, state.is(Flag::Eof))
+            let context = state.write_context.take();
+            (waiter, closing, state.is(Flag::Eof), context)
         };
+        drop(context);
         Self::unwatch(slf, Role::Write);
         if let Some(waiter) = waiter {
             stock::set_result(waiter.bind(py))?;
@@ -167,6 +216,12 @@ impl SocketTransport {
     /// Tells the peer that nothing more comes.
     pub(super) fn shut_down(slf: &Bound<'_, Self>) -> PyResult<()> {
         sockets::shutdown_write(stream::fd(slf)?).map_err(os_error)
+    }
+
+    /// The error of something that was written and can't be sent.
+    fn take_refused(&self, py: Python<'_>) -> Option<PyErr> {
+        let refused = self.state.lock(py).reason.take()?;
+        Some(PyErr::from_value(refused.into_bound(py)))
     }
 
     fn take_empty_waiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {

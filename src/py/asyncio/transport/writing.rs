@@ -1,6 +1,6 @@
 //! Writing: what is added to what waits, and by which methods.
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -11,6 +11,7 @@ use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::Next;
 use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::context;
 use crate::py::support::error::os_error;
 use crate::py::transport::buffers::View;
 use crate::py::transport::stream;
@@ -38,7 +39,7 @@ enum Chunk<'a, 'py> {
 impl SocketTransport {
     /// Adds to what waits, and does what has to follow.
     fn add(slf: &Bound<'_, Self>, add: impl FnOnce(&mut State)) -> PyResult<()> {
-        let (next, pauses, event_loop, bytes) = {
+        let (next, pauses, own, event_loop, bytes) = {
             let mut state = slf.get().state.lock(slf.py());
             add(&mut state);
             let through = state.is_through();
@@ -46,9 +47,13 @@ impl SocketTransport {
             let pauses = next == Next::Wait && state.stream.buffer.pauses();
             let event_loop = state.event_loop.as_ref().filter(|_| next == Next::Note);
             let event_loop = event_loop.map(|event_loop| event_loop.clone_ref(slf.py()));
-            (next, pauses, event_loop, state.stream.buffer.len())
+            let own = state.is(Flag::OwnContext);
+            (next, pauses, own, event_loop, state.stream.buffer.len())
         };
         if let Some(event_loop) = event_loop {
+            if !own {
+                Self::keep_context(slf)?;
+            }
             let noted = Unflushed::Socket(slf.clone().unbind());
             event_loop.get().note_unflushed(slf.py(), noted, bytes);
         }
@@ -66,10 +71,12 @@ impl SocketTransport {
         let py = slf.py();
         let view = match View::of_bytes(data) {
             Ok(view) => view,
-            // One that isn't contiguous.
+            Err(error) => return Self::write_refused(slf, data, error),
+        };
+        let fd = match stream::fd(slf) {
+            Ok(fd) => fd,
             Err(error) => return Self::send_failed(slf, error),
         };
-        let fd = stream::fd(slf)?;
         let rest = view.read(|bytes| {
             let at_once = {
                 let state = slf.get().state.lock(slf.py());
@@ -97,6 +104,54 @@ impl SocketTransport {
             }),
             Err(error) => Self::send_failed(slf, os_error(error)),
         }
+    }
+
+    /// Keeps the current context, for what the protocol is told once the socket takes more.
+    fn keep_context(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let context = context::copy_current(slf.py())?;
+        let before = slf
+            .get()
+            .state
+            .lock(slf.py())
+            .write_context
+            .replace(context);
+        drop(before);
+        Ok(())
+    }
+
+    /// What can't be sent was written: memory that isn't contiguous. With nothing before it
+    /// that ends the connection. Behind what waits for the socket it is refused, or, from
+    /// Python 3.12 on, ends the connection when its turn comes.
+    fn write_refused(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        error: PyErr,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        // Nothing of what was written before it gets lost.
+        Self::flush_now(slf)?;
+        let (lost, waits) = {
+            let state = slf.get().state.lock(py);
+            (state.lost > 0, !state.stream.buffer.is_empty())
+        };
+        if lost {
+            return Self::write_after_end(slf);
+        }
+        if !waits {
+            return Self::send_failed(slf, error);
+        }
+        if !cfg!(Py_3_12) {
+            let message = "can't set bytearray slice from memoryview";
+            return Err(PyTypeError::new_err(message));
+        }
+        let bytes = data.call_method0(intern!(py, "tobytes"))?;
+        let bytes = bytes.cast_into::<PyBytes>()?;
+        let error = error.into_value(py).into_any();
+        let before = slf.get().state.lock(py).reason.replace(error);
+        drop(before);
+        Self::add(slf, |state| {
+            drop(state.stream.buffer.push(PyBackedBytes::from(bytes)));
+        })
     }
 
     /// Counts a write after the end, and says so when there are many.
@@ -169,19 +224,32 @@ impl SocketTransport {
         };
         check()?;
         let (mut pieces, mut rest) = (SendQueue::default(), Vec::new());
+        let mut refused = None;
         // Errors of what isn't bytes-like are worded by Python's own code.
         let listed = slf.call_method1(intern!(py, "_pieces"), (list_of_data,))?;
         for piece in listed.try_iter()? {
-            let piece = piece?.cast_into::<PyBytes>()?;
-            rest.extend(pieces.push(PyBackedBytes::from(piece)));
+            match piece?.cast_into::<PyBytes>() {
+                Ok(piece) => rest.extend(pieces.push(PyBackedBytes::from(piece))),
+                // One that isn't contiguous.
+                Err(error) => refused = View::of_bytes(&error.into_inner()).err(),
+            }
         }
         // Again, as listing them may have run anything.
         let lost = check()?;
+        if let Some(error) = refused.filter(|_| !lost) {
+            // None of them is sent, but what was written before.
+            Self::flush_now(slf)?;
+            return Self::send_failed(slf, error);
+        }
         if pieces.is_empty() {
             return Ok(());
         }
         if lost {
             return Self::write_after_end(slf);
+        }
+        // Each of them asks anew for being told when the socket takes more.
+        if cfg!(Py_3_12) && slf.get().state.lock(py).stream.buffer.is_watched() {
+            Self::keep_context(slf)?;
         }
         Self::add(slf, |state| state.stream.buffer.append(pieces))
     }
