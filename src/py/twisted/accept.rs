@@ -32,10 +32,12 @@ pub fn accept_connections<'py>(
     let reactor = port.getattr(intern!(py, "reactor"))?;
     let number = port.getattr(intern!(py, "_realPortNumber"))?;
     let mut accepted = 0;
+    let mut accepting = None;
     for _ in 0..count {
         // Anew each time: the application may have closed the port.
         let fd = fileno(port)?;
-        let (connection, peer) = match socket::accept_peer(fd) {
+        let accepting = accepting.get_or_insert_with(|| socket::Accepting::new(fd));
+        let (connection, peer) = match accepting.next(fd) {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(_) => return Ok((accepted, true)),

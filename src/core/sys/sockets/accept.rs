@@ -2,32 +2,50 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::address::{Address, Peer};
 use super::count;
 
-/// Accepts a connection: a non-blocking socket that child processes don't
-/// inherit, and its peer's address if that is an Internet one.
+/// Accepting what there is on a listening socket that was reported as ready.
 ///
-/// # Errors
-/// `WouldBlock` when there is none; those of accept(2).
-pub fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
-    accept_peer(fd).map(|(socket, peer)| (socket, peer.internet()))
+/// There is no flag against waiting as sending and receiving have one, and whoever shares
+/// the socket may have made it blocking: then each accept is preceded by a look. So is the
+/// second one in any case, which mostly finds nothing: the kernel makes a socket before it
+/// sees that there is nobody for it, so that looking takes a tenth of the time.
+pub struct Accepting {
+    blocking: bool,
+    accepted: usize,
 }
 
-/// `accept`, with a peer of any family.
-///
-/// # Errors
-/// As `accept`.
-pub fn accept_peer(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
-    // There is no flag against waiting as sending and receiving have one, and whoever shares
-    // the listening socket may have made it blocking. To look first is cheap, too: the
-    // kernel makes a socket before it finds that there is nobody for it.
-    if !has_pending(fd) {
-        return Err(io::ErrorKind::WouldBlock.into());
+impl Accepting {
+    /// Begins with a listening socket.
+    #[must_use]
+    pub fn new(fd: RawFd) -> Accepting {
+        // SAFETY: takes numbers only; a bad one is reported as an error.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+        Accepting {
+            blocking: flags & libc::O_NONBLOCK == 0,
+            accepted: 0,
+        }
     }
+
+    /// Accepts the next connection: a non-blocking socket that child processes don't
+    /// inherit, and its peer's address.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none; those of accept(2).
+    pub fn next(&mut self, fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
+        if (self.blocking || self.accepted == 1) && !has_pending(fd) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let accepted = accept(fd)?;
+        self.accepted += 1;
+        Ok(accepted)
+    }
+}
+
+fn accept(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
     let mut address = Address::empty();
     let accepted = count(|| {
         address.len = Address::CAPACITY;

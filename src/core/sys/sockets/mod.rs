@@ -1,7 +1,7 @@
 //! Socket calls on descriptors that somebody else may own.
 //!
 //! The facts relied upon: sockets are non-blocking, and if somebody has made one blocking
-//! reading and sending don't wait all the same; a call that a signal
+//! nothing here waits all the same; a call that a signal
 //! interrupts is made again; sending to a closed peer must not raise `SIGPIPE`.
 #![allow(unsafe_code)]
 
@@ -15,7 +15,7 @@ mod datagrams;
 mod options;
 mod streams;
 
-pub use accept::{accept, accept_peer};
+pub use accept::Accepting;
 pub use address::{LocalAddress, Peer, local_address, local_end};
 pub use ancillary::{Ancillary, receive_ancillary};
 pub use datagrams::{receive_from, send_to, send_to_path};

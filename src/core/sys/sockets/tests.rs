@@ -22,6 +22,14 @@ fn bytes(filled: &[MaybeUninit<u8>]) -> Vec<u8> {
         .collect()
 }
 
+fn accept_peer(fd: RawFd) -> io::Result<(OwnedFd, Peer)> {
+    Accepting::new(fd).next(fd)
+}
+
+fn accept(fd: RawFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    accept_peer(fd).map(|(socket, peer)| (socket, peer.internet()))
+}
+
 fn pair(address: &str) -> (OwnedFd, TcpStream, Option<SocketAddr>) {
     let listener = TcpListener::bind(address).expect("a listener");
     let peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("connect");
@@ -69,8 +77,20 @@ fn a_listener_without_a_client_would_block() {
     // Whether it is blocking or not.
     for nonblocking in [false, true] {
         listener.set_nonblocking(nonblocking).expect("a mode");
-        let error = accept(listener.as_raw_fd()).expect_err("nobody is there");
+        let fd = listener.as_raw_fd();
+        let error = accept(fd).expect_err("nobody is there");
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        for count in [1, 2, 3] {
+            let to = listener.local_addr().expect("an address");
+            let connect = |_| TcpStream::connect(to).expect("connect");
+            let peers: Vec<_> = (0..count).map(connect).collect();
+            let mut accepting = Accepting::new(fd);
+            for _ in peers {
+                accepting.next(fd).expect("accept");
+            }
+            let error = accepting.next(fd).expect_err("nobody is there");
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use pyo3::types::{PyTuple, PyType};
 
 use super::lifetime::Parts;
 use super::{EventLoop, SocketTransport, stock};
-use crate::core::sys::sockets as sys;
+use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::support::context;
 use crate::py::support::error::ends_the_loop;
 
@@ -89,6 +89,7 @@ impl Acceptor {
             let (method, args) = &self.fallback;
             method.call1(py, args.clone_ref(py)).map(drop)
         };
+        let mut accepting: Option<sys::Accepting> = None;
         for _ in 0..self.backlog {
             if event_loop.get().is_debug() {
                 return fall_back();
@@ -101,9 +102,12 @@ impl Acceptor {
             if fd < 0 {
                 return Ok(());
             }
-            match sys::accept(fd) {
-                Ok((connection, Some(peer))) => self.connect(event_loop, connection, peer)?,
-                Ok((connection, None)) => {
+            let accepting = accepting.get_or_insert_with(|| sys::Accepting::new(fd));
+            match accepting.next(fd) {
+                Ok((connection, Peer::Internet(peer))) => {
+                    self.connect(event_loop, connection, peer)?;
+                }
+                Ok((connection, _)) => {
                     let socket = stock::socket_of(py, connection)?;
                     event_loop.call_method1(
                         intern!(py, "_accepted"),

@@ -122,11 +122,7 @@ impl SocketTransport {
     /// What can't be sent was written: memory that isn't contiguous. With nothing before it
     /// that ends the connection. Behind what waits for the socket it is refused, or, from
     /// Python 3.12 on, ends the connection when its turn comes.
-    fn write_refused(
-        slf: &Bound<'_, Self>,
-        data: &Bound<'_, PyAny>,
-        error: PyErr,
-    ) -> PyResult<()> {
+    fn write_refused(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
         let py = slf.py();
         // Nothing of what was written before it gets lost.
         Self::flush_now(slf)?;
