@@ -124,6 +124,7 @@ lint: build ## Check formatting, lints and types
 	$(BIN)/ruff format --check python tests benches
 	$(BIN)/ruff check python tests benches
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest tornado4._core
 
 .PHONY: format

@@ -65,7 +65,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if not issubclass(impl, _core.IOLoop):
             return impl(*args, **kwargs)
         self = _core.IOLoop.__new__(impl)
-        self.initialize(*args, **kwargs)  # type: ignore[attr-defined]
+        self.initialize(*args, **kwargs)
         return self
 
     @classmethod

@@ -83,8 +83,8 @@ def test_a_stream(how, family):
             peer.sendall(b"question")
             await until(lambda: protocol.got == 8)
             await ticks()
-            for write in (protocol.transport.write, lambda data: protocol.transport.writelines([data])):
-                write(bytearray(BIG))
+            protocol.transport.write(bytearray(BIG))
+            protocol.transport.writelines([bytearray(BIG)])
             assert protocol.transport.get_write_buffer_size() > 0 and protocol.paused
             make_blocking(sock, how)
             def read():

@@ -311,8 +311,8 @@ def test_a_socket_object_that_does_not_give_its_number(run, waits, lines):
                 loop.call_soon(transport.write, BIG)
                 turns(loop)
             sock.is_silent = True
-            write = (lambda: transport.writelines([data])) if lines else (
-                lambda: transport.write(data)
+            write = (
+                (lambda: transport.writelines([data])) if lines else (lambda: transport.write(data))
             )
             loop.call_soon(lambda: trace.append(outcome(write)))
             turns(loop, 2)

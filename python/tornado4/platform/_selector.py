@@ -20,6 +20,7 @@ class HasFileno(Protocol):
 
     def fileno(self) -> int:
         """Return the file's descriptor."""
+        ...
 
 
 class SelectorView:

@@ -105,7 +105,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):  #
     _internal_fds: int
     _selector: SelectorView
     _signal_handlers: dict[int, asyncio.Handle]
-    _handle_signal: Callable[[int], None]
+    _handle_signal: Any
     _read_from_self: Callable[[], None]
 
     def __init__(self, selector: object = None) -> None:

@@ -14,11 +14,12 @@ from tornado4.platform._asyncio_transports._borrowing import borrowing
 
 _Stock: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
 
-if not issubclass(_Stock, asyncio.DatagramTransport):
-    # From Python 3.12 on it is one.
-    _Documented: Any = type("_SelectorDatagramTransport", (_Stock, asyncio.DatagramTransport), {})
-else:
-    _Documented = _Stock
+_Documented: Any = (
+    _Stock
+    if asyncio.DatagramTransport in _Stock.__mro__
+    # Up to Python 3.11 it isn't one.
+    else type("_SelectorDatagramTransport", (_Stock, asyncio.DatagramTransport), {})
+)
 
 
 # Named as the handles of its methods are to show it.

@@ -6,6 +6,7 @@ a name by queries for just these; that, and what errors mean, is here.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +36,7 @@ class Names:
 
     def __init__(self, client: Client, hosts_file: str) -> None:
         self._client = client
-        self._hosts = hosts.Resolver(hosts_file)
+        self._hosts = hosts.Resolver(os.fsencode(hosts_file))
         self._network = ResolverChain([client.cache, client])
 
     async def find(self, name: bytes, families: Sequence[int]) -> list[tuple[int, str]]:

@@ -175,14 +175,14 @@ class Server(Accepted, _WithoutSocket, tcp.Server):
 class _Connected(tcp.Connection):
     """What Twisted's `BaseClient` takes from its `Connection`, by name."""
 
-    connectionLost = _core.StreamTransport.connectionLost
+    connectionLost: Any = _core.StreamTransport.connectionLost
 
 
 class Connecting(Stream):
     """What TCP and UNIX connections share that a connector makes."""
 
     # It is Twisted's connector that has to be told.
-    connectionLost = tcp.BaseClient.connectionLost
+    connectionLost: Any = tcp.BaseClient.connectionLost
     _commonConnection = _Connected
 
     def _connectDone(self) -> None:

@@ -38,7 +38,7 @@ class _Descriptors(Stream):
         if self._sendmsgQueue:
             data, offset = self._toSend(max(self.SEND_LIMIT, len(self._sendmsgQueue)))
             part: Any = memoryview(data)[offset:] if offset else data
-            sent = unix._SendmsgMixin.writeSomeData(self, part)  # type: ignore[arg-type]
+            sent: Any = unix._SendmsgMixin.writeSomeData(self, part)  # type: ignore[arg-type]
             if isinstance(sent, Exception) or sent < 0:
                 return sent
             self._consume(sent)
