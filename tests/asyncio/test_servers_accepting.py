@@ -305,3 +305,23 @@ def test_a_server_is_closed_while_it_accepts(run, when):
 
     trace = run(scenario)
     assert (1, False) in trace
+
+
+@on_transports
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_addresses_that_are_asked_for_when_the_connection_is_closed(run, host):
+    def scenario(loop, trace):
+        protocol = Plain(trace, connection_made=lambda protocol: protocol.transport.close())
+        server = loop.run_until_complete(loop.create_server(lambda: protocol, host, 0))
+        port = server.sockets[0].getsockname()[1]
+        to = "::1" if ":" in host else "127.0.0.1"
+        with socket.create_connection((to, port)) as peer:
+            run_until(loop, lambda: protocol.lost)
+            turns(loop)
+            info = protocol.transport.get_extra_info
+            trace.append(info("sockname") == peer.getpeername())
+            trace.append(info("peername") == peer.getsockname())
+            trace.append(info("socket").fileno())
+        server.close()
+
+    assert run(scenario)[-3:] == [True, True, -1]

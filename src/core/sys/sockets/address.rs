@@ -174,6 +174,15 @@ pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
     local_end(fd).map(Peer::internet)
 }
 
+/// Where the own end of whatever a listening socket accepts is, if that is known beforehand:
+/// it listens at one address, and nothing else is diverted to it.
+#[must_use]
+pub fn local_address_of_accepted(listening: RawFd) -> Option<SocketAddr> {
+    let local = local_address(listening).ok()??;
+    let known = !local.ip().is_unspecified() && !super::takes_others(listening);
+    known.then_some(local)
+}
+
 /// Where a socket's own end is.
 ///
 /// # Errors

@@ -16,10 +16,10 @@ mod options;
 mod streams;
 
 pub use accept::Accepting;
-pub use address::{LocalAddress, Peer, local_address, local_end};
+pub use address::{LocalAddress, Peer, local_address, local_address_of_accepted, local_end};
 pub use ancillary::{Ancillary, receive_ancillary};
 pub use datagrams::{receive_from, send_to, send_to_path};
-pub use options::{check_open, option, reset_on_close, set_option};
+pub use options::{check_open, option, reset_on_close, set_option, takes_others};
 pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};
 
 /// Whoever shares the open file may have made it blocking; nobody waits here.

@@ -18,6 +18,21 @@ pub fn check_open(fd: RawFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a listening socket may get connections to other addresses than its own, whose
+/// packets are diverted to it.
+#[must_use]
+pub fn takes_others(fd: RawFd) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        !matches!(option(fd, libc::SOL_IP, libc::IP_TRANSPARENT), Ok(0))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = fd;
+        true
+    }
+}
+
 /// Sets a socket option that is an integer.
 ///
 /// # Errors

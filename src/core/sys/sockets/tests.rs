@@ -57,6 +57,20 @@ fn an_accepted_socket_knows_its_ends_and_does_not_block() {
 }
 
 #[test]
+fn the_own_end_of_what_will_be_accepted() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(address).expect("a listener");
+        let known = local_address_of_accepted(listener.as_raw_fd());
+        assert_eq!(known, listener.local_addr().ok());
+    }
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let listener = TcpListener::bind(address).expect("a listener");
+        assert_eq!(local_address_of_accepted(listener.as_raw_fd()), None);
+    }
+    assert_eq!(local_address_of_accepted(-1), None);
+}
+
+#[test]
 fn slices_are_sent_in_order() {
     let (socket, mut peer, _) = pair("127.0.0.1:0");
     let slices = [

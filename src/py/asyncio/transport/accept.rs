@@ -25,6 +25,8 @@ pub struct Acceptor {
     factory: Py<PyAny>,
     socket: Py<PyAny>,
     server: Option<Py<PyAny>>,
+    /// The own end of what is accepted, if it is always the same one.
+    local: Option<SocketAddr>,
     /// How many connections are accepted in one iteration at most.
     backlog: usize,
     /// asyncio's own way, with its arguments: for errors, and in debug mode, where it logs.
@@ -50,7 +52,8 @@ impl Acceptor {
                 waiter: None,
                 server: self.server.as_ref().map(|server| server.bind(py)),
             };
-            SocketTransport::accepted(self.class.bind(py), connection, peer, parts)
+            let ends = (self.local, peer);
+            SocketTransport::accepted(self.class.bind(py), connection, ends, parts)
         });
         match outcome {
             Err(error) if !ends_the_loop(py, &error) => Ok(()),
@@ -64,6 +67,7 @@ impl Acceptor {
     #[new]
     #[pyo3(signature = (event_loop, class_, factory, socket, server, backlog, fallback))]
     fn new(
+        py: Python<'_>,
         event_loop: Py<EventLoop>,
         class_: Py<PyType>,
         factory: Py<PyAny>,
@@ -71,16 +75,19 @@ impl Acceptor {
         server: Option<Py<PyAny>>,
         backlog: usize,
         fallback: (Py<PyAny>, Py<PyTuple>),
-    ) -> Self {
-        Acceptor {
+    ) -> PyResult<Self> {
+        let fd = socket.call_method0(py, intern!(py, "fileno"))?;
+        let local = sys::local_address_of_accepted(fd.extract(py)?);
+        Ok(Acceptor {
             event_loop,
             class: class_,
             factory,
             socket,
             server,
+            local,
             backlog,
             fallback,
-        }
+        })
     }
 
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {

@@ -29,15 +29,15 @@ pub struct Parts<'a, 'py> {
 }
 
 impl SocketTransport {
-    /// A transport of class `class` for a connection that was just accepted. The current
-    /// context becomes its own.
+    /// A transport of class `class` for a connection that was just accepted, with its two
+    /// ends: its own, if that is known, and the peer's. The current context becomes its own.
     ///
     /// # Errors
     /// What the server raises.
     pub fn accepted<'py>(
         class: &Bound<'py, PyType>,
         connection: OwnedFd,
-        peer: SocketAddr,
+        (local, peer): (Option<SocketAddr>, SocketAddr),
         parts: Parts<'_, 'py>,
     ) -> PyResult<()> {
         let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
@@ -46,6 +46,7 @@ impl SocketTransport {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.open(connection.into_raw_fd(), None);
             state.stream.peer = Some(peer);
+            state.local = local;
             state.set(Flag::Internet, true);
         }
         Self::begin(slf, parts)
@@ -250,7 +251,7 @@ impl SocketTransport {
         let (fd, owned, event_loop, server, rest, (reads, writes)) = {
             let mut state = slf.get().state.lock(slf.py());
             state.lost = state.lost.max(1);
-            if state.extra.is_none() {
+            if state.extra.is_none() && state.local.is_none() {
                 // Somebody may ask for it later.
                 state.local = stream::local_address(&state.stream).unwrap_or_default();
             }

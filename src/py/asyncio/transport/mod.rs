@@ -96,7 +96,7 @@ struct State {
     server: Option<Py<PyAny>>,
     /// What `get_extra_info` knows, once somebody has asked.
     extra: Option<Py<PyDict>>,
-    /// The own end of an accepted connection, once it is closed.
+    /// The own end of an accepted connection, once it is closed, or known beforehand.
     local: Option<SocketAddr>,
     /// Done when reading begins.
     waiter: Option<Py<PyAny>>,
