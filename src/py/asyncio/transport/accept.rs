@@ -67,22 +67,21 @@ impl Acceptor {
     #[new]
     #[pyo3(signature = (event_loop, class_, factory, socket, server, backlog, fallback))]
     fn new(
-        py: Python<'_>,
         event_loop: Py<EventLoop>,
         class_: Py<PyType>,
         factory: Py<PyAny>,
-        socket: Py<PyAny>,
+        socket: &Bound<'_, PyAny>,
         server: Option<Py<PyAny>>,
         backlog: usize,
         fallback: (Py<PyAny>, Py<PyTuple>),
     ) -> PyResult<Self> {
-        let fd = socket.call_method0(py, intern!(py, "fileno"))?;
-        let local = sys::local_address_of_accepted(fd.extract(py)?);
+        let fd = socket.call_method0(intern!(socket.py(), "fileno"))?;
+        let local = sys::local_address_of_accepted(fd.extract()?);
         Ok(Acceptor {
             event_loop,
             class: class_,
             factory,
-            socket,
+            socket: socket.clone().unbind(),
             server,
             local,
             backlog,
