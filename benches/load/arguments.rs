@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-const USAGE: &str = "usage: load echo|four|http|close|udp|idle PORT|PATH [--connections N] \
-    [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] [--server PID]";
+use crate::tls::Version;
+
+const USAGE: &str = "usage: load echo|four|http|handshake|close|udp|idle PORT|PATH \
+    [--connections N] [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] \
+    [--tls 1.2|1.3] [--server PID]";
 
 /// What is done with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Mode {
     Four,
     /// A page is asked for; the connection stays.
     Http,
+    /// A TLS connection is made, a message comes back, and both sides close it.
+    Handshake,
     /// The server closes each connection that it accepts.
     Close,
     /// A datagram comes back.
@@ -48,6 +53,8 @@ pub struct Arguments {
     pub timeout: Duration,
     /// Whether one operation is enough.
     pub once: bool,
+    /// The version of TLS, if it is spoken.
+    pub tls: Option<Version>,
     /// The server's process, to be stopped until all connections wait for it.
     pub server: Option<i32>,
 }
@@ -61,6 +68,7 @@ impl Arguments {
             "echo" => Mode::Echo,
             "four" => Mode::Four,
             "http" => Mode::Http,
+            "handshake" => Mode::Handshake,
             "close" => Mode::Close,
             "udp" => Mode::Udp,
             "idle" => Mode::Idle,
@@ -86,6 +94,7 @@ impl Arguments {
             warm_up: Duration::from_millis(200),
             timeout: Duration::from_secs(5),
             once: false,
+            tls: None,
             server: None,
         };
         while let Some(word) = words.next() {
@@ -97,6 +106,7 @@ impl Arguments {
             match word.as_str() {
                 "--connections" => arguments.connections = number(value, &word)?,
                 "--server" => arguments.server = Some(number(value, &word)?),
+                "--tls" => arguments.tls = Some(version(value.as_deref())?),
                 "--size" => arguments.size = number(value, &word)?,
                 "--seconds" => arguments.seconds = duration(value, &word)?,
                 "--warm-up" => arguments.warm_up = duration(value, &word)?,
@@ -106,6 +116,9 @@ impl Arguments {
         }
         if arguments.path.is_some() && !matches!(mode, Mode::Echo | Mode::Four | Mode::Http) {
             return Err(format!("{} isn't for a UNIX socket", arguments.name));
+        }
+        if arguments.tls.is_some() && matches!(mode, Mode::Close | Mode::Udp) {
+            return Err(format!("{} isn't for TLS", arguments.name));
         }
         if arguments.connections == 0 || arguments.size == 0 {
             return Err("neither connections nor bytes may be none".into());
@@ -117,6 +130,14 @@ impl Arguments {
 fn number<N: FromStr>(word: Option<String>, what: &str) -> Result<N, String> {
     word.and_then(|word| word.parse().ok())
         .ok_or_else(|| format!("{what} must be a number\n{USAGE}"))
+}
+
+fn version(word: Option<&str>) -> Result<Version, String> {
+    match word {
+        Some("1.2") => Ok(Version::Tls12),
+        Some("1.3") => Ok(Version::Tls13),
+        _ => Err(format!("TLS is 1.2 or 1.3\n{USAGE}")),
+    }
 }
 
 fn duration(word: Option<String>, what: &str) -> Result<Duration, String> {

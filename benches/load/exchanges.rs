@@ -1,16 +1,13 @@
 //! Requests and answers on connections that stay, one under way on each.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::Range;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 
 use mio::{Interest, Registry};
 
 use crate::arguments::Arguments;
 use crate::page::Page;
-use crate::sys::{connect, source};
+use crate::stream::{Opener, Stream};
 use crate::turns::{Load, watch};
 
 /// As much as is read at once.
@@ -35,8 +32,7 @@ pub struct Exchanges {
 }
 
 struct Connection {
-    // A socket, of either kind.
-    stream: File,
+    stream: Stream,
     request: Range<usize>,
     sent: usize,
     answer: Answer,
@@ -62,10 +58,10 @@ impl Exchanges {
                 .collect(),
             Talk::Pages => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
         };
+        let opener = Opener::new(arguments)?;
         let connections = (0..arguments.connections)
             .map(|index| {
-                let stream = open(arguments, index)
-                    .map_err(|error| format!("connection {index}: {error}"))?;
+                let stream = opener.open(index)?;
                 let (request, answer) = match talk {
                     Talk::Copies(copies) => (
                         index..index + arguments.size,
@@ -94,17 +90,17 @@ impl Exchanges {
     }
 }
 
-/// Connects to wherever the server is.
-fn open(arguments: &Arguments, index: usize) -> io::Result<File> {
-    let socket = match &arguments.path {
-        Some(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_nonblocking(true)?;
-            OwnedFd::from(stream)
-        }
-        None => connect(source(index), arguments.to, arguments.timeout)?.into(),
-    };
-    Ok(File::from(socket))
+impl Exchanges {
+    /// The same, with one message on each connection.
+    pub fn once_each(self) -> Self {
+        Self { once: true, ..self }
+    }
+
+    /// The connections.
+    pub fn into_streams(self) -> Vec<Stream> {
+        let connections = self.connections.into_iter();
+        connections.map(|connection| connection.stream).collect()
+    }
 }
 
 impl Load for Exchanges {
@@ -137,6 +133,8 @@ impl Connection {
     fn serve(&mut self, request: &[u8], buffer: &mut [u8], once: bool) -> Result<u64, String> {
         let mut completed = 0;
         self.send(request)?;
+        // What TLS has taken may not be gone yet.
+        self.stream.flush().map_err(|error| error.to_string())?;
         loop {
             let count = match self.stream.read(buffer) {
                 Ok(0) => return Err("closed by the server".into()),
@@ -154,9 +152,7 @@ impl Connection {
                 self.sent = 0;
                 self.send(request)?;
             }
-            // Fewer bytes than asked for: there are no more, and a call is saved. When
-            // more come, there is another event.
-            if count < buffer.len() {
+            if self.stream.is_drained(count, buffer.len()) {
                 return Ok(completed);
             }
         }

@@ -7,10 +7,14 @@ mod arguments;
 mod closes;
 mod datagrams;
 mod exchanges;
+mod handshakes;
 mod idle;
 mod meter;
 mod page;
+mod secured;
+mod stream;
 mod sys;
+mod tls;
 mod turns;
 
 use std::process::ExitCode;
@@ -20,6 +24,7 @@ use std::time::Duration;
 use arguments::{Arguments, Mode};
 use datagrams::Datagrams;
 use exchanges::{Exchanges, Talk};
+use handshakes::Handshakes;
 use meter::{Counted, Meter};
 use turns::{Load, drive, new_poll};
 
@@ -48,6 +53,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Mode::Http => measure(arguments, |these| {
             count(Exchanges::new(these, Talk::Pages)?, these)
         }),
+        Mode::Handshake => measure(arguments, |these| count(Handshakes::new(these)?, these)),
         Mode::Close => measure(arguments, closes::count),
         Mode::Udp => measure(arguments, |these| count(Datagrams::new(these)?, these)),
         Mode::Idle => idle::hold(arguments),

@@ -44,6 +44,16 @@ impl Meter {
         }
     }
 
+    /// A meter that has enough after so many, however long that takes.
+    pub fn until(arguments: &Arguments, enough: usize) -> Self {
+        Self {
+            begin: Instant::now(),
+            seconds: Duration::MAX,
+            enough: enough as u64,
+            ..Self::of(arguments)
+        }
+    }
+
     /// Takes note that so long the server was waited for.
     pub fn wait(&mut self, time: Duration) {
         self.waited += time;

@@ -34,6 +34,15 @@ pub fn connect(from: Ipv4Addr, to: SocketAddrV4, timeout: Duration) -> io::Resul
     Ok(stream)
 }
 
+/// Begins to connect from an address; what comes back doesn't block.
+pub fn begin_connection(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let stream = bound(from)?;
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    begin_to_connect(&stream, to)?;
+    Ok(stream)
+}
+
 /// Begins to connect. Dropping what comes back resets the connection.
 ///
 /// That is less work than closing it, gives its port back at once, and when the server
@@ -47,6 +56,13 @@ pub fn connect_briefly(to: SocketAddrV4) -> io::Result<TcpStream> {
     set_option(&stream, libc::SOL_SOCKET, libc::SO_LINGER, &at_once)?;
     begin_to_connect(&stream, to)?;
     Ok(stream)
+}
+
+/// Has a socket block, or not.
+pub fn set_blocking(socket: &impl AsRawFd, blocking: bool) -> io::Result<()> {
+    let mut not: libc::c_int = libc::c_int::from(!blocking);
+    // SAFETY: the number is valid and writable for this call.
+    succeeded(unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONBIO, &raw mut not) }).map(drop)
 }
 
 fn new_stream(flags: libc::c_int) -> io::Result<TcpStream> {
@@ -158,9 +174,18 @@ pub fn pause(process: i32, stopped: bool) -> io::Result<()> {
 }
 
 /// Whether the other side has closed the connection, or sent something.
-pub fn was_disturbed(stream: &TcpStream) -> bool {
-    let mut byte = [0];
-    !matches!(stream.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+pub fn was_disturbed(socket: &impl AsRawFd) -> bool {
+    let mut byte = [0_u8];
+    // SAFETY: the array is valid and writable for its length, for this call.
+    let got = unsafe {
+        libc::recv(
+            socket.as_raw_fd(),
+            byte.as_mut_ptr().cast(),
+            byte.len(),
+            libc::MSG_PEEK,
+        )
+    };
+    got >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock
 }
 
 fn succeeded(result: libc::c_int) -> io::Result<libc::c_int> {
