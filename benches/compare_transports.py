@@ -20,9 +20,10 @@ from transports.processes import cpus
 from transports.report import HEADING, as_json, table
 from transports.rounds import Result, measure_row
 from transports.rows import Row
+from transports.tls_rows import ROWS as TLS_ROWS
 from transports.twisted_rows import ROWS as TWISTED_ROWS
 
-ROWS = TWISTED_ROWS + ASYNCIO_ROWS
+ROWS = TWISTED_ROWS + ASYNCIO_ROWS + TLS_ROWS
 
 SECONDS = 1.0
 ROUNDS = 5
@@ -37,7 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     rows = chosen(arguments.face, arguments.rows)
     if arguments.list:
-        print("\n".join(f"{row.name:<24}{row.face}: {row.title}" for row in rows))
+        print("\n".join(f"{row.name:<26}{row.face}: {row.title}" for row in rows))
         return
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
@@ -76,7 +77,9 @@ def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description="Measure transports beside their peers.")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--face", choices=("asyncio", "twisted"), help="the rows of this alone")
+    parser.add_argument(
+        "--face", choices=("asyncio", "twisted", "tornado"), help="the rows of this alone"
+    )
     parser.add_argument("--rows", metavar="NAMES", help="only these, with commas between them")
     parser.add_argument(
         "--by-time",

@@ -49,7 +49,7 @@ def measure(programs: Programs, row: Row, peer: str, seconds: float) -> Sample:
             if row.idle and peer != ALONE:
                 stack.enter_context(idle(programs, row, child, port))
             before = child.worked()
-            options = [*row.load, "--seconds", str(seconds)]
+            options = [*row.load, *row.options, "--seconds", str(seconds)]
             if row.mode == "close":
                 options += ["--server", str(child.pid)]
             counted = answer(load(programs, port, *options), seconds)
@@ -72,7 +72,7 @@ def server(programs: Programs, row: Row, peer: str) -> Iterator[tuple[Child, dic
         facts = child.answer(PATIENCE)
         while "port" not in facts:
             facts |= child.answer(PATIENCE)
-        answer(load(programs, facts["port"], row.mode, "--once"))
+        answer(load(programs, facts["port"], row.mode, "--once", *row.options))
         while "transport" not in facts and peer != "C":
             facts |= child.answer(PATIENCE)
         yield child, facts
@@ -96,7 +96,7 @@ def answer(running: Child, seconds: float = 0.0) -> dict[str, Any]:
 def idle(programs: Programs, row: Row, child: Child, port: int | str) -> Iterator[None]:
     """Have connections open that do nothing. They must all be there at the end."""
     files = child.open_files() + row.idle
-    with load(programs, port, "idle", "--connections", str(row.idle)) as holder:
+    with load(programs, port, "idle", "--connections", str(row.idle), *row.options) as holder:
         holder.answer(PATIENCE)
         # The kernel has connected; now the server has to accept.
         deadline = time.monotonic() + PATIENCE

@@ -9,13 +9,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from .rows import ALONE, OURS, Row
+from .certificate import write_certificate
+from .rows import ALONE, FALLBACK, OURS, Row
 
 BENCHES = Path(__file__).parent.parent
 BUILD_SECONDS = 900
 
 # Those that can serve Twisted's protocols; all others serve asyncio's.
-TWISTED = (OURS, ALONE, "epoll")
+TWISTED = (OURS, ALONE, FALLBACK, "epoll")
+
+# Tells ours to do without what it does with the OpenSSL that it knows.
+DO_WITHOUT = "TORNADO4_TLS=fallback"
 
 # What must be installed for a peer.
 NEEDS = {"uvloop": ("uvloop",), "aiofastnet": ("aiofastnet", "uvloop"), "rloop": ("rloop",)}
@@ -27,21 +31,33 @@ class Programs:
     def __init__(self, folder: Path) -> None:
         self.load = _built_load()
         self._folder = folder
-        self._echo = _compiled_echo(folder)
+        self._echo = _compiled(folder, "epoll_echo")
+        # Without OpenSSL's headers there is none.
+        self._tls_echo = _compiled(folder, "tls_echo", "-lssl", "-lcrypto", may_fail=True)
+        if find_spec("cryptography"):
+            write_certificate(folder)
 
     def has(self, row: Row, peer: str) -> bool:
         """Whether that peer can do the row's work here."""
-        if peer == "C":
-            return self._echo is not None
-        return all(find_spec(package) for package in (*row.needs, *NEEDS.get(peer, ())))
+        needs = (*row.needs, *NEEDS.get(peer, ()))
+        if row.tls:
+            needs += ("cryptography",)
+        if peer == "C" and (self._tls_echo if row.tls else self._echo) is None:
+            return False
+        return all(find_spec(package) for package in needs)
 
     def server(self, row: Row, peer: str) -> list[str]:
         """Tell the command that has the peer serve; it prints its port."""
         if peer == "C":
+            if row.tls:
+                return [str(self._tls_echo), "echo", str(self._folder)]
             return [str(self._echo), row.mode]
-        face = "twisted" if row.face == "twisted" and peer in TWISTED else "asyncio"
-        name = OURS if peer == ALONE else peer
+        face = row.face
+        if face == "twisted" and peer not in TWISTED:
+            face = "asyncio"
+        name = OURS if peer in (ALONE, FALLBACK) else peer
         return [
+            *(("env", DO_WITHOUT) if peer == FALLBACK else ()),
             sys.executable,
             "-m",
             f"transports.serve_{face}",
@@ -68,12 +84,14 @@ def _built_load() -> str:
     return next(executable for executable in made if executable)
 
 
-def _compiled_echo(folder: Path) -> Path | None:
-    """Compile the server in C, if there is a compiler."""
+def _compiled(folder: Path, name: str, *libraries: str, may_fail: bool = False) -> Path | None:
+    """Compile a server in C, if there is a compiler."""
     compiler = which("cc")
     if compiler is None:
         return None
-    program = folder / "epoll_echo"
-    source = BENCHES / "peers" / "epoll_echo.c"
-    subprocess.run([compiler, "-O2", "-o", program, source], check=True, timeout=BUILD_SECONDS)
-    return program
+    program = folder / name
+    command = [compiler, "-O2", "-o", program, BENCHES / "peers" / f"{name}.c", *libraries]
+    done = subprocess.run(
+        command, capture_output=may_fail, timeout=BUILD_SECONDS, check=not may_fail
+    )
+    return program if done.returncode == 0 else None

@@ -8,7 +8,6 @@ from typing import Any
 from comparison.environment import environment
 
 from .rounds import Result
-from .rows import OURS
 
 HEADING = (
     "Each peer: median of the rounds and interquartile range; microseconds of CPU time\n"
@@ -27,21 +26,21 @@ def table(result: Result) -> str:
     lines = [
         "",
         f"{row.face}: {row.title}",
-        f"  {'':<16}{row.unit:>14}{'':>6}{'us':>7}{'load':>7}   {'ours to it':<22}wanted",
+        f"  {'':<20}{row.unit:>14}{'':>6}{'us':>7}{'load':>7}   {'ours to it':<22}wanted",
     ]
     for peer in row.peers:
         if peer in result.failed:
-            lines.append(f"  {peer:<16}failed: {result.failed[peer]}")
+            lines.append(f"  {peer:<20}failed: {result.failed[peer]}")
             continue
         if peer not in result.values:
-            lines.append(f"  {peer:<16}{'-':>14}")
+            lines.append(f"  {peer:<20}{'-':>14}")
             continue
         value, ratio = result.values[peer], result.ratios.get(peer)
         worked, busy = result.worked(peer), result.busy(peer)
         spread = 100 * (value.high - value.low) / value.median
         share = "" if busy is None else f"{100 * busy:.0f}%" + ("!" if busy > FULL else "")
         time = "" if worked is None else f"{worked * 1e6:.1f}"
-        line = f"  {peer:<16}{value.median:>14,.0f}{spread:>5.0f}%{time:>7}{share:>7}   "
+        line = f"  {peer:<20}{value.median:>14,.0f}{spread:>5.0f}%{time:>7}{share:>7}   "
         if ratio is not None:
             line += f"{ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})".ljust(22)
         if peer in wanted:
@@ -49,8 +48,8 @@ def table(result: Result) -> str:
         if result.lost(peer):
             line += f"  {result.lost(peer)} datagrams lost"
         lines.append(line.rstrip())
-    if OURS in result.values:
-        lines.append(f"  our transports: {result.transport(OURS)}")
+    if row.ours in result.values:
+        lines.append(f"  our transports: {result.transport(row.ours)}")
     return "\n".join(lines)
 
 

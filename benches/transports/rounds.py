@@ -10,7 +10,7 @@ from comparison.spread import Spread
 from .measure import Sample, measure
 from .peers import Programs
 from .processes import Failed
-from .rows import OURS, Row, Wanted
+from .rows import Row, Wanted
 
 
 class Result:
@@ -26,10 +26,13 @@ class Result:
         # Round by round: what slows one peer down for a while slows them all.
         self.ratios = {
             peer: Spread.of(
-                [own.value / other.value for own, other in zip(samples[OURS], taken, strict=True)]
+                [
+                    own.value / other.value
+                    for own, other in zip(samples[row.ours], taken, strict=True)
+                ]
             )
             for peer, taken in samples.items()
-            if peer != OURS and OURS in samples
+            if peer != row.ours and row.ours in samples
         }
 
     def transport(self, peer: str) -> str | None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from .certificate import NAME
 from .say import say, say_transport
 from .serve_web import BACKLOG, bound, serve_aiohttp, serve_uvicorn
 
 HOST = "127.0.0.1"
 BUFFER = 256 * 1_024
+# What the works that are done over TLS begin with.
+TLS = "tls-"
 
 
 class Plain(asyncio.Protocol):
@@ -81,6 +85,15 @@ class DatagramEcho(asyncio.DatagramProtocol):
         self.transport.sendto(data, addr)
 
 
+def told_of(protocol: Any) -> None:
+    """Tell a protocol's transport once it has one: in some turn, or after a handshake."""
+    transport = getattr(protocol, "transport", None)
+    if transport is None:
+        asyncio.get_running_loop().call_later(0.001, told_of, protocol)
+    else:
+        say_transport(transport)
+
+
 def telling(protocol: type[Any]) -> Callable[[], Any]:
     """Make a factory that tells the first connection's transport."""
     told = False
@@ -90,9 +103,7 @@ def telling(protocol: type[Any]) -> Callable[[], Any]:
         made = protocol()
         if not told:
             told = True
-            loop = asyncio.get_running_loop()
-            # There is no transport before the second turn.
-            loop.call_soon(loop.call_soon, lambda: say_transport(made.transport))
+            told_of(made)
         return made
 
     return factory
@@ -145,14 +156,26 @@ async def forever(_server: asyncio.AbstractServer) -> None:
     await asyncio.Event().wait()
 
 
+def secured() -> ssl.SSLContext:
+    """Make a context with the certificate in the folder."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(os.path.join(sys.argv[-1], NAME))
+    return context
+
+
 async def serve(work: str) -> None:
     """Open the port for that work."""
     loop = asyncio.get_running_loop()
-    if work == "streams":
-        server = await asyncio.start_server(telling_streams(), sock=bound(), backlog=BACKLOG)
+    tls, plain = work.startswith(TLS), work.removeprefix(TLS)
+    options: dict[str, Any] = {
+        "sock": bound(),
+        "backlog": BACKLOG,
+        "ssl": secured() if tls else None,
+    }
+    if plain == "streams":
+        server = await asyncio.start_server(telling_streams(), **options)
     else:
-        factory = telling(PROTOCOLS[work])
-        server = await loop.create_server(factory, sock=bound(), backlog=BACKLOG)
+        server = await loop.create_server(telling(PROTOCOLS[plain]), **options)
     await forever(server)
 
 

@@ -6,6 +6,7 @@ It prints its port, and after the first connection the class of its transport.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
@@ -19,10 +20,13 @@ from twisted.logger import (
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from .certificate import NAME
 from .say import say, say_transport
 
 BACKLOG = 4_096
 HOST = "127.0.0.1"
+# What the works that are done over TLS begin with.
+TLS = "tls-"
 
 
 class Echo(Protocol):
@@ -100,6 +104,13 @@ class Quiet(Site):
         pass
 
 
+def secured() -> Any:
+    """Make what has the certificate in the folder."""
+    from twisted.internet.ssl import PrivateCertificate
+
+    return PrivateCertificate.loadPEM(Path(sys.argv[-1], NAME).read_bytes()).options()
+
+
 def listen(reactor: Any, work: str) -> Any:
     """Open the port for that work."""
     if work == "udp":
@@ -107,7 +118,10 @@ def listen(reactor: Any, work: str) -> Any:
     if work == "http":
         factory: Any = Quiet(Hello())
     else:
-        factory = Plain.forProtocol({"echo": Echo, "four": Four, "close": Close}[work])
+        plain = work.removeprefix(TLS)
+        factory = Plain.forProtocol({"echo": Echo, "four": Four, "close": Close}[plain])
+    if work.startswith(TLS):
+        return reactor.listenSSL(0, factory, secured(), backlog=BACKLOG, interface=HOST)
     return reactor.listenTCP(0, factory, backlog=BACKLOG, interface=HOST)
 
 
