@@ -41,6 +41,7 @@ class Programs:
         """Whether that peer can do the row's work here."""
         needs = (*row.needs, *NEEDS.get(peer, ()))
         if row.tls:
+            # For the certificate.
             needs += ("cryptography",)
         if peer == "C" and (self._tls_echo if row.tls else self._echo) is None:
             return False

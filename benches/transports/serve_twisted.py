@@ -25,8 +25,7 @@ from .say import say, say_transport
 
 BACKLOG = 4_096
 HOST = "127.0.0.1"
-# What the works that are done over TLS begin with.
-TLS = "tls-"
+TLS_ECHO = "tls-echo"
 
 
 class Echo(Protocol):
@@ -34,6 +33,17 @@ class Echo(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.transport.write(data)
+
+
+class PromptEcho(Echo):
+    """The same without Nagle's algorithm.
+
+    By TLS an answer is in several small writes, and with that algorithm a reactor
+    that sends each waits most of the time for delayed acknowledgements.
+    """
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
 
 
 class Four(Protocol):
@@ -104,6 +114,9 @@ class Quiet(Site):
         pass
 
 
+PROTOCOLS = {"echo": Echo, "four": Four, "close": Close, TLS_ECHO: PromptEcho}
+
+
 def secured() -> Any:
     """Make what has the certificate in the folder."""
     from twisted.internet.ssl import PrivateCertificate
@@ -118,9 +131,8 @@ def listen(reactor: Any, work: str) -> Any:
     if work == "http":
         factory: Any = Quiet(Hello())
     else:
-        plain = work.removeprefix(TLS)
-        factory = Plain.forProtocol({"echo": Echo, "four": Four, "close": Close}[plain])
-    if work.startswith(TLS):
+        factory = Plain.forProtocol(PROTOCOLS[work])
+    if work == TLS_ECHO:
         return reactor.listenSSL(0, factory, secured(), backlog=BACKLOG, interface=HOST)
     return reactor.listenTCP(0, factory, backlog=BACKLOG, interface=HOST)
 

@@ -6,6 +6,8 @@ from .rows import FALLBACK, IDLE_TLS, OURS, Row, Wanted
 
 ASYNCIO = (OURS, FALLBACK, "uvloop", "aiofastnet", "asyncio", "C")
 TWISTED = (OURS, FALLBACK, "epoll", "C")
+# Without which a face has no TLS.
+NEEDS = {"twisted": ("OpenSSL", "service_identity")}
 
 
 def _echo(
@@ -27,6 +29,7 @@ def _echo(
         wanted,
         peers,
         tls=True,
+        needs=NEEDS.get(face, ()),
         ours=ours,
     )
 
@@ -41,6 +44,7 @@ def _connect(face: str, name: str, wanted: tuple[Wanted, ...], peers: tuple[str,
         wanted,
         peers,
         unit="connections/s",
+        needs=NEEDS.get(face, ()),
         tls=True,
     )
 
@@ -56,6 +60,7 @@ def _memory(face: str, name: str, wanted: tuple[Wanted, ...], peers: tuple[str, 
         peers,
         unit="bytes each",
         idle=IDLE_TLS,
+        needs=NEEDS.get(face, ()),
         tls=True,
     )
 
