@@ -209,6 +209,8 @@ def new_loop(name: str) -> asyncio.AbstractEventLoop:
         import uvloop
 
         loop = aiofastnet.patch_loop(uvloop.new_event_loop())
+        # It reports each handshake in which the load generator leaves, at length.
+        loop.set_exception_handler(lambda *_: None)
     elif name == "rloop":
         import rloop
 
