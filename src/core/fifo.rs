@@ -6,14 +6,18 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Fifo<T> {
     first: Option<T>,
-    rest: VecDeque<T>,
+    /// Behind a pointer: thousands of idle connections have a queue each.
+    rest: Option<Box<Rest<T>>>,
 }
+
+#[derive(Debug)]
+struct Rest<T>(VecDeque<T>);
 
 impl<T> Default for Fifo<T> {
     fn default() -> Self {
         Fifo {
             first: None,
-            rest: VecDeque::new(),
+            rest: None,
         }
     }
 }
@@ -23,16 +27,16 @@ impl<T> Fifo<T> {
     pub fn push(&mut self, item: T) {
         match self.first {
             None => self.first = Some(item),
-            Some(_) => self.rest.push_back(item),
+            Some(_) => self.rest().push_back(item),
         }
     }
 
     /// Takes out the first one. With the last one goes the memory: thousands of
     /// idle connections would each keep theirs.
     pub fn pop(&mut self) -> Option<T> {
-        let next = self.rest.pop_front();
-        if next.is_none() && self.rest.capacity() > 0 {
-            self.rest = VecDeque::new();
+        let next = self.rest.as_mut().and_then(|rest| rest.0.pop_front());
+        if next.is_none() {
+            self.rest = None;
         }
         std::mem::replace(&mut self.first, next)
     }
@@ -44,22 +48,33 @@ impl<T> Fifo<T> {
 
     /// Whether there is more than the first one.
     pub fn has_more(&self) -> bool {
-        !self.rest.is_empty()
+        self.rest.as_ref().is_some_and(|rest| !rest.0.is_empty())
     }
 
     /// Adds everything of another queue at the end.
     pub fn append(&mut self, mut later: Fifo<T>) {
         if self.first.is_none() {
             *self = later;
-        } else {
-            self.rest.extend(later.first);
-            self.rest.append(&mut later.rest);
+        } else if let Some(first) = later.first.take() {
+            let rest = self.rest();
+            rest.push_back(first);
+            if let Some(mut later) = later.rest {
+                rest.append(&mut later.0);
+            }
         }
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.rest)
+        let rest = self.rest.iter().flat_map(|rest| &rest.0);
+        self.first.iter().chain(rest)
+    }
+
+    fn rest(&mut self) -> &mut VecDeque<T> {
+        &mut self
+            .rest
+            .get_or_insert_with(|| Box::new(Rest(VecDeque::new())))
+            .0
     }
 }
 
@@ -88,7 +103,7 @@ mod tests {
             popped.push(number);
         }
         assert_eq!(popped, [0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(fifo.rest.capacity(), 0);
+        assert!(fifo.rest.is_none());
         fifo.append(Fifo::default());
         fifo.push(7);
         assert_eq!((fifo.pop(), fifo.pop()), (Some(7), None));

@@ -16,8 +16,18 @@ use crate::core::fifo::Fifo;
 /// this machine less often, as long as they stay in the processor's cache.
 pub const HOLD: usize = 64 * 1024;
 
-/// The documented default of the high-water mark, in bytes.
-const HIGH_WATER: usize = 64 * 1024;
+/// When the writer has to pause, and when it may go on, in bytes.
+#[derive(Debug)]
+struct Marks {
+    high: usize,
+    low: usize,
+}
+
+/// The documented defaults.
+static MARKS: Marks = Marks {
+    high: 64 * 1024,
+    low: 16 * 1024,
+};
 
 /// What to do after a write.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,8 +55,8 @@ pub enum Sent {
 #[derive(Debug)]
 pub struct WriteBuffer<B> {
     queue: SendQueue<B>,
-    high: usize,
-    low: usize,
+    /// `None`: the defaults.
+    marks: Option<Box<Marks>>,
     /// Whether the writer has been told to pause.
     paused: bool,
     /// Whether the end of the iteration sees to it.
@@ -61,8 +71,7 @@ impl<B> Default for WriteBuffer<B> {
     fn default() -> Self {
         WriteBuffer {
             queue: SendQueue::default(),
-            high: HIGH_WATER,
-            low: HIGH_WATER / 4,
+            marks: None,
             paused: false,
             noted: false,
             watched: false,
@@ -99,18 +108,24 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
     /// The low- and the high-water mark.
     #[must_use]
     pub fn limits(&self) -> (usize, usize) {
-        (self.low, self.high)
+        let Marks { high, low } = self.marks();
+        (*low, *high)
     }
 
     /// Sets the water marks.
     pub fn set_limits(&mut self, low: usize, high: usize) {
-        (self.low, self.high) = (low, high);
+        let differ = (low, high) != (MARKS.low, MARKS.high);
+        self.marks = differ.then(|| Box::new(Marks { high, low }));
+    }
+
+    fn marks(&self) -> &Marks {
+        self.marks.as_deref().unwrap_or(&MARKS)
     }
 
     /// Whether a chunk of so many bytes that was written now would be sent at once.
     #[must_use]
     pub fn would_send(&self, count: usize, through: bool) -> bool {
-        !self.watched && (through || self.queue.len() + count > self.high.min(HOLD))
+        !self.watched && (through || self.queue.len() + count > self.marks().high.min(HOLD))
     }
 
     /// Adds a chunk at the end; an empty one is handed back.
@@ -159,7 +174,7 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
     /// Whether the writer has to pause: what waits is above the high-water mark, and it
     /// hasn't been told yet. It counts as told then.
     pub fn pauses(&mut self) -> bool {
-        let pauses = !self.paused && self.queue.len() > self.high;
+        let pauses = !self.paused && self.queue.len() > self.marks().high;
         self.paused |= pauses;
         pauses
     }
@@ -167,7 +182,7 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
     /// Whether the paused writer may go on: what waits has fallen to the low-water mark.
     /// It counts as told then.
     pub fn resumes(&mut self) -> bool {
-        let resumes = self.paused && self.queue.len() <= self.low;
+        let resumes = self.paused && self.queue.len() <= self.marks().low;
         self.paused &= !resumes;
         resumes
     }

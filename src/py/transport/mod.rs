@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod buffers;
+pub mod owned_bytes;
 pub mod read_buffer;
 pub mod reading;
 pub mod stream;

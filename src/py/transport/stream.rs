@@ -13,13 +13,13 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::pyclass::boolean_struct::True;
 
+use super::owned_bytes::OwnedBytes;
 use super::reading::{Event, Reader, Received};
 use crate::core::fifo::Fifo;
 use crate::core::stream::write_buffer::{Sent, WriteBuffer};
-use crate::core::sys::sockets;
+use crate::core::sys::sockets::{self, CompactAddress};
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;
 
@@ -32,11 +32,11 @@ pub struct Stream {
     /// Whether somebody else may have the socket object, and close it.
     shared: bool,
     /// Where the connection comes from, if it was accepted.
-    pub peer: Option<SocketAddr>,
+    pub peer: CompactAddress,
     /// Who is told of what comes.
     pub protocol: Option<Py<PyAny>>,
     /// What waits to be sent.
-    pub buffer: WriteBuffer<PyBackedBytes>,
+    pub buffer: WriteBuffer<OwnedBytes>,
 }
 
 /// What is a framework's own about its transport of a stream.
@@ -71,7 +71,7 @@ impl Default for Stream {
             fd: -1,
             socket: None,
             shared: false,
-            peer: None,
+            peer: CompactAddress::default(),
             protocol: None,
             buffer: WriteBuffer::default(),
         }

@@ -47,18 +47,18 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
     /// Whether more waits than the high-water mark.
     #[must_use]
     pub fn is_above(&self) -> bool {
-        self.queue.len() > self.high
+        self.queue.len() > self.marks().high
     }
 
     /// The high-water mark.
     #[must_use]
     pub fn high(&self) -> usize {
-        self.high
+        self.marks().high
     }
 
     /// Sets the high-water mark.
     pub fn set_high(&mut self, high: usize) {
-        self.high = high;
+        self.set_limits(self.marks().low, high);
     }
 
     /// Whether sending has failed.

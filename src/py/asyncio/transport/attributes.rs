@@ -29,7 +29,7 @@ impl SocketTransport {
         let known = {
             let state = slf.get().state.lock(slf.py());
             match name {
-                "peername" => state.stream.peer,
+                "peername" => state.stream.peer.get(),
                 _ if !state.stream.is_open() => state.local,
                 _ => stream::local_address(&state.stream).unwrap_or_default(),
             }

@@ -45,7 +45,7 @@ impl SocketTransport {
         {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.open(connection.into_raw_fd(), None);
-            state.stream.peer = Some(peer);
+            state.stream.peer = peer.into();
             state.local = local;
             state.set(Flag::Internet, true);
         }

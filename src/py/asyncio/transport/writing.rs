@@ -3,7 +3,6 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
 use super::{Flag, SocketTransport, State, stock};
@@ -14,6 +13,7 @@ use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::context;
 use crate::py::support::error::os_error;
 use crate::py::transport::buffers::View;
+use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::transport::stream;
 
 impl State {
@@ -100,7 +100,7 @@ impl SocketTransport {
         match rest {
             Ok(rest) if rest.as_bytes().is_empty() => Ok(()),
             Ok(rest) => Self::add(slf, |state| {
-                drop(state.stream.buffer.push(PyBackedBytes::from(rest)));
+                drop(state.stream.buffer.push(OwnedBytes::from(rest)));
             }),
             Err(error) => Self::send_failed(slf, os_error(error)),
         }
@@ -202,7 +202,7 @@ impl SocketTransport {
         match chunk {
             Chunk::Bytes(bytes) => Self::add(slf, |state| {
                 // Not empty, so nothing is handed back.
-                drop(state.stream.buffer.push(PyBackedBytes::from(bytes)));
+                drop(state.stream.buffer.push(OwnedBytes::from(bytes)));
             }),
             Chunk::Mutable(data) => Self::write_mutable(slf, data),
         }
@@ -225,7 +225,7 @@ impl SocketTransport {
         let listed = slf.call_method1(intern!(py, "_pieces"), (list_of_data,))?;
         for piece in listed.try_iter()? {
             match piece?.cast_into::<PyBytes>() {
-                Ok(piece) => rest.extend(pieces.push(PyBackedBytes::from(piece))),
+                Ok(piece) => rest.extend(pieces.push(OwnedBytes::from(piece))),
                 // One that isn't contiguous.
                 Err(error) => refused = View::of_bytes(&error.into_inner()).err(),
             }

@@ -174,17 +174,18 @@ pub fn sockname<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, P
 /// Those of `getnameinfo`, for a peer whose address has a scope.
 pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let class = {
+    let (class, session) = {
         let state = slf.get().state.lock(slf.py());
         if let Some(logstr) = &state.logstr {
             return Ok(logstr.bind(py).clone());
         }
         let named = state.own.is_set(Name::LogStr as u32);
         let origin = state.origin.as_ref().filter(|_| named);
-        origin.map(|(class, _)| class.bind(py).clone())
+        let class = origin.map(|(class, _)| class.bind(py).clone());
+        (class, u64::from(state.session))
     };
     match class {
-        Some(class) => name(slf, class.name()?.as_any(), None),
+        Some(class) => name(slf, class.name()?.as_any(), session, None),
         None => Ok(no_logstr(py)),
     }
 }
@@ -197,16 +198,17 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 pub fn name<'py>(
     slf: &Bound<'py, StreamTransport>,
     prefix: &Bound<'py, PyAny>,
+    session: u64,
     host_name: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
-    let (session, peer) = {
+    let peer = {
         let state = slf.get().state.lock(slf.py());
         let nameless = state.is(Flag::Unix);
-        if state.stream.peer.is_none() && !nameless {
+        if !state.stream.peer.is_known() && !nameless {
             return Err(missing("hostname"));
         }
-        (state.session, state.stream.peer)
+        state.stream.peer.get()
     };
     let host = match (peer, host_name) {
         (Some(peer), _) => host(py, &peer)?,
@@ -227,10 +229,15 @@ pub fn set_reactor(transport: &StreamTransport, reactor: &Bound<'_, PyAny>) {
         .getattr(intern!(py, "_transportCore"))
         .ok()
         .and_then(|core| core.cast_into::<Reactor>().ok());
+    // A proxy of the reactor may have the same core.
+    let known = core
+        .as_ref()
+        .is_some_and(|core| core.get().reactor.is(reactor));
+    let own = (!known).then(|| reactor.clone().unbind());
     let before = {
         let mut state = transport.state.lock(py);
         let core = std::mem::replace(&mut state.core, core.map(Bound::unbind));
-        (state.reactor.replace(reactor.clone().unbind()), core)
+        (state.own.put(Name::Reactor as u32, true, own), core)
     };
     drop(before);
 }

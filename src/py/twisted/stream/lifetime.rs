@@ -50,19 +50,18 @@ impl StreamTransport {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.fd = accepted.socket.into_raw_fd();
             match &accepted.peer {
-                Peer::Internet(peer) => state.stream.peer = Some(*peer),
+                Peer::Internet(peer) => state.stream.peer = (*peer).into(),
                 _ => state.set(Flag::Unix, true),
             }
             state.stream.protocol = Some(accepted.protocol.clone().unbind());
             state.server = Some(accepted.server.clone().unbind());
-            state.session = accepted.session;
             let class = accepted.protocol.get_type().unbind();
             state.origin = Some((class, accepted.port.clone().unbind()));
-            state.reactor = Some(accepted.reactor.clone().unbind());
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
             state.set(Flag::NativeClass, true);
             let set = [
+                Name::Reactor,
                 Name::Session,
                 Name::LogStr,
                 Name::TempDataBuffer,
@@ -73,18 +72,26 @@ impl StreamTransport {
             }
         }
         let mut host_name = None;
+        let session = u32::try_from(accepted.session);
+        match session {
+            Ok(session) => slf.get().state.lock(slf.py()).session = session,
+            Err(_) => made.setattr(intern!(class.py(), "sessionno"), accepted.session)?,
+        }
         if is_named(&accepted.peer) {
             // Few clients of a UNIX socket have a name.
             let name = peer_name(class.py(), &accepted.peer)?;
             made.setattr(intern!(class.py(), "client"), (&name, class.py().None()))?;
             host_name = Some(name);
         }
-        if host_name.is_some() || !is_named_by_class(accepted.core.get(), accepted.protocol)? {
+        if host_name.is_some()
+            || session.is_err()
+            || !is_named_by_class(accepted.core.get(), accepted.protocol)?
+        {
             // It may look at what will change, or refuse the connection.
             let name = intern!(class.py(), "_getLogPrefix");
             let prefix = slf.call_method1(name, (accepted.protocol,))?;
             let prefix = prefix.call_method1(intern!(class.py(), "__format__"), ("",))?;
-            attributes::name(slf, &prefix, host_name.as_ref())?;
+            attributes::name(slf, &prefix, accepted.session, host_name.as_ref())?;
         }
         StreamTransport::watch(slf, Role::Read)?;
         Ok(made)

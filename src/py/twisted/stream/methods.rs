@@ -78,12 +78,12 @@ impl StreamTransport {
             let large = buffer
                 .front()
                 .filter(|(chunk, sent)| chunk.len() - sent >= limit);
-            let chunk = large.map(|(chunk, sent)| (chunk.clone_ref(py), sent));
+            let chunk = large.map(|(chunk, sent)| (chunk.object(py), sent));
             let joined = chunk.is_none().then(|| buffer.first(limit));
             (chunk, joined.unwrap_or_default())
         };
         Ok(match chunk {
-            Some((chunk, sent)) => (chunk.into_pyobject(py)?, sent),
+            Some((chunk, sent)) => (chunk, sent),
             None => (PyBytes::new(py, &first), 0),
         })
     }
@@ -166,7 +166,7 @@ impl StreamTransport {
 
     /// The peer's address as the socket module has it; None if not known.
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let peer = self.state.lock(py).stream.peer;
+        let peer = self.state.lock(py).stream.peer.get();
         peer.map(|peer| address(py, &peer)).transpose()
     }
 

@@ -76,14 +76,15 @@ struct State {
     stream: Stream,
     /// See `Flag`.
     flags: u32,
+    /// The connection's number at its port.
+    session: u32,
     producer: Option<Py<PyAny>>,
-    reactor: Option<Py<PyAny>>,
-    /// The reactor's native core, unless the reactor has methods of its own.
+    /// The reactor's native core, unless the reactor has methods of its own. It knows its
+    /// reactor; any other one is in `own`.
     core: Option<Py<Reactor>>,
     logstr: Option<Py<PyAny>>,
-    /// The port that accepted this connection, and its number there.
+    /// The port that accepted this connection.
     server: Option<Py<PyAny>>,
-    session: u64,
     /// The class of the protocol it was made for, and where the port listened.
     origin: Option<(Py<PyType>, Py<PyAny>)>,
     /// Which attributes were set, and to what of somebody's own.
@@ -179,7 +180,6 @@ impl State {
                 self.has_socket() && !self.own.any(Name::Fileno as u32),
                 Name::Fileno,
             ),
-            (self.reactor.is_some(), Name::Reactor),
             (self.stream.protocol.is_some(), Name::Protocol),
             (self.server.is_some(), Name::Server),
             (!self.stream.buffer.is_empty(), Name::DataBuffer),
@@ -269,7 +269,6 @@ impl StreamTransport {
                 stream: Stream::default(),
                 flags: 0,
                 producer: None,
-                reactor: None,
                 core: None,
                 logstr: None,
                 server: None,
@@ -288,7 +287,6 @@ impl StreamTransport {
         };
         state.stream.traverse(visit)?;
         visit.call(&state.producer)?;
-        visit.call(&state.reactor)?;
         visit.call(&state.core)?;
         visit.call(&state.logstr)?;
         visit.call(&state.server)?;
@@ -306,7 +304,6 @@ impl StreamTransport {
             [
                 state.stream.protocol.take(),
                 state.producer.take(),
-                state.reactor.take(),
                 state.logstr.take(),
                 state.server.take(),
             ]

@@ -103,8 +103,14 @@ pub struct Own {
     set: u32,
     /// Of which of them the value stands in `values`.
     held: u32,
-    values: Vec<(u32, Py<PyAny>)>,
+    /// Few transports have any.
+    values: Option<Box<Values>>,
 }
+
+type Value = (u32, Py<PyAny>);
+
+#[derive(Default)]
+struct Values(Vec<Value>);
 
 impl Own {
     /// The bits of what has been set.
@@ -127,8 +133,9 @@ impl Own {
         if self.held & bit == 0 {
             return None;
         }
-        let mut values = self.values.iter();
-        values.find(|(of, _)| *of == bit).map(|(_, value)| value)
+        self.values()
+            .find(|(of, _)| *of == bit)
+            .map(|(_, value)| value)
     }
 
     /// Notes that the native state has the value. One of somebody's own is forgotten,
@@ -142,14 +149,18 @@ impl Own {
     /// back what must be dropped with no lock held.
     #[must_use]
     pub fn put(&mut self, bit: u32, set: bool, value: Option<Py<PyAny>>) -> Option<Py<PyAny>> {
-        let at = self.values.iter().position(|(of, _)| *of == bit);
-        let before = at.map(|at| self.values.swap_remove(at).1);
+        let at = self.values().position(|(of, _)| *of == bit);
+        let values = self.values.as_mut();
+        let before = at
+            .zip(values)
+            .map(|(at, values)| values.0.swap_remove(at).1);
         self.note(bit);
         if !set {
             self.set &= !bit;
         }
         if let Some(value) = value {
-            self.values.push((bit, value));
+            let values = self.values.get_or_insert_default();
+            values.0.push((bit, value));
             self.held |= bit;
         }
         before
@@ -157,15 +168,20 @@ impl Own {
 
     /// Takes out every value, to be dropped with no lock held.
     #[must_use]
-    pub fn take(&mut self) -> Vec<(u32, Py<PyAny>)> {
+    pub fn take(&mut self) -> Vec<Value> {
         self.held = 0;
-        std::mem::take(&mut self.values)
+        self.values
+            .take()
+            .map(|values| values.0)
+            .unwrap_or_default()
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        self.values.iter().flat_map(|values| &values.0)
     }
 
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.values
-            .iter()
-            .try_for_each(|(_, value)| visit.call(value))
+        self.values().try_for_each(|(_, value)| visit.call(value))
     }
 }

@@ -5,12 +5,12 @@
 
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 
 use super::own::{NAMES, Name};
 use super::{State, StreamTransport, attributes, missing, overrides};
 use crate::core::stream::send_queue::SendQueue;
+use crate::py::transport::owned_bytes::OwnedBytes;
 
 impl StreamTransport {
     /// Notes a value that was set, which is somebody's own unless `change` has taken it
@@ -187,7 +187,9 @@ impl StreamTransport {
     #[getter]
     pub(super) fn get_reactor(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let state = self.state.lock(py);
-        let reactor = state.reactor.as_ref().ok_or_else(|| missing("reactor"))?;
+        let own = state.own.get(Name::Reactor as u32);
+        let reactor = own.or_else(|| Some(&state.core.as_ref()?.get().reactor));
+        let reactor = reactor.ok_or_else(|| missing("reactor"))?;
         Ok(reactor.clone_ref(py))
     }
 
@@ -198,17 +200,7 @@ impl StreamTransport {
 
     #[deleter]
     fn delete_reactor(&self, py: Python<'_>) -> PyResult<()> {
-        let before = {
-            let mut state = self.state.lock(py);
-            (state.reactor.take(), state.core.take())
-        };
-        let missed = before.0.is_none();
-        drop(before);
-        if missed {
-            Err(missing("reactor"))
-        } else {
-            Ok(())
-        }
+        self.remove(py, Name::Reactor, "reactor", |state| state.core.take())
     }
 
     #[getter]
@@ -243,11 +235,8 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_sessionno(&self, py: Python<'_>, session: &Bound<'_, PyAny>) {
-        let (number, own) = number(session);
-        self.store(py, Name::Session, own, |state| {
-            state.session = number.unwrap_or_default();
-        });
+    fn set_sessionno(&self, py: Python<'_>, session: Py<PyAny>) {
+        self.store(py, Name::Session, Some(session), |_| ());
     }
 
     #[deleter]
@@ -291,8 +280,8 @@ impl StreamTransport {
     fn set_dataBuffer(&self, py: Python<'_>, data: &Bound<'_, PyAny>) {
         let mut queue = SendQueue::default();
         let mut empty = None;
-        if let Ok(data) = data.extract::<PyBackedBytes>() {
-            empty = queue.push(data);
+        if let Ok(data) = data.cast::<PyBytes>() {
+            empty = queue.push(OwnedBytes::from(data.clone()));
         }
         let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
         self.store(py, Name::DataBuffer, own, |state| {

@@ -9,7 +9,6 @@ use std::os::fd::RawFd;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyString};
 
 use super::attributes::twisted;
@@ -20,17 +19,18 @@ use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::late::{Next, Sender, Writable};
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::twisted::Reactor;
 
 /// What is written. Of a subclass only the bytes are kept: an instance could hold the
 /// transport, or run code when it is dropped.
-fn bytes(data: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
+fn bytes(data: &Bound<'_, PyAny>) -> PyResult<OwnedBytes> {
     let data = match data.cast::<PyBytes>() {
         Ok(data) if data.is_exact_instance_of::<PyBytes>() => data.clone(),
         Ok(data) => PyBytes::new(data.py(), data.as_bytes()),
         Err(_) => return Err(PyTypeError::new_err("Data must be bytes")),
     };
-    Ok(PyBackedBytes::from(data))
+    Ok(OwnedBytes::from(data))
 }
 
 /// Calls a method of the TLS layer, as long as there is a connection.
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// Sends what the iteration has written.
-    fn flush(&mut self, fd: RawFd, sent: &mut Fifo<PyBackedBytes>) -> Next {
+    fn flush(&mut self, fd: RawFd, sent: &mut Fifo<OwnedBytes>) -> Next {
         let outcome = self.stream.buffer.send_or_note(fd, sent);
         self.stream.buffer.flushed(outcome, self.pending().any())
     }
