@@ -106,6 +106,8 @@ struct Slot<T> {
     generation: u32,
     /// What the kernel has been asked for; `None`: it doesn't watch.
     interest: Option<Interest>,
+    /// Whether it has yet to be asked; see `fresh`.
+    unasked: bool,
     edge: Edge,
     watchers: Watchers<T>,
 }
@@ -115,6 +117,7 @@ impl<T> Default for Slot<T> {
         Slot {
             generation: 0,
             interest: None,
+            unasked: false,
             edge: Edge::default(),
             watchers: Watchers::default(),
         }
@@ -153,9 +156,9 @@ impl<T: Clone> Registrations<T> {
         let Some(interest) = wanted.interest() else {
             return Ok(self.unwatch(backend, fd, clear));
         };
-        let (generation, before, known) = match self.slot(fd) {
-            Some(slot) => (slot.generation, slot.interest, slot.edge),
-            None => (0, None, Edge::default()),
+        let (generation, before, known, unasked) = match self.slot(fd) {
+            Some(slot) => (slot.generation, slot.interest, slot.edge, slot.unasked),
+            None => (0, None, Edge::default(), false),
         };
         let mut edge = match before {
             Some(_) => known.joined(trigger),
@@ -177,6 +180,7 @@ impl<T: Clone> Registrations<T> {
                     .map(|()| renewed)?,
                 outcome => outcome.map(|()| renewed)?,
             },
+            Some(_) if unasked => generation,
             // Asked for even when the interest stays as it is: the answer
             // tells whether this still is the descriptor that was added.
             Some(before) => match backend.modify(watch(generation), before) {
@@ -207,6 +211,7 @@ impl<T: Clone> Registrations<T> {
         let slot = Slot {
             generation,
             interest: wanted.interest(),
+            unasked,
             edge,
             watchers: wanted,
         };
@@ -234,6 +239,7 @@ impl<T: Clone> Registrations<T> {
             return removed;
         }
         let outcome = match (slot.interest, wanted) {
+            _ if slot.unasked => Ok(()),
             (Some(before), Some(interest)) => {
                 let watch = Watch {
                     fd,
@@ -250,6 +256,7 @@ impl<T: Clone> Registrations<T> {
         // removed: the kernel watches it no longer, as was wanted.
         drop(outcome);
         slot.interest = wanted;
+        slot.unasked &= wanted.is_some();
         removed
     }
 
@@ -279,6 +286,7 @@ impl<T: Clone> Registrations<T> {
             return;
         };
         if slot.edge.make_level_triggered(slot.interest)
+            && !slot.unasked
             && let Some(interest) = slot.interest
         {
             let watch = Watch {
@@ -363,5 +371,6 @@ fn parts(token: Token) -> (RawFd, u32) {
     (token.0 as u32 as RawFd, (token.0 >> 32) as u32)
 }
 
+mod fresh;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::watcher;
+use super::{fresh, watcher};
 use crate::core::interest::Readiness;
 use crate::py::asyncio::{Handle, SocketTransport, Step};
 use crate::py::event_loop::EventLoop;
@@ -33,6 +33,8 @@ pub enum Call {
     Flush,
     /// Tornado, Twisted: a descriptor is ready.
     Ready(Token, Readiness),
+    /// Twisted: a descriptor that the poll doesn't watch yet is ready.
+    Fresh(Token, Readiness),
     /// asyncio: a transport's next step.
     Socket(Py<SocketTransport>, Step),
     /// A stream that is reported once for what comes may have more to read.
@@ -58,6 +60,9 @@ impl Call {
             Call::Flush => Ok(()),
             Call::Ready(token, readiness) => {
                 return watcher::dispatch(event_loop, *token, *readiness);
+            }
+            Call::Fresh(token, readiness) => {
+                return fresh::dispatch(event_loop, *token, *readiness);
             }
             Call::Socket(transport, step) => {
                 let outcome = SocketTransport::run(transport.bind(py), event_loop, *step);
@@ -85,7 +90,10 @@ impl Call {
     /// Whether it serves a descriptor, which may have much to read.
     #[inline]
     pub fn serves_descriptor(&self) -> bool {
-        matches!(self, Call::Ready(..) | Call::Socket(..) | Call::ReadOn(..))
+        matches!(
+            self,
+            Call::Ready(..) | Call::Fresh(..) | Call::Socket(..) | Call::ReadOn(..)
+        )
     }
 
     /// Drops the call, for less than without the proof of being attached: PyO3 would look
@@ -95,7 +103,7 @@ impl Call {
         match self {
             Call::Handle(handle) => drop(handle.into_bound(py)),
             Call::Socket(transport, _) => drop(transport.into_bound(py)),
-            Call::Ready(..) | Call::ReadOn(..) | Call::Flush => {}
+            Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) | Call::Flush => {}
             call => drop(call),
         }
     }
@@ -133,7 +141,7 @@ impl Call {
             Call::Thread(call) => Some(call.subject(py)),
             Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
             Call::Socket(transport, _) => Some(transport.clone_ref(py).into_any()),
-            Call::Flush | Call::Ready(..) | Call::ReadOn(..) => None,
+            Call::Flush | Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) => None,
         }
     }
 
@@ -147,7 +155,7 @@ impl Call {
             Call::Thread(call) => call.traverse(visit),
             Call::Delayed(delayed, _) => visit.call(delayed),
             Call::Socket(transport, _) => visit.call(transport),
-            Call::Flush | Call::Ready(..) | Call::ReadOn(..) => Ok(()),
+            Call::Flush | Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) => Ok(()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! descriptor, who takes part in a turn. The one place that may look upwards.
 
 pub mod call;
+pub mod fresh;
 pub mod hook;
 pub mod timer;
 pub mod unflushed;

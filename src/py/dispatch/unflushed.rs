@@ -1,18 +1,23 @@
 //! What is flushed at the end of an iteration: a stream of one of the faces.
 
+use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
+use super::fresh;
 use crate::py::asyncio::SocketTransport;
+use crate::py::event_loop::EventLoop;
 use crate::py::twisted::{StreamTransport, stream};
 
-/// A stream with bytes that aren't sent yet.
+/// A stream with bytes that aren't sent yet, or one that isn't watched yet.
 pub enum Unflushed {
     /// asyncio's.
     Socket(Py<SocketTransport>),
     /// Twisted's.
     Stream(Py<StreamTransport>),
+    /// A descriptor that the poll has yet to watch.
+    Fresh(Token),
 }
 
 impl Unflushed {
@@ -20,11 +25,16 @@ impl Unflushed {
     ///
     /// # Errors
     /// Those exceptions that must end the loop.
-    pub fn flush(&self, py: Python<'_>) -> PyResult<()> {
+    pub fn flush(&self, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+        let py = event_loop.py();
         match self {
             Unflushed::Socket(socket) => SocketTransport::flush(socket.bind(py)),
             Unflushed::Stream(stream) => {
                 stream::flush(stream.bind(py));
+                Ok(())
+            }
+            Unflushed::Fresh(token) => {
+                fresh::settle(event_loop, *token);
                 Ok(())
             }
         }
@@ -35,6 +45,7 @@ impl Unflushed {
         match self {
             Unflushed::Socket(socket) => visit.call(socket),
             Unflushed::Stream(stream) => visit.call(stream),
+            Unflushed::Fresh(_) => Ok(()),
         }
     }
 }

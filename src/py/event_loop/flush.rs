@@ -105,7 +105,7 @@ fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
     let mut outcome = Ok(());
     while let Some(mut streams) = event_loop.get().unflushed.take(event_loop.py(), bytes) {
         while let Some(stream) = streams.pop() {
-            outcome = outcome.and(stream.flush(event_loop.py()));
+            outcome = outcome.and(stream.flush(event_loop));
         }
     }
     outcome

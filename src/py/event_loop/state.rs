@@ -1,5 +1,6 @@
 //! The loop's state and what the faces do with it; no Python method is here.
 
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -280,6 +281,17 @@ impl EventLoop {
     pub fn make_level_triggered(&self, token: Token) {
         if let Ok(poller) = self.poller() {
             lock(&self.registrations).make_level_triggered(&poller.backend(), token);
+        }
+    }
+
+    /// Asks the poll to watch a descriptor that it wasn't asked about so far.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn ask(&self, token: Token) -> io::Result<()> {
+        match self.poller() {
+            Ok(poller) => lock(&self.registrations).ask(&poller.backend(), token),
+            Err(_) => Ok(()),
         }
     }
 

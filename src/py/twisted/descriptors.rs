@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use super::stream::{self, fileno};
 use super::{Reactor, Selectable};
 use crate::core::registrations::{Role, Watchers};
+use crate::py::dispatch::fresh;
+use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::dispatch::watcher::Watcher;
 
 impl Reactor {
@@ -65,6 +67,43 @@ impl Reactor {
                 .watch(fd, &watcher, &[role], clear.as_slice(), trigger)?;
         drop(displaced);
         Ok(())
+    }
+
+    /// Watches a connection that was just accepted for input; the poll is asked at the end
+    /// of the iteration, or when somebody comes to know the descriptor.
+    ///
+    /// # Errors
+    /// As `watch`.
+    pub fn watch_fresh(
+        slf: &Bound<'_, Self>,
+        object: &Bound<'_, PyAny>,
+        fd: RawFd,
+    ) -> PyResult<()> {
+        let event_loop = slf.get().event_loop();
+        event_loop.check_open()?;
+        let watcher = Arc::new(Watcher::Selectable(Selectable {
+            reactor: slf.clone().unbind(),
+            object: object.clone().unbind(),
+        }));
+        let trigger = stream::trigger(object);
+        let token = event_loop.with_registrations(|all| all.watch_later(fd, &watcher, trigger));
+        match token {
+            Some(token) => event_loop.note_unflushed(slf.py(), Unflushed::Fresh(token), 1),
+            // Of a descriptor that was closed without a word.
+            None => Reactor::watch(slf, object, Role::Read, false)?,
+        }
+        Ok(())
+    }
+
+    /// Somebody comes to know a descriptor, and could close it: the poll has to watch it.
+    pub fn settle(&self, py: Python<'_>, fd: RawFd) {
+        let event_loop = self.event_loop.bind(py);
+        let token = event_loop
+            .get()
+            .with_registrations(|all| all.unasked_token(fd));
+        if let Some(token) = token {
+            fresh::ask(event_loop, token);
+        }
     }
 
     /// Has the poll forget a reader and watch it anew, so that it is reported as it has

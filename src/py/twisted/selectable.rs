@@ -104,6 +104,16 @@ impl Selectable {
         }
     }
 
+    /// Logs why a descriptor can't be watched.
+    pub fn report(py: Python<'_>, watchers: &Watchers<Arc<Watcher>>, error: PyErr) {
+        let mut selectables = watchers.iter().filter_map(|watcher| watcher.selectable());
+        if let Some(selectable) = selectables.next() {
+            let reactor = selectable.reactor.get();
+            // Reports can't fail, and if they do there is nobody to tell.
+            drop(reactor.report(py, "selectable", (error.into_value(py), py.None())));
+        }
+    }
+
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.reactor)?;

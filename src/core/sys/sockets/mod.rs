@@ -14,6 +14,7 @@ mod ancillary;
 mod compact;
 mod datagrams;
 mod options;
+mod readiness;
 mod streams;
 
 pub use accept::Accepting;
@@ -22,6 +23,7 @@ pub use ancillary::{Ancillary, receive_ancillary};
 pub use compact::CompactAddress;
 pub use datagrams::{receive_from, send_to, send_to_path};
 pub use options::{check_open, option, reset_on_close, set_option, takes_others};
+pub use readiness::readiness_to_write;
 pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};
 
 /// Whoever shares the open file may have made it blocking; nobody waits here.

@@ -70,11 +70,25 @@ pub fn socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
     }
 }
 
+/// Somebody comes to know the descriptor: nothing may be held back about it.
+pub fn settle(slf: &Bound<'_, StreamTransport>) {
+    let py = slf.py();
+    let (fd, core) = {
+        let state = slf.get().state.lock(py);
+        let core = state.core.as_ref().map(|core| core.clone_ref(py));
+        (state.stream.fd, core)
+    };
+    if let Some(core) = core {
+        core.get().settle(py, fd);
+    }
+}
+
 /// The transport's socket object, which is made now if there is none yet.
 ///
 /// # Errors
 /// `AttributeError` after the end.
 pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyAny>> {
+    settle(slf);
     stream::socket(slf)?.ok_or_else(|| missing("socket"))
 }
 
@@ -84,6 +98,7 @@ pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py,
 /// # Errors
 /// `OSError`, if there is no object for the transport's own socket yet and none can be made.
 pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+    settle(slf);
     let class = slf.get_type();
     let native = overrides::is_native(&class)?;
     let own_write = overrides::sends_itself(&class)?;

@@ -46,9 +46,10 @@ impl StreamTransport {
     ) -> PyResult<Bound<'py, PyAny>> {
         let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
         let slf = made.cast::<StreamTransport>()?;
+        let fd = accepted.socket.into_raw_fd();
         {
             let mut state = slf.get().state.lock(slf.py());
-            state.stream.fd = accepted.socket.into_raw_fd();
+            state.stream.fd = fd;
             match &accepted.peer {
                 Peer::Internet(peer) => state.stream.peer = (*peer).into(),
                 _ => state.set(Flag::Unix, true),
@@ -93,7 +94,10 @@ impl StreamTransport {
             let prefix = prefix.call_method1(intern!(class.py(), "__format__"), ("",))?;
             attributes::name(slf, &prefix, accepted.session, host_name.as_ref())?;
         }
-        StreamTransport::watch(slf, Role::Read)?;
+        match slf.get().core(slf.py()) {
+            Some(core) => Reactor::watch_fresh(core.bind(slf.py()), &made, fd)?,
+            None => attributes::ask_reactor(slf, Role::Read, true)?,
+        }
         Ok(made)
     }
 }

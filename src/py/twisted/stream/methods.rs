@@ -146,6 +146,7 @@ impl StreamTransport {
 
     /// The descriptor, -1 if there is none.
     fn fileno(slf: &Bound<'_, Self>) -> PyResult<RawFd> {
+        attributes::settle(slf);
         StreamTransport::fd(slf)
     }
 

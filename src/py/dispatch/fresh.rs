@@ -1,0 +1,61 @@
+//! Descriptors that the poll isn't asked to watch before the end of the iteration that
+//! has made them; see `core::registrations::fresh`.
+
+use mio::Token;
+use pyo3::prelude::*;
+
+use super::call::Call;
+use super::watcher;
+use crate::core::interest::{Interest, Readiness};
+use crate::core::sys::sockets;
+use crate::py::event_loop::EventLoop;
+use crate::py::support::error;
+use crate::py::twisted::Selectable;
+
+/// The end of the iteration has come: the poll is asked.
+///
+/// Who only waits to write to a new socket, such as to close it, mostly can at once, and
+/// waits no longer then: the socket itself is asked once, for less than it takes to have
+/// the poll watch it and forget it again.
+pub fn settle(event_loop: &Bound<'_, EventLoop>, token: Token) {
+    let this = event_loop.get();
+    let Some((fd, interest)) = this.with_registrations(|all| all.unasked(token)) else {
+        return;
+    };
+    if interest == Interest::WRITABLE {
+        let readiness = sockets::readiness_to_write(fd);
+        if readiness != Readiness::default() {
+            this.defer(event_loop.py(), Call::Fresh(token, readiness));
+            return;
+        }
+    }
+    ask(event_loop, token);
+}
+
+/// Serves the descriptor; if it is watched still, the poll is asked.
+///
+/// # Errors
+/// Those exceptions that must end the loop.
+pub fn dispatch(
+    event_loop: &Bound<'_, EventLoop>,
+    token: Token,
+    readiness: Readiness,
+) -> PyResult<()> {
+    let outcome = watcher::dispatch(event_loop, token, readiness);
+    ask(event_loop, token);
+    outcome
+}
+
+/// Asks the poll now. What it refuses to watch is reported, and served as if it had hung
+/// up: nobody would hear of it again.
+pub fn ask(event_loop: &Bound<'_, EventLoop>, token: Token) {
+    let this = event_loop.get();
+    let Err(error) = this.ask(token) else {
+        return;
+    };
+    if let Some(watchers) = watcher::resolve(this, token) {
+        Selectable::report(event_loop.py(), &watchers, error::os_error(error));
+        let gone = Readiness::ERROR | Readiness::HANGUP;
+        this.defer(event_loop.py(), Call::Ready(token, gone));
+    }
+}
