@@ -26,6 +26,7 @@ mod _core {
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]
     use crate::py::twisted::{
-        DatagramTransport, DelayedCall, Reactor, Replaceable, StreamTransport, accept_connections,
+        DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport,
+        accept_connections,
     };
 }

@@ -6,4 +6,5 @@ pub mod error;
 pub mod finalization;
 pub mod guarded;
 pub mod imports;
+pub mod instances;
 pub mod refcounts;

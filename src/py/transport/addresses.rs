@@ -61,13 +61,21 @@ pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
 pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyString>> {
-    let mut host = dotted::text(address.ip());
-    if let SocketAddr::V6(v6) = address
-        && v6.scope_id() != 0
-    {
-        host = imports::scoped_host(py, (host, v6.port(), v6.flowinfo(), v6.scope_id()))?;
+    host_text(py, address).map(|host| PyString::new(py, &host))
+}
+
+/// The same, not as an object.
+///
+/// # Errors
+/// As `host`.
+pub fn host_text(py: Python<'_>, address: &SocketAddr) -> PyResult<String> {
+    let host = dotted::text(address.ip());
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            imports::scoped_host(py, (host, v6.port(), v6.flowinfo(), v6.scope_id()))
+        }
+        _ => Ok(host),
     }
-    Ok(PyString::new(py, &host))
 }
 
 /// An address of any family as the socket module has it, but with the scope in the host.

@@ -112,11 +112,16 @@ impl Reactor {
     /// # Errors
     /// As `watch`.
     pub fn watch_anew(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
-        if slf.get().watched(reader, Role::Read).is_none() {
-            return Ok(());
+        let mut roles = vec![Role::Read, Role::Write];
+        roles.retain(|role| slf.get().watched(reader, *role).is_some());
+        // All of them first: who stays on agrees to nothing anew.
+        for role in &roles {
+            slf.get().unwatch(reader, *role);
         }
-        slf.get().unwatch(reader, Role::Read);
-        Reactor::watch(slf, reader, Role::Read, false)
+        for role in roles {
+            Reactor::watch(slf, reader, role, false)?;
+        }
+        Ok(())
     }
 
     /// Watches a descriptor object in one direction no longer.

@@ -21,21 +21,25 @@ pub struct Disconnecting {
 
 /// One of the two reasons for the end of nearly every connection.
 struct Usual {
+    /// What `doRead` and `doWrite` return.
+    reason: Py<PyAny>,
     class: Py<PyAny>,
     failure: Py<PyAny>,
 }
 
 impl Usual {
-    fn named(reports: &Bound<'_, PyAny>, name: &str) -> PyResult<Usual> {
+    fn named(reports: &Bound<'_, PyAny>, name: &str, reason: &str) -> PyResult<Usual> {
         let class = reports.getattr(name)?;
         let failure = reports.getattr("Failure")?.call1((class.call0()?,))?;
         Ok(Usual {
+            reason: reports.getattr(reason)?.unbind(),
             class: class.unbind(),
             failure: failure.unbind(),
         })
     }
 
     fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reason)?;
         visit.call(&self.class)?;
         visit.call(&self.failure)
     }
@@ -47,9 +51,18 @@ impl Disconnecting {
     pub fn new(reports: &Bound<'_, PyAny>) -> PyResult<Disconnecting> {
         Ok(Disconnecting {
             method: reports.getattr("disconnect_selectable")?.unbind(),
-            done: Usual::named(reports, "ConnectionDone")?,
-            lost: Usual::named(reports, "ConnectionLost")?,
+            done: Usual::named(reports, "ConnectionDone", "CONNECTION_DONE")?,
+            lost: Usual::named(reports, "ConnectionLost", "CONNECTION_LOST")?,
         })
+    }
+
+    /// One of the two usual reasons for the end of a connection, by its name in Twisted.
+    pub fn reason(&self, name: &str) -> Option<&Py<PyAny>> {
+        match name {
+            "CONNECTION_DONE" => Some(&self.done.reason),
+            "CONNECTION_LOST" => Some(&self.lost.reason),
+            _ => None,
+        }
     }
 
     /// Shows the collector what is held.

@@ -126,7 +126,10 @@ impl Reactor {
     /// # Errors
     /// None, unless Twisted is broken.
     pub fn reason<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.reports(py).getattr(name)
+        match self.disconnecting.reason(name) {
+            Some(reason) => Ok(reason.bind(py).clone()),
+            None => self.reports(py).getattr(name),
+        }
     }
 
     /// One of Twisted's exceptions.

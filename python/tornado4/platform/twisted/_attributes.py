@@ -7,45 +7,11 @@ find and do on a transport what they do on Twisted's own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from tornado4 import _core
 
 _NATIVE = frozenset(_core.StreamTransport._names)
-
-
-class Lazy:
-    """An attribute that is rarely asked for, and made then: not for each connection.
-
-    (A `__getattr__` would make every look at an attribute slower.) It can be set.
-    """
-
-    _DELETED: ClassVar[Any] = object()
-
-    def __init__(self, make: str) -> None:
-        self._make = make
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, transport: Any, owner: type | None = None) -> Any:
-        if transport is None:
-            return self
-        attributes = transport._ownDict()
-        if self._name not in attributes:
-            attributes[self._name] = getattr(transport, self._make)()
-        value = attributes[self._name]
-        if value is self._DELETED:
-            raise AttributeError(self._name)
-        return value
-
-    def __set__(self, transport: Any, value: Any) -> None:
-        transport._ownDict()[self._name] = value
-
-    def __delete__(self, transport: Any) -> None:
-        # It would be made again.
-        self.__get__(transport)
-        transport._ownDict()[self._name] = self._DELETED
 
 
 class Attributes(dict[str, Any]):
@@ -69,7 +35,8 @@ class Attributes(dict[str, Any]):
         if "dataBuffer" in found:
             found["offset"] = 0
         own = transport._ownDict().items()
-        found.update({name: value for name, value in own if value is not Lazy._DELETED})
+        # What was deleted has its descriptor there.
+        found.update({name: value for name, value in own if type(value) is not _core.Lazy})
         dict.clear(self)
         dict.update(self, found)
 

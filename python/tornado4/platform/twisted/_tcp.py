@@ -15,7 +15,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.python import log
 
 from tornado4 import _core
-from tornado4.platform.twisted._attributes import Attributes, Lazy
+from tornado4.platform.twisted._attributes import Attributes
 
 _newtls: Any
 try:
@@ -38,7 +38,7 @@ class _Plain:
 class Stream(_core.StreamTransport):
     """What TCP and UNIX connections share."""
 
-    # The attributes that are made when somebody asks for them; see `Lazy`.
+    # The attributes that are made when somebody asks for them; see `_core.Lazy`.
     _lazy: Any = ()
 
     doRead: Any = _core.Replaceable("doRead")
@@ -144,9 +144,9 @@ class Accepted(Stream):
     # The peer's address, as the socket module has it; its host; what `repr` shows.
     _names_of_lazy = ("client", "hostname", "repstr")
     _lazy: Any = _names_of_lazy
-    client: Any = Lazy("_make_client")
-    hostname: Any = Lazy("_make_hostname")
-    repstr: Any = Lazy("_make_repstr")
+    client: Any = _core.Lazy("client", "_make_client")
+    hostname: Any = _core.Lazy("hostname", "_make_hostname")
+    repstr: Any = _core.Lazy("repstr", "_make_repstr")
 
     @classmethod
     def _fromConnectedSocket(cls, *args: Any) -> Any:
@@ -163,7 +163,7 @@ class Server(Accepted, _WithoutSocket, tcp.Server):
     def _make_address_type(self) -> Any:
         return address.IPv4Address if len(self.client) == 2 else address.IPv6Address
 
-    _addressType: Any = Lazy("_make_address_type")
+    _addressType: Any = _core.Lazy("_addressType", "_make_address_type")
 
     @property
     def _lazy(self) -> tuple[str, ...]:

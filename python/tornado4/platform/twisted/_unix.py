@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet import address, unix
 from twisted.python import log
 
-from tornado4.platform.twisted._attributes import Lazy
+from tornado4 import _core
 from tornado4.platform.twisted._tcp import Accepted, Accepting, Connecting, Stream
 
 
@@ -26,7 +26,7 @@ class _Descriptors(Stream):
         super().__init__(*args)
 
     # Descriptors that are to be sent, as Twisted's code has it.
-    _sendmsgQueue: Any = Lazy("_make_queue")
+    _sendmsgQueue: Any = _core.Lazy("_sendmsgQueue", "_make_queue")
 
     def _make_queue(self) -> list[int]:
         return []

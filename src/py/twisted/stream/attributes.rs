@@ -15,7 +15,7 @@ use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::support::error;
 use crate::py::support::imports;
 use crate::py::support::refcounts::references;
-use crate::py::transport::addresses::{host, peer_name};
+use crate::py::transport::addresses::{host_text, peer_name};
 use crate::py::transport::stream;
 
 /// What an object says its descriptor is.
@@ -41,7 +41,7 @@ pub fn fileno(object: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     match slf.get().core(slf.py()) {
-        Some(core) => core.bind(py).get().reports(py).getattr(name),
+        Some(core) => core.get().reason(py, name),
         None => py
             .import("tornado4.platform.twisted._reports")?
             .getattr(name),
@@ -226,10 +226,12 @@ pub fn name<'py>(
         state.stream.peer.get()
     };
     let host = match (peer, host_name) {
-        (Some(peer), _) => host(py, &peer)?,
-        (None, Some(name)) => name.str()?,
-        (None, None) => PyString::intern(py, ""),
+        (Some(peer), _) => host_text(py, &peer)?,
+        (None, Some(name)) => name.to_string(),
+        (None, None) => String::new(),
     };
+    let prefix = prefix.str()?;
+    let prefix = prefix.to_string_lossy();
     let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
     let kept = logstr.clone().unbind();
     let before = slf.get().state.lock(py).logstr.replace(kept);

@@ -13,6 +13,7 @@ use super::own::Name;
 use super::{Flag, StreamTransport, missing, writing};
 use crate::core::registrations::Role;
 use crate::core::sys::sockets::{self as sys, Peer};
+use crate::py::support::instances;
 use crate::py::transport::addresses::peer_name;
 
 /// What a port knows of a connection that it accepted.
@@ -44,7 +45,7 @@ impl StreamTransport {
         class: &Bound<'py, PyType>,
         accepted: Accepted<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let made = class.call_method1(intern!(class.py(), "__new__"), (class,))?;
+        let made = instances::uninitialized(class)?;
         let slf = made.cast::<StreamTransport>()?;
         let fd = accepted.socket.into_raw_fd();
         {

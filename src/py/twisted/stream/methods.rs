@@ -94,6 +94,7 @@ impl StreamTransport {
         let mut sent = Fifo::default();
         let more = {
             let mut state = self.state.lock(py);
+            state.own.note(Name::DataBuffer as u32);
             state.stream.buffer.consume(count, &mut sent);
             !state.stream.buffer.is_empty()
         };

@@ -85,6 +85,16 @@ impl Replaceable {
         Ok(())
     }
 
+    #[getter]
+    fn __name__(&self, py: Python<'_>) -> Py<PyString> {
+        self.name.clone_ref(py)
+    }
+
+    #[getter]
+    fn __qualname__(&self, py: Python<'_>) -> String {
+        format!("StreamTransport.{}", self.name.bind(py))
+    }
+
     /// Call the native method of a transport, whatever was set on it.
     #[pyo3(signature = (transport, *args, **kwargs))]
     fn __call__<'py>(

@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 use super::own::{NAMES, Name};
 use super::{State, StreamTransport, attributes, missing, overrides};
 use crate::core::stream::send_queue::SendQueue;
+use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 
 impl StreamTransport {
@@ -280,8 +281,11 @@ impl StreamTransport {
     fn set_dataBuffer(&self, py: Python<'_>, data: &Bound<'_, PyAny>) {
         let mut queue = SendQueue::default();
         let mut empty = None;
-        if let Ok(data) = data.cast::<PyBytes>() {
+        if let Ok(data) = data.cast_exact::<PyBytes>() {
             empty = queue.push(OwnedBytes::from(data.clone()));
+        } else if let Ok(view) = View::of_bytes(data) {
+            let copy = view.read(|bytes| PyBytes::new(py, bytes));
+            empty = queue.push(OwnedBytes::from(copy));
         }
         let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
         self.store(py, Name::DataBuffer, own, |state| {

@@ -182,9 +182,15 @@ impl State {
         next
     }
 
+    /// Sends what the socket takes. What is left is `bytes`, whatever was set.
+    fn send(&mut self, fd: RawFd, sent: &mut Fifo<OwnedBytes>) -> Writable {
+        self.own.note(Name::DataBuffer as u32);
+        self.stream.buffer.send_or_note(fd, sent)
+    }
+
     /// Sends what the iteration has written.
     fn flush(&mut self, fd: RawFd, sent: &mut Fifo<OwnedBytes>) -> Next {
-        let outcome = self.stream.buffer.send_or_note(fd, sent);
+        let outcome = self.send(fd, sent);
         self.stream.buffer.flushed(outcome, self.pending().any())
     }
 }
@@ -267,15 +273,14 @@ fn send(slf: &Bound<'_, StreamTransport>) -> PyResult<Writable> {
             Some(socket) => Ok(socket.bind(py).clone()),
             None => {
                 let fd = state.stream.fd;
-                Err(state.stream.buffer.send_or_note(fd, &mut sent))
+                Err(state.send(fd, &mut sent))
             }
         }
     };
     let outcome = match socket {
         Ok(socket) => {
             let fd = attributes::fileno(&socket)?;
-            let mut state = slf.get().state.lock(py);
-            state.stream.buffer.send_or_note(fd, &mut sent)
+            slf.get().state.lock(py).send(fd, &mut sent)
         }
         Err(outcome) => outcome,
     };
