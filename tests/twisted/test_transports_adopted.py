@@ -2,13 +2,15 @@
 
 import contextlib
 import os
+import select
 import socket
 import tempfile
 
 import pytest
 from twisted.internet.error import UnsupportedAddressFamily
 
-from helpers.loops import on_reactors
+from helpers.epolls import is_edge
+from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import open_fds, outcome, run_turns
 from helpers.streams import Handing, Traced, ending, received, run_until, until_lost
 
@@ -133,3 +135,27 @@ def test_descriptors_that_are_closed(run, family, what):
         trace.append(outcome(adopt, fd, family, Handing()))
 
     assert run(scenario)[0][0] == "OSError"
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="looks into epoll")
+def test_a_connection_that_writes_much_at_once_is_reported_once_after_that():
+    much = b"x" * 10_000_000
+
+    def scenario(reactor, trace):
+        protocol = Traced(trace, made=lambda self: self.transport.write(much))
+        with listening(socket.AF_INET) as listener, socket.socket() as peer:
+            peer.connect(listener.getsockname())
+            accepted, _ = listener.accept()
+            accepted.setblocking(False)
+            with accepted:
+                transport = reactor.adoptStreamConnection(
+                    accepted.fileno(), socket.AF_INET, Handing(protocol)
+                )
+            peer.setblocking(False)
+            trace.append(received(reactor, peer, len(much)) == much)
+            run_turns(reactor)
+            trace.append(is_edge(transport))
+            transport.loseConnection()
+            until_lost(reactor, protocol)
+
+    assert ours_reactor(scenario) == ["made", True, True, ("lost", "ConnectionDone")]

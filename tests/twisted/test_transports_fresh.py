@@ -10,23 +10,13 @@ import socket
 
 import pytest
 
+from helpers.epolls import asked_of_the_kernel
 from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import open_fds, run_turns
 from helpers.streams import Handing, Traced, ending, received, reset, run_until, until_lost
 
 on_families = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
 PEERS = ["waits", "has written", "has ended", "was reset"]
-
-
-def asked_of_the_kernel(fd):
-    """The events for which a descriptor is in some epoll of this process."""
-    for name in os.listdir("/proc/self/fdinfo"):
-        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{name}") as file:
-            for line in file:
-                words = line.split()
-                if words[:1] == ["tfd:"] and int(words[1]) == fd:
-                    return int(words[3], 16)
-    return None
 
 
 @contextlib.contextmanager

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import select
 import socket
 import tempfile
 
 import pytest
 
+from helpers.epolls import is_edge
 from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import outcome, run_turns
 from helpers.streams import (
@@ -25,21 +25,6 @@ from helpers.streams import (
 
 on_unix_ends = pytest.mark.parametrize("end", ["unix server", "unix client"])
 on_families = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6, socket.AF_UNIX])
-
-
-def asked_of_the_kernel(fd):
-    """The events for which a descriptor is in some epoll of this process."""
-    for name in os.listdir("/proc/self/fdinfo"):
-        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{name}") as file:
-            for line in file:
-                words = line.split()
-                if words[:1] == ["tfd:"] and int(words[1]) == fd:
-                    return int(words[3], 16)
-    return None
-
-
-def is_edge(transport):
-    return bool(asked_of_the_kernel(transport.fileno()) & select.EPOLLET)
 
 
 def echo(protocol):

@@ -248,3 +248,25 @@ def test_turns_by_hand_send(run, end):
             trace.append(peer.recv(100))
 
     assert run(scenario)[1] == b"by hand"
+
+
+@on_reactors
+@pytest.mark.parametrize("value", [b"set", bytearray(b"set"), memoryview(b"set")], ids=repr)
+def test_a_data_buffer_of_somebody_elses_is_sent_once(run, value):
+    def scenario(reactor, trace):
+        protocol = Traced(trace)
+        with connected(reactor, protocol) as peer:
+            transport = protocol.transport
+
+            def set_it():
+                transport.dataBuffer = value
+                transport.startWriting()
+
+            reactor.callLater(0, set_it)
+            trace.append(received(reactor, peer, 3))
+            run_turns(reactor)
+            trace.append(transport.dataBuffer)
+            reactor.callLater(0, transport.write, b"more")
+            trace.append(received(reactor, peer, 4))
+
+    assert run(scenario) == ["made", b"set", b"", b"more"]
