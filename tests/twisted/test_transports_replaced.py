@@ -1,11 +1,22 @@
 """Another socket, or another method, in the place of a transport's: it is used."""
 
+import contextlib
+import socket
 from unittest import mock
 
 import pytest
 
 from helpers.loops import on_reactors
-from helpers.streams import Traced, connected, on_some_ends, received, run_until, until_lost
+from helpers.scenarios import run_turns
+from helpers.streams import (
+    Handing,
+    Traced,
+    connected,
+    on_some_ends,
+    received,
+    run_until,
+    until_lost,
+)
 
 
 class FakeSocket:
@@ -101,3 +112,54 @@ def test_a_method_that_is_set_is_called_until_it_is_deleted(run, end, name, way)
 
     done = ("lost", "ConnectionDone")
     assert run(scenario) == ["made", b"back", True, done, []]
+
+
+@on_reactors
+@pytest.mark.parametrize("when", ["before", "while there is one"])
+@pytest.mark.parametrize("name", ["doRead", "_dataReceived", "logPrefix", "doWrite"])
+def test_a_method_that_is_patched_on_the_class(run, name, when):
+    def scenario(reactor, trace):
+        calls = []
+        protocol = Traced(trace, data=lambda self: self.transport.write(self.data))
+
+        def patched(cls):
+            method = getattr(cls, name)
+
+            def instead(self, *args):
+                calls.append(name)
+                return method(self, *args)
+
+            return mock.patch.object(cls, name, instead)
+
+        def exchange(peer):
+            calls.clear()
+            peer.send(b"hello")
+            trace.append(received(reactor, peer, 5))
+            if name == "doWrite":
+                # What is sent without it is up to the reactor, unless it is somebody's own.
+                protocol.transport.write(b"more")
+                trace.append(received(reactor, peer, 4))
+            trace.append(bool(calls))
+            protocol.data = b""
+
+        with contextlib.ExitStack() as stack:
+            port = reactor.listenTCP(0, Handing(protocol), interface="127.0.0.1")
+            cls = port.transport
+            if when == "before":
+                stack.enter_context(patched(cls))
+            with socket.create_connection(("127.0.0.1", port.getHost().port)) as peer:
+                peer.setblocking(False)
+                run_until(reactor, lambda: protocol.transport is not None)
+                if when != "before":
+                    exchange(peer)
+                    stack.enter_context(patched(cls))
+                exchange(peer)
+                stack.close()
+                exchange(peer)
+                protocol.transport.loseConnection()
+                until_lost(reactor, protocol)
+            port.stopListening()
+            run_turns(reactor)
+
+    called = [event for event in run(scenario) if event in (True, False)]
+    assert called == ([True, False] if when == "before" else [False, True, False])

@@ -7,6 +7,7 @@ happens rarely works on it unchanged.
 
 from __future__ import annotations
 
+import gc
 import socket
 from typing import Any
 
@@ -35,7 +36,31 @@ class _Plain:
     unregisterProducer = FileDescriptor.unregisterProducer
 
 
-class Stream(_core.StreamTransport):
+class _Patchable(type):
+    """A class whose methods somebody may replace, such as `mock.patch.object` does.
+
+    The native code asks a class about that only when it is made, or changed: so it is
+    told, and so are the transports that there are.
+    """
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        cls._changed(name)
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        cls._changed(name)
+
+    def _changed(cls, name: str) -> None:
+        if name not in _core.StreamTransport._names:
+            return
+        _core.StreamTransport._classesChanged()
+        for transport in gc.get_objects():
+            if issubclass(type(transport), cls):
+                transport._lookAtClass()
+
+
+class Stream(_core.StreamTransport, metaclass=_Patchable):
     """What TCP and UNIX connections share."""
 
     # The attributes that are made when somebody asks for them; see `_core.Lazy`.

@@ -8,7 +8,7 @@ use pyo3::types::PyType;
 
 use super::super::Reactor;
 use super::attributes::{self, twisted};
-use super::overrides::behind;
+use super::overrides::{self, behind};
 use super::own::Name;
 use super::{Flag, StreamTransport, missing, writing};
 use crate::core::registrations::Role;
@@ -61,7 +61,6 @@ impl StreamTransport {
             state.origin = Some((class, accepted.port.clone().unbind()));
             state.core = Some(accepted.core.clone().unbind());
             state.set(Flag::Connected, true);
-            state.set(Flag::NativeClass, true);
             let set = [
                 Name::Reactor,
                 Name::Session,
@@ -73,6 +72,7 @@ impl StreamTransport {
                 state.own.note(name as u32);
             }
         }
+        overrides::look_at_own_class(slf)?;
         let mut host_name = None;
         let session = u32::try_from(accepted.session);
         match session {

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
 use super::own::Name;
-use super::{StreamTransport, attributes, lifetime, reading, reason, writing};
+use super::{StreamTransport, attributes, lifetime, overrides, reading, reason, writing};
 use crate::core::fifo::Fifo;
 use crate::core::registrations::Role;
 use crate::core::sys::sockets as socket;
@@ -144,6 +144,17 @@ impl StreamTransport {
     }
 
     // The socket
+
+    /// Somebody has changed a class's methods.
+    #[staticmethod]
+    fn _classesChanged() {
+        overrides::classes_changed();
+    }
+
+    /// Ask the class which methods of its own it has, once it is changed.
+    fn _lookAtClass(slf: &Bound<'_, Self>) -> PyResult<()> {
+        overrides::look_at_class(slf)
+    }
 
     /// The descriptor, -1 if there is none.
     fn fileno(slf: &Bound<'_, Self>) -> PyResult<RawFd> {

@@ -3,13 +3,15 @@
 //! Where there is one that the fast path would not call, it is never taken.
 #![allow(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PySuper, PyTuple, PyType};
 
 use super::own::{IN_THE_WAY, NAMES, Name, SENDS};
-use super::{StreamTransport, attributes, missing};
+use super::{Flag, StreamTransport, attributes, missing};
 use crate::py::support::imports;
 
 /// A native method as an attribute of a transport's class, which can be replaced on each
@@ -215,6 +217,40 @@ pub fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
     let py = class.py();
     Ok(!is_inherited(class, intern!(py, "doWrite"))?
         || !is_inherited(class, intern!(py, "writeSomeData"))?)
+}
+
+/// Whether somebody has changed a class's methods since it was made.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// Somebody has changed a class's methods.
+pub fn classes_changed() {
+    CHANGED.store(true, Ordering::Relaxed);
+}
+
+/// Notes what the transport's class leaves to the native code.
+///
+/// # Errors
+/// None, unless the class is broken.
+pub fn look_at_class(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    let class = slf.get_type();
+    let (native, sends) = (is_native(&class)?, sends_itself(&class)?);
+    let mut state = slf.get().state.lock(slf.py());
+    state.set(Flag::NativeClass, native);
+    state.set(Flag::OwnWrite, sends);
+    Ok(())
+}
+
+/// Notes the same of a transport of our own class, which leaves everything to it unless
+/// somebody has changed it.
+///
+/// # Errors
+/// As `look_at_class`.
+pub fn look_at_own_class(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
+    if CHANGED.load(Ordering::Relaxed) {
+        return look_at_class(slf);
+    }
+    slf.get().set(slf.py(), Flag::NativeClass, true);
+    Ok(())
 }
 
 /// The buffer's size that a class says, if it does.
