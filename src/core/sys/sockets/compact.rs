@@ -41,6 +41,12 @@ impl From<SocketAddr> for CompactAddress {
     }
 }
 
+impl From<Option<SocketAddr>> for CompactAddress {
+    fn from(address: Option<SocketAddr>) -> Self {
+        address.map(CompactAddress::from).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

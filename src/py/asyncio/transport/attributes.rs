@@ -30,7 +30,7 @@ impl SocketTransport {
             let state = slf.get().state.lock(slf.py());
             match name {
                 "peername" => state.stream.peer.get(),
-                _ if !state.stream.is_open() => state.local,
+                _ if !state.stream.is_open() => state.local.get(),
                 _ => stream::local_address(&state.stream).unwrap_or_default(),
             }
         };

@@ -46,7 +46,7 @@ impl SocketTransport {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.open(connection.into_raw_fd(), None);
             state.stream.peer = peer.into();
-            state.local = local;
+            state.local = local.into();
             state.set(Flag::Internet, true);
         }
         Self::begin(slf, parts)
@@ -251,9 +251,10 @@ impl SocketTransport {
         let (fd, owned, event_loop, server, rest, (reads, writes)) = {
             let mut state = slf.get().state.lock(slf.py());
             state.lost = state.lost.max(1);
-            if state.extra.is_none() && state.local.is_none() {
+            if state.extra.is_none() && !state.local.is_known() {
                 // Somebody may ask for it later.
-                state.local = stream::local_address(&state.stream).unwrap_or_default();
+                let local = stream::local_address(&state.stream).unwrap_or_default();
+                state.local = local.into();
             }
             let watched = (state.is(Flag::Reading), state.stream.buffer.is_watched());
             state.set(Flag::Reading, false);

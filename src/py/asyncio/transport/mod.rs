@@ -16,7 +16,6 @@ mod sending;
 mod stock;
 mod writing;
 
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
 use mio::Token;
@@ -29,6 +28,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
 use crate::core::sys::Trigger;
+use crate::core::sys::sockets::CompactAddress;
 use crate::py::support::error::ends_the_loop;
 use crate::py::support::guarded::Guarded;
 use crate::py::transport::stream::Stream;
@@ -97,7 +97,7 @@ struct State {
     /// What `get_extra_info` knows, once somebody has asked.
     extra: Option<Py<PyDict>>,
     /// The own end of an accepted connection, once it is closed, or known beforehand.
-    local: Option<SocketAddr>,
+    local: CompactAddress,
     /// Done when reading begins.
     waiter: Option<Py<PyAny>>,
     /// The protocol's `connection_made`, until it is called.
@@ -240,7 +240,7 @@ impl SocketTransport {
                 write_context: None,
                 server: None,
                 extra: None,
-                local: None,
+                local: CompactAddress::default(),
                 waiter: None,
                 made: None,
                 reason: None,

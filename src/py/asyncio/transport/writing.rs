@@ -146,7 +146,7 @@ impl SocketTransport {
         let before = slf.get().state.lock(py).reason.replace(error);
         drop(before);
         Self::add(slf, |state| {
-            drop(state.stream.buffer.push(PyBackedBytes::from(bytes)));
+            drop(state.stream.buffer.push(OwnedBytes::from(bytes)));
         })
     }
 
