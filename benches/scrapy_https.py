@@ -162,7 +162,9 @@ def compare(pages: int, rounds: int, path: Path | None) -> None:
                 order.reverse()
 
     print(f"Scrapy: {pages:,} pages over HTTPS, {CONCURRENT} requests at a time")
-    print(f"  {'':<20}{'pages/s':>9}{'':>6}{'CPU ms':>8}{'server':>8}   ours to it")
+    print(
+        f"  {'':<20}{'pages/s':>9}{'':>6}{'CPU ms':>8}{'server':>8}   ours to it            by CPU time"
+    )
     for peer, taken in samples.items():
         rate = Spread.of([sample[0] for sample in taken])
         spread = 100 * (rate.high - rate.low) / rate.median
@@ -170,9 +172,13 @@ def compare(pages: int, rounds: int, path: Path | None) -> None:
         line += f"{median(sample[1] for sample in taken):>8.2f}"
         line += f"{100 * median(sample[2] for sample in taken):>7.0f}%"
         if peer != OURS and OURS in samples:
-            pairs = zip(samples[OURS], taken, strict=True)
-            ratio = Spread.of([own[0] / other[0] for own, other in pairs])
-            line += f"   {ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})"
+            pairs = list(zip(samples[OURS], taken, strict=True))
+            for ratios in (
+                [own[0] / other[0] for own, other in pairs],
+                [other[1] / own[1] for own, other in pairs],
+            ):
+                ratio = Spread.of(ratios)
+                line += f"   {ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})"
         print(line)
     if path is not None:
         path.write_text(json.dumps({"on": environment(), "samples": samples}, indent=2) + "\n")
