@@ -162,9 +162,8 @@ def compare(pages: int, rounds: int, path: Path | None) -> None:
                 order.reverse()
 
     print(f"Scrapy: {pages:,} pages over HTTPS, {CONCURRENT} requests at a time")
-    print(
-        f"  {'':<20}{'pages/s':>9}{'':>6}{'CPU ms':>8}{'server':>8}   ours to it            by CPU time"
-    )
+    heading = f"  {'':<20}{'pages/s':>9}{'':>6}{'CPU ms':>8}{'server':>8}"
+    print(f"{heading}   {'ours to it':<22}by CPU time")
     for peer, taken in samples.items():
         rate = Spread.of([sample[0] for sample in taken])
         spread = 100 * (rate.high - rate.low) / rate.median
@@ -178,7 +177,8 @@ def compare(pages: int, rounds: int, path: Path | None) -> None:
                 [other[1] / own[1] for own, other in pairs],
             ):
                 ratio = Spread.of(ratios)
-                line += f"   {ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})"
+                line += f"   {ratio.median:.2f}x ({ratio.low:.2f} to {ratio.high:.2f})".ljust(25)
+        line = line.rstrip()
         print(line)
     if path is not None:
         path.write_text(json.dumps({"on": environment(), "samples": samples}, indent=2) + "\n")
