@@ -78,8 +78,9 @@ class Stream(_core.StreamTransport, metaclass=_Patchable):
     _dataReceived: Any = _core.Replaceable("_dataReceived")
     _postLoseConnection: Any = _core.Replaceable("_postLoseConnection")
 
+    # With a metaclass Pyright takes it for the class's own.
     @property
-    def __dict__(self) -> Any:
+    def __dict__(self) -> Any:  # pyright: ignore[reportGeneralTypeIssues]
         return Attributes(self)
 
     @__dict__.setter
