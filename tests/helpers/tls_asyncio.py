@@ -1,0 +1,177 @@
+"""TLS ends of asyncio for the tests: both of one loop, or one with a peer outside of it."""
+
+import asyncio
+import contextlib
+import socket
+import time
+
+from helpers.authorities import HOST
+from helpers.loops import LIMIT
+from helpers.scenarios import open_fds, turns
+from helpers.tls_peers import TLSPeer
+from helpers.transports import Buffered, Plain, run_until
+
+LOCAL = "127.0.0.1"
+FIELDS = ("errno", "library", "reason", "verify_code", "verify_message")
+
+
+def told(error):
+    """Everything that an exception says."""
+    if error is None:
+        return None
+    fields = {name: getattr(error, name) for name in FIELDS if hasattr(error, name)}
+    return type(error).__name__, str(error), fields
+
+
+class TLSPlain(Plain):
+    def connection_lost(self, error):
+        self.lost = True
+        self.called("connection_lost", told(error))
+
+
+class TLSBuffered(Buffered):
+    connection_lost = TLSPlain.connection_lost
+
+
+BOTH_KINDS = [TLSPlain, TLSBuffered]
+
+
+async def told_of(awaitable):
+    """What it comes to: its result, or what the exception says."""
+    try:
+        return await awaitable
+    except (Exception, asyncio.CancelledError) as error:
+        return told(error)
+
+
+def connected_word(result):
+    """What connecting came to, without the objects."""
+    return result if isinstance(result[0], str) else "connected"
+
+
+@contextlib.contextmanager
+def all_closed(loop):
+    """What was opened within is closed in the end, without anybody's further doing."""
+    before = set(open_fds().items())
+
+    def closed():
+        return not [entry for entry in open_fds().items() if entry not in before and is_socket(entry)]
+
+    yield
+    run_until(loop, closed)
+
+
+def is_socket(entry):
+    return entry[1].startswith("socket:")
+
+
+@contextlib.contextmanager
+def serving(loop, factory, **kwargs):
+    server = loop.run_until_complete(loop.create_server(factory, LOCAL, 0, **kwargs))
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        server.close()
+        turns(loop, 3)
+
+
+def blocking(step):
+    """Wait outside of the loop."""
+    deadline = time.monotonic() + LIMIT
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            return step()
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.001)
+
+
+class Facing:
+    """A protocol, its peer, and what connecting came to, where ours connects."""
+
+    def __init__(self, loop, protocol, peer, connecting):
+        self.loop = loop
+        self.protocol = protocol
+        self.peer = peer
+        self.connecting = connecting
+
+    def until(self, condition):
+        run_until(self.loop, condition)
+
+    def shaken(self):
+        """Both ends have done the handshake, or the peer couldn't."""
+        self.until(self.peer.handshake)
+        if self.peer.ended is None:
+            self.until(lambda: self.protocol.transport or self.peer.gone())
+        return self.peer
+
+    def sent(self, data):
+        """The peer sends so much, as our end takes it."""
+        for start in range(0, len(data), 16_000):
+            self.peer.tls.send(data[start : start + 16_000])
+            self.peer.flush()
+
+        def all_gone():
+            self.peer.raw(b"")
+            return not self.peer.unsent
+
+        self.until(all_gone)
+
+    def over(self):
+        """Our end is done: it was told of its end, or never of its beginning."""
+        own = self.protocol
+        self.until(lambda: self.peer.gone(answering=True) and (own.lost or not own.transport))
+        turns(self.loop, 5)
+
+    def outcome(self):
+        """What connecting came to; None at a server."""
+        if self.connecting is None:
+            return None
+        self.until(self.connecting.done)
+        return connected_word(self.connecting.result())
+
+
+@contextlib.contextmanager
+def facing(loop, protocol, end, ours, theirs, *, name=HOST, **kwargs):
+    """A protocol at that end of a connection, and a TLSPeer, before the handshake."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server((LOCAL, 0)))
+        address = listening.getsockname()
+        connecting = None
+        if end == "server":
+            server = loop.run_until_complete(
+                loop.create_server(lambda: protocol, sock=listening.dup(), ssl=ours, **kwargs)
+            )
+            stack.callback(server.close)
+            sock = socket.create_connection(address)
+        else:
+            connecting = loop.create_task(
+                told_of(
+                    loop.create_connection(
+                        lambda: protocol, *address, ssl=ours, server_hostname=name, **kwargs
+                    )
+                )
+            )
+            listening.setblocking(False)
+            accepted = []
+
+            def accept():
+                with contextlib.suppress(BlockingIOError):
+                    accepted.append(listening.accept()[0])
+                return accepted
+
+            run_until(loop, accept)
+            (sock,) = accepted
+        stack.enter_context(sock)
+        peer = TLSPeer(sock, theirs, server=end == "client", name=name)
+        made = Facing(loop, protocol, peer, connecting)
+        try:
+            yield made
+        finally:
+            peer.sock.close()
+            protocol.hooks.clear()
+            protocol.trace = []
+            if protocol.transport and not protocol.lost:
+                protocol.transport.abort()
+            if connecting:
+                run_until(loop, connecting.done)
+            turns(loop, 5)

@@ -1,0 +1,131 @@
+"""TLS ends of Twisted for the tests: both of one reactor, or one with a peer outside of it."""
+
+import contextlib
+import socket
+
+from twisted.internet.interfaces import IHandshakeListener
+from zope.interface import implementer
+
+from helpers.scenarios import open_fds, run_turns
+from helpers.streams import Handing, Traced, run_until
+from helpers.tls_peers import TLSPeer, shown
+
+LOCAL = "127.0.0.1"
+
+
+def told(reason):
+    """What an end is told of its end: an error's class and what it says."""
+    error = reason.value
+    name = type(error).__name__
+    return (name, shown(error)[1] if name == "Error" else str(error))
+
+
+class TLSTraced(Traced):
+    """Writes down data too: pieces with nothing between them are one event."""
+
+    def dataReceived(self, data):
+        self.data += data
+        if self.trace and self.trace[-1][0] == "data":
+            data = self.trace.pop()[1] + data
+        self.trace.append(("data", data))
+        self._happened("data")
+
+    def connectionLost(self, reason):
+        self.lost = True
+        self.trace.append(("lost", *told(reason)))
+        self._happened("lost")
+
+
+@implementer(IHandshakeListener)
+class Shaking(TLSTraced):
+    """Is told of the handshake too."""
+
+    shaken = False
+
+    def handshakeCompleted(self):
+        self.shaken = True
+        self.trace.append("handshake")
+        self._happened("shaken")
+
+
+KINDS = [TLSTraced, Shaking]
+
+
+@contextlib.contextmanager
+def all_closed(reactor):
+    """What was opened within is closed in the end, without anybody's further doing."""
+    before = set(open_fds().items())
+
+    def closed():
+        return not [
+            entry
+            for entry in open_fds().items()
+            if entry not in before and entry[1].startswith("socket:")
+        ]
+
+    yield
+    run_until(reactor, closed)
+
+
+class Facing:
+    """A protocol and its peer."""
+
+    def __init__(self, reactor, protocol, peer):
+        self.reactor = reactor
+        self.protocol = protocol
+        self.peer = peer
+
+    def until(self, condition):
+        run_until(self.reactor, condition)
+
+    def shaken(self):
+        """Both ends have done the handshake, or the peer couldn't."""
+        self.until(self.peer.handshake)
+        if self.peer.ended is None and isinstance(self.protocol, Shaking):
+            self.until(lambda: self.protocol.shaken or self.peer.gone())
+        return self.peer
+
+    def sent(self, data):
+        """The peer sends so much, as our end takes it."""
+        for start in range(0, len(data), 16_000):
+            self.peer.tls.send(data[start : start + 16_000])
+            self.peer.flush()
+
+        def all_gone():
+            self.peer.raw(b"")
+            return not self.peer.unsent
+
+        self.until(all_gone)
+
+    def over(self):
+        self.until(lambda: self.peer.gone(answering=True) and self.protocol.lost)
+        run_turns(self.reactor)
+
+
+@contextlib.contextmanager
+def facing(reactor, protocol, end, ours, theirs, *, name="test"):
+    """A protocol at that end of a connection, and a TLSPeer, before the handshake."""
+    with contextlib.ExitStack() as stack:
+        factory = Handing(protocol)
+        if end == "server":
+            port = reactor.listenSSL(0, factory, ours, interface=LOCAL)
+            sock = socket.create_connection((LOCAL, port.getHost().port))
+            run_until(reactor, lambda: protocol.transport)
+            port.stopListening()
+        else:
+            listening = stack.enter_context(socket.create_server((LOCAL, 0)))
+            reactor.connectSSL(*listening.getsockname(), factory, ours)
+            run_until(reactor, lambda: protocol.transport)
+            sock = listening.accept()[0]
+        stack.enter_context(sock)
+        peer = TLSPeer(sock, theirs, server=end == "client", name=name)
+        try:
+            yield Facing(reactor, protocol, peer)
+        finally:
+            peer.sock.close()
+            protocol.hooks.clear()
+            protocol.trace = []
+            if not protocol.lost:
+                protocol.transport.abortConnection()
+                run_until(reactor, lambda: protocol.lost)
+            run_turns(reactor)
