@@ -6,15 +6,11 @@ import pytest
 from helpers import authorities, tls_endings
 from helpers.authorities import VERSIONS
 from helpers.scenarios import outcome, turns
-from helpers.tls_asyncio import BOTH_KINDS, facing
+from helpers.tls_asyncio import TLSBuffered, TLSPlain, facing
 from helpers.transports import on_transports
 
-ENDS = ["server", "client"]
-
-on_all = [
-    pytest.mark.parametrize("version", VERSIONS),
-    pytest.mark.parametrize("end", ENDS),
-]
+on_ends = pytest.mark.parametrize("end", ["server", "client"])
+on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
 def contexts(end, version):
@@ -27,20 +23,17 @@ def named(functions):
     return pytest.mark.parametrize("does", functions, ids=lambda function: function.__name__)
 
 
-def in_all(test):
-    for mark in on_all:
-        test = mark(test)
-    return on_transports(test)
-
-
 def looked(protocol):
     """What a transport says of itself."""
     own = protocol.transport
     return [outcome(getattr(own, name)) for name in ("is_closing", "is_reading")]
 
 
-@in_all
-@pytest.mark.parametrize("made", BOTH_KINDS)
+@on_transports
+@on_ends
+@pytest.mark.parametrize(
+    ("made", "version"), [(TLSPlain, "1.2"), (TLSPlain, "1.3"), (TLSBuffered, "1.3")]
+)
 @named(tls_endings.BEHAVIOURS)
 def test_by_the_peer(run, does, made, end, version):
     def scenario(loop, trace):
@@ -60,12 +53,14 @@ def test_by_the_peer(run, does, made, end, version):
     assert [event[0] for event in trace].count("connection_lost") == 1
 
 
-@in_all
+@on_transports
+@on_ends
+@on_versions
 @pytest.mark.parametrize("waiting", [0, 200_000])
 @named(tls_endings.ANSWERS)
 def test_by_our_end(run, does, waiting, end, version):
     def scenario(loop, trace):
-        protocol = BOTH_KINDS[0](trace)
+        protocol = TLSPlain(trace)
         with facing(loop, protocol, end, *contexts(end, version)) as both:
             peer = both.shaken()
             both.outcome()
@@ -83,14 +78,15 @@ def test_by_our_end(run, does, waiting, end, version):
     assert seen[1] == waiting or does.__name__ == "crosses"
 
 
-@in_all
+@on_transports
+@on_ends
 @named([one for one in tls_endings.BEHAVIOURS if one != tls_endings.a_record_and_half_a_one])
-def test_by_the_peer_while_reading_is_paused(run, does, end, version):
+def test_by_the_peer_while_reading_is_paused(run, does, end):
     """What had come before is still given to the protocol, or not, as stock does."""
 
     def scenario(loop, trace):
-        protocol = BOTH_KINDS[0](trace)
-        with facing(loop, protocol, end, *contexts(end, version)) as both:
+        protocol = TLSPlain(trace)
+        with facing(loop, protocol, end, *contexts(end, "1.3")) as both:
             peer = both.shaken()
             both.outcome()
             if "much_data" in does.__name__:
@@ -111,12 +107,13 @@ def test_by_the_peer_while_reading_is_paused(run, does, end, version):
     assert "resuming" in trace
 
 
-@in_all
+@on_transports
+@on_ends
 @pytest.mark.parametrize("how", ["abort", "close and abort", "abort twice", "eof"])
-def test_our_end_gives_up(run, how, end, version):
+def test_our_end_gives_up(run, how, end):
     def scenario(loop, trace):
-        protocol = BOTH_KINDS[0](trace)
-        with facing(loop, protocol, end, *contexts(end, version)) as both:
+        protocol = TLSPlain(trace)
+        with facing(loop, protocol, end, *contexts(end, "1.3")) as both:
             peer = both.shaken()
             both.outcome()
             own = protocol.transport
@@ -136,10 +133,11 @@ def test_our_end_gives_up(run, how, end, version):
     assert run(scenario)
 
 
-@in_all
+@on_transports
+@on_ends
 @pytest.mark.parametrize("method", ["connection_made", "data_received", "eof_received"])
 @pytest.mark.parametrize("action", ["close", "abort", "raise", "pause"])
-def test_within_callbacks(run, method, action, end, version):
+def test_within_callbacks(run, method, action, end):
     """The connection is ended, or an exception raised, within a callback of the protocol."""
 
     def scenario(loop, trace):
@@ -152,8 +150,8 @@ def test_within_callbacks(run, method, action, end, version):
             if action == "pause":
                 loop.call_later(0.01, lambda: outcome(protocol.transport.resume_reading))
 
-        protocol = BOTH_KINDS[0](trace, **{method: act})
-        with facing(loop, protocol, end, *contexts(end, version)) as both:
+        protocol = TLSPlain(trace, **{method: act})
+        with facing(loop, protocol, end, *contexts(end, "1.3")) as both:
             peer = both.shaken()
             if peer.hung_up is None:
                 peer.send(b"one")

@@ -55,7 +55,9 @@ def all_closed(loop):
     before = set(open_fds().items())
 
     def closed():
-        return not [entry for entry in open_fds().items() if entry not in before and is_socket(entry)]
+        return not [
+            entry for entry in open_fds().items() if entry not in before and is_socket(entry)
+        ]
 
     yield
     run_until(loop, closed)
@@ -134,16 +136,13 @@ class Facing:
 def facing(loop, protocol, end, ours, theirs, *, name=HOST, **kwargs):
     """A protocol at that end of a connection, and a TLSPeer, before the handshake."""
     with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server((LOCAL, 0)))
-        address = listening.getsockname()
         connecting = None
         if end == "server":
-            server = loop.run_until_complete(
-                loop.create_server(lambda: protocol, sock=listening.dup(), ssl=ours, **kwargs)
-            )
-            stack.callback(server.close)
+            address = stack.enter_context(serving(loop, lambda: protocol, ssl=ours, **kwargs))
             sock = socket.create_connection(address)
         else:
+            listening = stack.enter_context(socket.create_server((LOCAL, 0)))
+            address = listening.getsockname()
             connecting = loop.create_task(
                 told_of(
                     loop.create_connection(
