@@ -12,10 +12,11 @@ from helpers.tls_asyncio import (
     all_closed,
     connected_word,
     facing,
+    run_until,
     serving,
     told_of,
 )
-from helpers.transports import on_transports, run_until
+from helpers.transports import on_transports
 
 on_versions = pytest.mark.parametrize("version", VERSIONS)
 
@@ -41,16 +42,15 @@ def meet(loop, trace, server_side, client_side, debug=False):
 
     first = TLSPlain([], connection_made=welcome, data_received=close)
     second = TLSPlain([], data_received=thank)
-    with all_closed(loop):
-        with serving(loop, lambda: first, ssl=server_side) as address:
-            connecting = loop.create_connection(
-                lambda: second, *address, ssl=client_side, server_hostname=HOST
-            )
-            result = loop.run_until_complete(told_of(connecting))
-            trace.append(("connecting", connected_word(result)))
-            if second.transport:
-                run_until(loop, lambda: second.lost)
-            run_until(loop, lambda: first.lost or not first.transport)
+    with all_closed(loop), serving(loop, lambda: first, ssl=server_side) as address:
+        connecting = loop.create_connection(
+            lambda: second, *address, ssl=client_side, server_hostname=HOST
+        )
+        result = loop.run_until_complete(told_of(connecting))
+        trace.append(("connecting", connected_word(result)))
+        if second.transport:
+            run_until(loop, lambda: second.lost)
+        run_until(loop, lambda: first.lost or not first.transport)
     trace.append(("client", second.trace))
     trace.append(("server", first.trace))
     return first, second

@@ -36,6 +36,9 @@ class TLSPeer:
     def fill(self):
         """What has come is given to TLS."""
         while self.hung_up is None:
+            # Or what our end sends next waits for this to be acknowledged.
+            if self.sock.family == socket.AF_INET:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             try:
                 data = self.sock.recv(65_536)
             except BlockingIOError:

@@ -6,11 +6,28 @@ import socket
 from twisted.internet.interfaces import IHandshakeListener
 from zope.interface import implementer
 
-from helpers.scenarios import open_fds, run_turns
-from helpers.streams import Handing, Traced, run_until
+from helpers.scenarios import open_fds, run_reactor, run_turns
+from helpers.streams import Handing, Traced
 from helpers.tls_peers import TLSPeer, shown
 
 LOCAL = "127.0.0.1"
+
+# So often a condition is looked at without waiting: most come true at once.
+HASTY = 60
+
+
+def run_until(reactor, condition):
+    """Runs the reactor until a condition holds."""
+
+    def look(count=0):
+        if condition():
+            reactor.crash()
+        else:
+            reactor.callLater(0 if count < HASTY else 0.001, look, count + 1)
+
+    reactor.callWhenRunning(look)
+    run_reactor(reactor)
+    assert condition(), "it never came to that"
 
 
 def told(reason):

@@ -5,8 +5,8 @@ import pytest
 from helpers import authorities
 from helpers.authorities import CERTIFICATES, VERSIONS
 from helpers.loops import on_reactors
-from helpers.streams import Handing, run_until
-from helpers.tls_twisted import LOCAL, Shaking, all_closed, facing
+from helpers.streams import Handing
+from helpers.tls_twisted import LOCAL, Shaking, all_closed, facing, run_until
 
 on_versions = pytest.mark.parametrize("version", VERSIONS)
 
