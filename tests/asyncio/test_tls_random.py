@@ -1,0 +1,60 @@
+"""What is done at random to both ends of a TLS connection, with much or little under way:
+every byte and every callback as stock asyncio has it."""
+
+import itertools
+import os
+import random
+
+import pytest
+
+from helpers.random_tls_flows import BEGINNINGS, FlowProgram
+from helpers.transports import on_transports
+
+SEEDS = range(40)
+# In the long run: what is done to the ends, all programs together, and how many programs
+# are one test's: each of them is known by its seed, the first of which is printed.
+OPERATIONS = 250_000
+
+SEEN = {
+    *("connection_made", "data", "step", "connection_lost", "pause_writing", "resume_writing"),
+    *("eof_received", "write", "write_eof", "soon", "is_reading", "reported"),
+}
+
+
+def compared(run, seed):
+    """How many operations it was, and the trace."""
+    programs = []
+
+    def scenario(loop, trace):
+        programs.append(FlowProgram(seed, loop, trace))
+        programs[-1].run()
+
+    try:
+        return run(scenario), programs[0].count
+    except BaseException:
+        print(f"seed {seed}")
+        raise
+
+
+@on_transports
+def test_random_flows(run):
+    seen, begun = set(), set()
+    for seed in SEEDS:
+        trace, _ = compared(run, seed)
+        begun.add(trace[[event[0] for event in trace].index("begun")][1])
+        seen.update(event[1] for event in trace)
+    assert begun == set(BEGINNINGS)
+    assert seen >= SEEN
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@on_transports
+def test_random_flows_for_long(run):
+    first = int(os.environ.get("TORNADO4_SEED", random.randrange(1_000_000_000)))
+    print(f"TORNADO4_SEED={first}")
+    done = 0
+    for seed in itertools.count(first):
+        done += compared(run, seed)[1]
+        if done >= OPERATIONS:
+            break
