@@ -7,12 +7,12 @@ import random
 
 import pytest
 
+from helpers.loops import difference, stock_asyncio, tornado4_asyncio
 from helpers.random_tls_flows import BEGINNINGS, FlowProgram
-from helpers.transports import on_transports
+from helpers.transports import trace_transports
 
 SEEDS = range(40)
-# In the long run: what is done to the ends, all programs together, and how many programs
-# are one test's: each of them is known by its seed, the first of which is printed.
+# In the long run: what is done to the ends, all programs together.
 OPERATIONS = 250_000
 
 SEEN = {
@@ -21,8 +21,8 @@ SEEN = {
 }
 
 
-def compared(run, seed):
-    """How many operations it was, and the trace."""
+def compared(seed):
+    """How many operations it was, and the trace, which is stock's too."""
     programs = []
 
     def scenario(loop, trace):
@@ -30,17 +30,19 @@ def compared(run, seed):
         programs[-1].run()
 
     try:
-        return run(scenario), programs[0].count
+        ours = trace_transports(tornado4_asyncio, scenario)
+        stock = trace_transports(stock_asyncio, scenario)
+        assert ours == stock, difference(ours, stock)
+        return ours, programs[0].count
     except BaseException:
         print(f"seed {seed}")
         raise
 
 
-@on_transports
-def test_random_flows(run):
+def test_random_flows():
     seen, begun = set(), set()
     for seed in SEEDS:
-        trace, _ = compared(run, seed)
+        trace, _ = compared(seed)
         begun.add(trace[[event[0] for event in trace].index("begun")][1])
         seen.update(event[1] for event in trace)
     assert begun == set(BEGINNINGS)
@@ -49,12 +51,11 @@ def test_random_flows(run):
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@on_transports
-def test_random_flows_for_long(run):
+def test_random_flows_for_long():
     first = int(os.environ.get("TORNADO4_SEED", random.randrange(1_000_000_000)))
     print(f"TORNADO4_SEED={first}")
     done = 0
     for seed in itertools.count(first):
-        done += compared(run, seed)[1]
+        done += compared(seed)[1]
         if done >= OPERATIONS:
             break

@@ -271,9 +271,12 @@ class TwistedTLSProgram:
         return self.random.choice([self.random.choice(SIZES), self.random.randint(0, 300)])
 
     def write(self, end):
-        if end.producer is None and not end.closing():
+        # With a producer it may write as long as that isn't done, even after it has ended.
+        if end.producer is not None:
+            return
+        if not end.closing():
             end.transport.write(end.piece(self.size()))
-        elif end.closing():
+        else:
             end.transport.write(b"too late")
 
     def sequence(self, end):
@@ -286,8 +289,12 @@ class TwistedTLSProgram:
         end.trace.append((how, outcome(getattr(end.transport, how), "text")))
 
     def pause(self, end):
-        # How much a producer writes to one that doesn't read is up to the kernel.
-        if not end.lost and end.other.producer is None:
+        # How much a producer writes to one that doesn't read is up to the kernel, and so it is
+        # when one hears that its peer has gone.
+        other = end.other
+        if end.lost or end.ending or end.producer:
+            return
+        if other.producer is None and other.armed is None and not other.unsure:
             end.paused = True
             end.transport.pauseProducing()
 
@@ -297,7 +304,7 @@ class TwistedTLSProgram:
             end.transport.resumeProducing()
 
     def produce(self, end):
-        if end.producer is not None or end.closing() or end.other.paused:
+        if end.producer is not None or end.closing() or end.paused or end.other.paused:
             return
         streaming = self.random.random() < 0.5
         sizes = [self.size() for _ in range(self.random.randint(0, 8))]
@@ -309,16 +316,20 @@ class TwistedTLSProgram:
             producer.resumeProducing()
 
     def lose(self, end):
+        self.resume(end)
         end.ending = True
         end.transport.loseConnection()
 
     def abort(self, end):
+        if end.other.paused:
+            return
         end.unsure = True
         end.trace.append(("abort", outcome(end.transport.abortConnection)))
 
     def arm(self, end):
         """The next data that comes to it ends it, one way or another."""
-        end.armed = self.random.choice(["raise", "loseConnection", "abortConnection"])
+        armed = self.random.choice(["raise", "loseConnection", "abortConnection"])
+        end.armed = None if end.other.paused else armed
 
     def echo(self, end):
         end.echoes = not end.other.echoes

@@ -9,8 +9,10 @@ import os
 import random
 import socket
 import ssl
+import time
 
 from helpers.authorities import HOST, client, server
+from helpers.loops import LIMIT
 from helpers.scenarios import open_fds
 from helpers.tls_peers import reset
 
@@ -48,6 +50,7 @@ class End:
 
     def __init__(self, sock, step, number, server_side):
         self.sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.step = step
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = contexts(server_side)[number % 2].wrap_bio(
@@ -61,7 +64,8 @@ class End:
 
     def take(self):
         """Wait for what comes; whether it was anything."""
-        for _ in range(2000):
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
             try:
                 data = self.sock.recv(65_536)
             except BlockingIOError:
