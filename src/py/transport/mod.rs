@@ -7,3 +7,4 @@ pub mod owned_bytes;
 pub mod read_buffer;
 pub mod reading;
 pub mod stream;
+pub mod tls;

@@ -1,0 +1,278 @@
+//! The objects' own methods, called by name: right for every kind of OpenSSL and of
+//! Python, and what says which exception an error is.
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::classes;
+use super::{Read, Written};
+
+/// How much ciphertext is read at once from a `Connection`: it reserves so much.
+const BIO_SIZE: usize = 1 << 16;
+
+/// A framework's objects of one connection.
+pub enum Objects {
+    /// asyncio's.
+    Ssl {
+        /// What an `ssl.SSLObject` stands for, whose methods are those of this.
+        inner: Py<PyAny>,
+        incoming: Py<PyAny>,
+        outgoing: Py<PyAny>,
+    },
+    /// Twisted's.
+    Connection(Py<PyAny>),
+}
+
+impl Objects {
+    /// See `Engine::of_ssl_object`.
+    pub fn of_ssl_object(
+        sslobj: &Bound<'_, PyAny>,
+        incoming: &Bound<'_, PyAny>,
+        outgoing: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Objects>> {
+        let py = sslobj.py();
+        let ssl = classes::ssl(py)?;
+        if !sslobj.get_type().is(&ssl.object)
+            || !incoming.get_type().is(&ssl.memory_bio)
+            || !outgoing.get_type().is(&ssl.memory_bio)
+            || classes::has_own(sslobj, &["read", "write"])?
+        {
+            return Ok(None);
+        }
+        let inner = sslobj.getattr(intern!(py, "_sslobj"))?;
+        if !inner.get_type().is(&ssl.inner) {
+            return Ok(None);
+        }
+        Ok(Some(Objects::Ssl {
+            inner: inner.unbind(),
+            incoming: incoming.clone().unbind(),
+            outgoing: outgoing.clone().unbind(),
+        }))
+    }
+
+    /// See `Engine::of_connection`.
+    pub fn of_connection(conn: &Bound<'_, PyAny>) -> PyResult<Option<Objects>> {
+        let py = conn.py();
+        let Some(openssl) = classes::openssl(py)? else {
+            return Ok(None);
+        };
+        if !conn.get_type().is(&openssl.connection)
+            || classes::has_own(conn, &["recv", "send", "bio_read", "bio_write"])?
+            || conn.getattr(intern!(py, "_into_ssl"))?.is_none()
+        {
+            return Ok(None);
+        }
+        Ok(Some(Objects::Connection(conn.clone().unbind())))
+    }
+
+    /// Another reference to the same.
+    pub fn clone_ref(&self, py: Python<'_>) -> Objects {
+        match self {
+            Objects::Ssl {
+                inner,
+                incoming,
+                outgoing,
+            } => Objects::Ssl {
+                inner: inner.clone_ref(py),
+                incoming: incoming.clone_ref(py),
+                outgoing: outgoing.clone_ref(py),
+            },
+            Objects::Connection(conn) => Objects::Connection(conn.clone_ref(py)),
+        }
+    }
+
+    /// See `Engine::feed`.
+    pub fn feed(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        match self {
+            Objects::Ssl { incoming, .. } => {
+                incoming
+                    .bind(py)
+                    .call_method1(intern!(py, "write"), (data,))?;
+            }
+            Objects::Connection(conn) => {
+                conn.bind(py)
+                    .call_method1(intern!(py, "bio_write"), (data,))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// See `Engine::read`, but that there may be nothing to read is asked beforehand.
+    pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        match self.is_empty(py) {
+            Ok(false) => self.read_now(py, limit),
+            Ok(true) => Read::Empty,
+            Err(error) => Read::Failed(error),
+        }
+    }
+
+    /// Reads by the object's own method.
+    pub fn read_now<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        let outcome = match self {
+            Objects::Ssl { inner, .. } => {
+                inner.bind(py).call_method1(intern!(py, "read"), (limit,))
+            }
+            Objects::Connection(conn) => conn.bind(py).call_method1(intern!(py, "recv"), (limit,)),
+        };
+        let error = match outcome.and_then(|data| Ok(data.cast_into::<PyBytes>()?)) {
+            Ok(data) if data.as_bytes().is_empty() => return Read::Closed,
+            Ok(data) => return Read::Data(data),
+            Err(error) => error,
+        };
+        match self.kind(py, &error) {
+            Ok(Kind::Again) => Read::Empty,
+            Ok(Kind::Closed) => Read::Closed,
+            Ok(Kind::Other) => Read::Failed(error),
+            Err(other) => Read::Failed(other),
+        }
+    }
+
+    /// See `Engine::write`.
+    pub fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> Written {
+        let outcome = match self {
+            Objects::Ssl { inner, .. } => {
+                inner.bind(py).call_method1(intern!(py, "write"), (data,))
+            }
+            Objects::Connection(conn) => conn.bind(py).call_method1(intern!(py, "send"), (data,)),
+        };
+        let error = match outcome.and_then(|count| count.extract()) {
+            Ok(count) => return Written::Taken(count),
+            Err(error) => error,
+        };
+        match self.kind(py, &error) {
+            Ok(Kind::Again) => Written::Blocked,
+            Ok(Kind::Closed | Kind::Other) => Written::Failed(error),
+            Err(other) => Written::Failed(other),
+        }
+    }
+
+    /// See `Engine::outgoing`.
+    pub fn outgoing<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let conn = match self {
+            Objects::Ssl { outgoing, .. } => {
+                let data = outgoing.bind(py).call_method0(intern!(py, "read"))?;
+                let data = data.cast_into::<PyBytes>()?;
+                return Ok((!data.as_bytes().is_empty()).then_some(data));
+            }
+            Objects::Connection(conn) => conn.bind(py),
+        };
+        let Some(first) = self.read_bio(conn)? else {
+            return Ok(None);
+        };
+        if first.as_bytes().len() < BIO_SIZE {
+            return Ok(Some(first));
+        }
+        let parts = PyList::new(py, [first])?;
+        while let Some(part) = self.read_bio(conn)? {
+            parts.append(part)?;
+        }
+        let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (parts,))?;
+        Ok(Some(joined.cast_into()?))
+    }
+
+    fn read_bio<'py>(&self, conn: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let py = conn.py();
+        match conn.call_method1(intern!(py, "bio_read"), (BIO_SIZE,)) {
+            Ok(data) => Ok(Some(data.cast_into()?)),
+            Err(error) => match self.kind(py, &error)? {
+                Kind::Again => Ok(None),
+                Kind::Closed | Kind::Other => Err(error),
+            },
+        }
+    }
+
+    /// See `Engine::incoming_pending`.
+    pub fn incoming_pending(&self, py: Python<'_>) -> PyResult<usize> {
+        match self {
+            Objects::Ssl { incoming, .. } => pending(incoming.bind(py)),
+            Objects::Connection(_) => Err(unknown()),
+        }
+    }
+
+    /// See `Engine::outgoing_pending`.
+    pub fn outgoing_pending(&self, py: Python<'_>) -> PyResult<usize> {
+        match self {
+            Objects::Ssl { outgoing, .. } => pending(outgoing.bind(py)),
+            Objects::Connection(_) => Err(unknown()),
+        }
+    }
+
+    /// Whether a read would certainly find nothing: asking costs a tenth of the exception
+    /// that it would raise.
+    fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
+        let Objects::Ssl {
+            inner, incoming, ..
+        } = self
+        else {
+            return Ok(false);
+        };
+        let incoming = incoming.bind(py);
+        if pending(incoming)? > 0 {
+            return Ok(false);
+        }
+        let left = inner.bind(py).call_method0(intern!(py, "pending"))?;
+        let ended = incoming.getattr(intern!(py, "eof"))?;
+        Ok(!left.is_truthy()? && !ended.is_truthy()?)
+    }
+
+    fn kind(&self, py: Python<'_>, error: &PyErr) -> PyResult<Kind> {
+        let (again, closed) = match self {
+            Objects::Ssl { .. } => {
+                let ssl = classes::ssl(py)?;
+                ([&ssl.want_read, &ssl.want_write], None)
+            }
+            Objects::Connection(_) => match classes::openssl(py)? {
+                Some(openssl) => (
+                    [&openssl.want_read, &openssl.want_write],
+                    Some(&openssl.zero_return),
+                ),
+                None => return Ok(Kind::Other),
+            },
+        };
+        if again
+            .iter()
+            .any(|class| error.is_instance(py, class.bind(py)))
+        {
+            return Ok(Kind::Again);
+        }
+        match closed {
+            Some(class) if error.is_instance(py, class.bind(py)) => Ok(Kind::Closed),
+            _ => Ok(Kind::Other),
+        }
+    }
+
+    /// See `Engine::traverse`.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Objects::Ssl {
+                inner,
+                incoming,
+                outgoing,
+            } => {
+                visit.call(inner)?;
+                visit.call(incoming)?;
+                visit.call(outgoing)
+            }
+            Objects::Connection(conn) => visit.call(conn),
+        }
+    }
+}
+
+/// What an exception means.
+enum Kind {
+    Again,
+    Closed,
+    Other,
+}
+
+fn pending(bio: &Bound<'_, PyAny>) -> PyResult<usize> {
+    bio.getattr(intern!(bio.py(), "pending"))?.extract()
+}
+
+fn unknown() -> PyErr {
+    PyNotImplementedError::new_err("an OpenSSL.SSL.Connection doesn't tell")
+}
