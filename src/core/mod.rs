@@ -19,3 +19,4 @@ pub mod spin;
 pub mod stream;
 pub mod sys;
 pub mod timers;
+pub mod tls;

@@ -19,5 +19,5 @@ mod dispatch;
 mod event_loop;
 mod support;
 pub mod tornado;
-mod transport;
+pub mod transport;
 pub mod twisted;

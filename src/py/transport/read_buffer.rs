@@ -106,6 +106,22 @@ pub fn read_pipe(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_
     read(py, &PIPE_SPARE, limit, read_once).map(|(data, ())| data)
 }
 
+/// Fills up to `limit` bytes by `fill`, which says how many it has, and what else there is
+/// to say. It may run Python code.
+///
+/// # Errors
+/// `OutOfMemory`.
+///
+/// # Safety
+/// `fill` has initialized so many bytes from the start on.
+pub unsafe fn fill<R>(
+    py: Python<'_>,
+    limit: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> (usize, R),
+) -> io::Result<(Bound<'_, PyBytes>, R)> {
+    read(py, &SPARE, limit, |room| Ok(fill(room)))
+}
+
 /// Reads by `read`, which is given room for `size` bytes (at most the spare piece's), and
 /// says how many came and what else there is to say.
 ///

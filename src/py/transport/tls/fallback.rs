@@ -8,8 +8,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::classes;
-use super::{Read, Written};
+use super::{Read, Written, classes, cpython, library, pyopenssl};
+use crate::core::tls::Session;
 
 /// How much ciphertext is read at once from a `Connection`: it reserves so much.
 const BIO_SIZE: usize = 1 << 16;
@@ -67,6 +67,39 @@ impl Objects {
             return Ok(None);
         }
         Ok(Some(Objects::Connection(conn.clone().unbind())))
+    }
+
+    /// What is behind the objects, where it may be used directly.
+    ///
+    /// # Errors
+    /// Those of looking.
+    pub fn session(&self, py: Python<'_>) -> PyResult<Option<Session>> {
+        match self {
+            Objects::Ssl {
+                inner,
+                incoming,
+                outgoing,
+            } => {
+                let Some(table) = library::ssl(py)?.table else {
+                    return Ok(None);
+                };
+                let (inner, incoming, outgoing) =
+                    (inner.bind(py), incoming.bind(py), outgoing.bind(py));
+                // One that is told of each record: what it raises is kept for the method
+                // under way.
+                let context = inner.getattr(intern!(py, "context"))?;
+                if !context.getattr(intern!(py, "_msg_callback"))?.is_none() {
+                    return Ok(None);
+                }
+                cpython::session(table, inner, incoming, outgoing)
+            }
+            Objects::Connection(conn) => {
+                match library::openssl(py)?.and_then(|library| library.table) {
+                    Some(table) => pyopenssl::session(table, conn.bind(py)),
+                    None => Ok(None),
+                }
+            }
+        }
     }
 
     /// Another reference to the same.
@@ -133,6 +166,11 @@ impl Objects {
 
     /// See `Engine::write`.
     pub fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> Written {
+        match data.len() {
+            Ok(0) => return Written::Taken(0),
+            Ok(_) => {}
+            Err(error) => return Written::Failed(error),
+        }
         let outcome = match self {
             Objects::Ssl { inner, .. } => {
                 inner.bind(py).call_method1(intern!(py, "write"), (data,))

@@ -3,24 +3,38 @@
 //! The objects stay the framework's own: an `ssl.SSLObject` over two `ssl.MemoryBIO`s, or
 //! an `OpenSSL.SSL.Connection` over its own two. All of the state is theirs, so whatever
 //! is rare can be left to the framework's own code at any moment. An `Engine` moves bytes
-//! through them: by calling their methods.
+//! through them: directly, by the functions of the OpenSSL that is behind the objects, or,
+//! where those can't be had, by calling the objects' methods.
+//!
+//! It has no errors of its own: when OpenSSL fails, the object's own method is called at
+//! once, finds the same failed connection and the same error queue, and raises.
 //!
 //! Every call may run Python code (a callback of the context's in a renegotiation), which
 //! may close the connection: hold no lock or guard while one is made.
 
 mod classes;
+mod cpython;
+mod direct;
 mod fallback;
+mod library;
+mod probe;
+mod pyopenssl;
+mod self_check;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use direct::Direct;
 use fallback::Objects;
+
+pub use probe::{TLSEngine, tls_engines};
 
 /// See the module's documentation.
 pub struct Engine {
     objects: Objects,
+    direct: Option<Direct>,
 }
 
 /// What reading has brought.
@@ -38,8 +52,8 @@ pub enum Read<'py> {
 
 /// What has become of plaintext.
 pub enum Written {
-    /// So many bytes of it have been encrypted: all of it, but for a context of whose modes
-    /// partial writes are one.
+    /// So many bytes of it have been encrypted. With a context that takes partial writes,
+    /// which are those of pyOpenSSL, that is one record at most: call again for the rest.
     Taken(usize),
     /// Nothing: the peer has to say something first (a renegotiation).
     Blocked,
@@ -58,8 +72,10 @@ impl Engine {
         incoming: &Bound<'_, PyAny>,
         outgoing: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Engine>> {
-        let objects = Objects::of_ssl_object(sslobj, incoming, outgoing)?;
-        Ok(objects.map(|objects| Engine { objects }))
+        let Some(objects) = Objects::of_ssl_object(sslobj, incoming, outgoing)? else {
+            return Ok(None);
+        };
+        Engine::new(sslobj.py(), objects).map(Some)
     }
 
     /// For Twisted: of an `OpenSSL.SSL.Connection` over memory BIOs. `None` for anything
@@ -68,13 +84,32 @@ impl Engine {
     /// # Errors
     /// Those of looking at it.
     pub fn of_connection(conn: &Bound<'_, PyAny>) -> PyResult<Option<Engine>> {
-        Ok(Objects::of_connection(conn)?.map(|objects| Engine { objects }))
+        let Some(objects) = Objects::of_connection(conn)? else {
+            return Ok(None);
+        };
+        Engine::new(conn.py(), objects).map(Some)
+    }
+
+    fn new(py: Python<'_>, objects: Objects) -> PyResult<Engine> {
+        let direct = objects.session(py)?.map(Direct::new);
+        Ok(Engine { objects, direct })
+    }
+
+    /// Whether OpenSSL is called directly.
+    pub fn is_direct(&self) -> bool {
+        self.direct.is_some()
+    }
+
+    /// The protocol's version and the cipher's name, where OpenSSL is called directly.
+    fn description(&self) -> Option<(String, String)> {
+        self.direct.as_ref().map(Direct::description)
     }
 
     /// Another reference to the same connection.
     pub fn clone_ref(&self, py: Python<'_>) -> Engine {
         Engine {
             objects: self.objects.clone_ref(py),
+            direct: self.direct.clone(),
         }
     }
 
@@ -86,12 +121,18 @@ impl Engine {
         if data.as_bytes().is_empty() {
             return Ok(());
         }
-        self.objects.feed(py, data)
+        match &self.direct {
+            Some(direct) => direct.feed(data.as_bytes()),
+            None => self.objects.feed(py, data),
+        }
     }
 
     /// Gives plaintext, up to `limit` bytes (at least one).
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
-        self.objects.read(py, limit)
+        match &self.direct {
+            Some(direct) => direct.read(py, &self.objects, limit),
+            None => self.objects.read(py, limit),
+        }
     }
 
     /// Takes plaintext: any contiguous bytes-like object. An empty one is nobody's
@@ -99,13 +140,23 @@ impl Engine {
     ///
     /// What was blocked must be written again, the same bytes.
     pub fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> Written {
-        self.objects.write(py, data)
+        match &self.direct {
+            Some(direct) => direct.write(py, &self.objects, data),
+            None => self.objects.write(py, data),
+        }
     }
 
     /// `write`, of what is no Python object.
     pub fn write_bytes(&self, py: Python<'_>, data: &[u8]) -> Written {
         if data.is_empty() {
             return Written::Taken(0);
+        }
+        if let Some(written) = self
+            .direct
+            .as_ref()
+            .and_then(|direct| direct.try_write(data))
+        {
+            return written;
         }
         match PyBytes::new_with(py, data.len(), |room| {
             room.copy_from_slice(data);
@@ -121,15 +172,22 @@ impl Engine {
     /// # Errors
     /// Those of the object's own method: memory is short.
     pub fn outgoing<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.objects.outgoing(py)
+        match &self.direct {
+            Some(direct) => direct.outgoing(py),
+            None => self.objects.outgoing(py),
+        }
     }
 
     /// How many bytes of ciphertext have come and aren't decrypted yet.
     ///
     /// # Errors
-    /// `NotImplementedError` for an `OpenSSL.SSL.Connection`, which can't tell.
+    /// `NotImplementedError` for an `OpenSSL.SSL.Connection` whose library isn't called
+    /// directly: it can't tell.
     pub fn incoming_pending(&self, py: Python<'_>) -> PyResult<usize> {
-        self.objects.incoming_pending(py)
+        match self.direct.as_ref().and_then(Direct::incoming_pending) {
+            Some(count) => Ok(count),
+            None => self.objects.incoming_pending(py),
+        }
     }
 
     /// How many bytes of ciphertext are there to send.
@@ -137,7 +195,10 @@ impl Engine {
     /// # Errors
     /// As `incoming_pending`.
     pub fn outgoing_pending(&self, py: Python<'_>) -> PyResult<usize> {
-        self.objects.outgoing_pending(py)
+        match self.direct.as_ref().and_then(Direct::outgoing_pending) {
+            Some(count) => Ok(count),
+            None => self.objects.outgoing_pending(py),
+        }
     }
 
     /// Shows the collector what is held.

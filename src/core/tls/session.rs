@@ -1,0 +1,200 @@
+//! One TLS connection over two memory BIOs.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::MaybeUninit;
+
+use super::table::{Address, Table};
+
+const SSL_ERROR_WANT_READ: c_int = 2;
+const SSL_ERROR_ZERO_RETURN: c_int = 6;
+const SSL_SENT_SHUTDOWN: c_int = 1;
+
+/// What is handed over in one call: the functions count by `int`.
+pub const MOST: usize = 1 << 30;
+
+/// The addresses of a connection that somebody else owns.
+///
+/// Any call may call back somebody's code (in a renegotiation), which may use the same
+/// connection, so nothing is borrowed meanwhile but the caller's buffer.
+#[derive(Clone, Copy)]
+pub struct Session {
+    table: &'static Table,
+    ssl: Address,
+    incoming: Address,
+    outgoing: Address,
+}
+
+// SAFETY: addresses and static functions. Whoever uses them keeps to one thread at a time,
+// as `Session::new` asks.
+unsafe impl Send for Session {}
+// SAFETY: as above.
+unsafe impl Sync for Session {}
+
+/// What a call has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// So many bytes: at least one.
+    Moved(usize),
+    /// Nothing: the peer has to send something first.
+    WantRead,
+    /// Nothing: the peer has said that nothing more comes.
+    Closed,
+    /// Nothing, and OpenSSL's error queue has what it says of that; it is left as it is.
+    Failed,
+}
+
+impl Session {
+    /// A connection at these addresses.
+    ///
+    /// # Safety
+    /// They are an `SSL` of the table's library, and the two memory BIOs that it reads from
+    /// and writes to. They stay so, and no other thread uses them, whenever a method is
+    /// called.
+    pub unsafe fn new(
+        table: &'static Table,
+        ssl: Address,
+        incoming: Address,
+        outgoing: Address,
+    ) -> Session {
+        Session {
+            table,
+            ssl,
+            incoming,
+            outgoing,
+        }
+    }
+
+    /// The protocol's version and the cipher's name.
+    pub fn description(&self) -> (String, String) {
+        let ssl = self.ssl.as_ptr();
+        // SAFETY: `new`'s caller's promise.
+        unsafe { (self.table.version(ssl), self.table.cipher(ssl)) }
+    }
+
+    /// Takes ciphertext.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: some of it may have been taken, so the connection is of no more use.
+    pub fn feed(&self, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let (start, length) = (data.as_ptr().cast(), int(data.len()));
+            // SAFETY: `new`'s caller's promise; so many bytes are there.
+            let count = unsafe { (self.table.bio_write)(self.incoming.as_ptr(), start, length) };
+            data = match usize::try_from(count) {
+                Ok(count) if count > 0 => data.get(count..).unwrap_or_default(),
+                _ => return Err(io::ErrorKind::OutOfMemory.into()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Reads plaintext until the room is full or there is no more, and says how many bytes
+    /// that were, and why it has ended if the room isn't full and more was asked for.
+    pub fn read(&self, room: &mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>) {
+        let mut filled = 0;
+        while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.read_record(rest) {
+                Outcome::Moved(count) => filled += count,
+                ended => return (filled, Some(ended)),
+            }
+            if self.is_drained() {
+                break;
+            }
+        }
+        (filled, None)
+    }
+
+    /// Reads plaintext, of one record at most.
+    fn read_record(&self, room: &mut [MaybeUninit<u8>]) -> Outcome {
+        self.forget_errors();
+        let (start, length) = (room.as_mut_ptr().cast(), int(room.len()));
+        // SAFETY: `new`'s caller's promise; the room is so large, and borrowed.
+        let count = unsafe { (self.table.read)(self.ssl.as_ptr(), start, length) };
+        self.outcome(count)
+    }
+
+    /// Whether it is certain that a read finds nothing now.
+    fn is_drained(&self) -> bool {
+        // SAFETY: `new`'s caller's promise.
+        unsafe {
+            self.table.bio_pending(self.incoming.as_ptr()) == Some(0)
+                && (self.table.pending)(self.ssl.as_ptr()) == 0
+        }
+    }
+
+    /// Takes plaintext; not an empty one, of which OpenSSL can't say what became.
+    pub fn write(&self, data: &[u8]) -> Outcome {
+        self.forget_errors();
+        let (start, length) = (data.as_ptr().cast(), int(data.len()));
+        // SAFETY: `new`'s caller's promise; so many bytes are there.
+        let count = unsafe { (self.table.write)(self.ssl.as_ptr(), start, length) };
+        self.outcome(count)
+    }
+
+    /// Whether our side has said that nothing more comes: a write fails then.
+    pub fn is_shut_down(&self) -> bool {
+        // SAFETY: `new`'s caller's promise.
+        let state = unsafe { (self.table.get_shutdown)(self.ssl.as_ptr()) };
+        state & SSL_SENT_SHUTDOWN != 0
+    }
+
+    /// Gives ciphertext; says how many bytes. Less than the room: there is no more.
+    pub fn take(&self, room: &mut [MaybeUninit<u8>]) -> usize {
+        let mut filled = 0;
+        while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let (start, length) = (rest.as_mut_ptr().cast(), int(rest.len()));
+            // SAFETY: `new`'s caller's promise; the room is so large, and borrowed.
+            let count = unsafe { (self.table.bio_read)(self.outgoing.as_ptr(), start, length) };
+            match usize::try_from(count) {
+                // A memory BIO gives all that it has, or all that is asked for.
+                Ok(count) if count > 0 => filled += count,
+                _ => break,
+            }
+        }
+        filled
+    }
+
+    /// How many bytes of ciphertext have come and are not decrypted, if it can be told.
+    pub fn incoming_pending(&self) -> Option<usize> {
+        // SAFETY: `new`'s caller's promise.
+        unsafe { self.table.bio_pending(self.incoming.as_ptr()) }
+    }
+
+    /// How many bytes of ciphertext wait to be taken, if it can be told.
+    pub fn outgoing_pending(&self) -> Option<usize> {
+        // SAFETY: `new`'s caller's promise.
+        unsafe { self.table.bio_pending(self.outgoing.as_ptr()) }
+    }
+
+    /// Empties this thread's error queue: `SSL_get_error` takes whatever is in it for an
+    /// error of the call before.
+    fn forget_errors(&self) {
+        // SAFETY: there is always a queue.
+        unsafe {
+            if (self.table.peek_error)() != 0 {
+                (self.table.clear_error)();
+            }
+        }
+    }
+
+    /// What a call's result means.
+    fn outcome(&self, result: c_int) -> Outcome {
+        match usize::try_from(result) {
+            Ok(count) if count > 0 => return Outcome::Moved(count),
+            _ => {}
+        }
+        // SAFETY: `new`'s caller's promise; it was this connection's last call.
+        match unsafe { (self.table.get_error)(self.ssl.as_ptr(), result) } {
+            SSL_ERROR_WANT_READ => Outcome::WantRead,
+            SSL_ERROR_ZERO_RETURN => Outcome::Closed,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+/// A length as the functions count it.
+fn int(length: usize) -> c_int {
+    c_int::try_from(length.min(MOST)).unwrap_or(c_int::MAX)
+}
