@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use crate::py::tornado::{IOLoop, Timeout};
     #[pymodule_export]
-    use crate::py::transport::tls::{TLSEngine, tls_engines};
+    use crate::py::transport::tls::{TLSProbe, tls_engines};
     #[pymodule_export]
     use crate::py::twisted::{
         DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport,

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from tornado import version as version
     from tornado import version_info as version_info
 
+    from tornado4._tls import TLSEngine
     from tornado4.platform.asyncio import EventLoop
 
-__all__ = ["__version__", "new_event_loop", "run"]
+__all__ = ["__version__", "new_event_loop", "run", "tls_engine"]
 
 __version__ = "0.1.0"
 
@@ -60,3 +61,20 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     from tornado4.platform.asyncio import run
 
     return run(main, debug=debug)
+
+
+def tls_engine() -> dict[str, TLSEngine]:
+    """Tell how TLS connections are driven: by which library's OpenSSL, directly or not.
+
+    A dict of one entry for each TLS library: ``"ssl"`` and, once it has been imported,
+    ``"pyOpenSSL"``. An entry has three fields. ``engine`` is ``"direct"`` (native code calls
+    the library's own OpenSSL), ``"fallback"`` (native code calls the methods of its
+    objects: slower, otherwise no different) or ``"stock"`` (the framework's code does it
+    all); ``reason`` is why it isn't direct; ``openssl`` is OpenSSL's version.
+
+    The environment variable ``TORNADO4_TLS=fallback``, read when the first TLS connection is
+    there or this is called, asks for the fallback.
+    """
+    from tornado4._tls import tls_engine
+
+    return tls_engine()

@@ -13,7 +13,7 @@ from twisted.internet import ssl
 
 
 @functools.cache
-def _pem():
+def pem_of_all():
     """A certificate that signs itself, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
@@ -39,7 +39,7 @@ def _pem():
 
 @functools.cache
 def certificate():
-    return ssl.PrivateCertificate.loadPEM(_pem())
+    return ssl.PrivateCertificate.loadPEM(pem_of_all())
 
 
 def server_context():
@@ -58,7 +58,7 @@ def ssl_contexts():
     """The standard library's contexts, for a server and for its clients."""
     server = stdlib_ssl.SSLContext(stdlib_ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as pem:
-        pem.write(_pem())
+        pem.write(pem_of_all())
         pem.flush()
         server.load_cert_chain(pem.name)
     client = stdlib_ssl.create_default_context(cadata=certificate().dumpPEM().decode())

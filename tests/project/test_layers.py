@@ -39,6 +39,7 @@ RUST_LAYERS = {
 PYTHON_LAYERS = [
     "tornado4._alias",
     "tornado4._core",
+    "tornado4._tls",
     "tornado4.platform._guest",
     "tornado4.platform._selector",
     "tornado4.platform._thread",
@@ -84,6 +85,7 @@ PYTHON_LAYERS = [
 # its loop there. The finder alone is loaded, and put in place, by `import tornado4`.
 UPWARDS = {
     ("tornado4", "tornado4._alias"),
+    ("tornado4", "tornado4._tls"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),
 }

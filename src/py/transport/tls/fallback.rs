@@ -1,6 +1,10 @@
 //! The objects' own methods, called by name: right for every kind of OpenSSL and of
 //! Python, and what says which exception an error is.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyNotImplementedError;
@@ -22,6 +26,8 @@ pub enum Objects {
         inner: Py<PyAny>,
         incoming: Py<PyAny>,
         outgoing: Py<PyAny>,
+        /// Whether the last read has left nothing.
+        drained: Arc<AtomicBool>,
     },
     /// Twisted's.
     Connection(Py<PyAny>),
@@ -47,11 +53,21 @@ impl Objects {
         if !inner.get_type().is(&ssl.inner) {
             return Ok(None);
         }
-        Ok(Some(Objects::Ssl {
-            inner: inner.unbind(),
+        Ok(Some(Objects::ssl(&inner, incoming, outgoing)))
+    }
+
+    /// Of what an `ssl.SSLObject` stands for, and its two `MemoryBIO`s.
+    pub fn ssl(
+        inner: &Bound<'_, PyAny>,
+        incoming: &Bound<'_, PyAny>,
+        outgoing: &Bound<'_, PyAny>,
+    ) -> Objects {
+        Objects::Ssl {
+            inner: inner.clone().unbind(),
             incoming: incoming.clone().unbind(),
             outgoing: outgoing.clone().unbind(),
-        }))
+            drained: Arc::default(),
+        }
     }
 
     /// See `Engine::of_connection`.
@@ -79,6 +95,7 @@ impl Objects {
                 inner,
                 incoming,
                 outgoing,
+                ..
             } => {
                 let Some(table) = library::ssl(py)?.table else {
                     return Ok(None);
@@ -109,10 +126,12 @@ impl Objects {
                 inner,
                 incoming,
                 outgoing,
+                drained,
             } => Objects::Ssl {
                 inner: inner.clone_ref(py),
                 incoming: incoming.clone_ref(py),
                 outgoing: outgoing.clone_ref(py),
+                drained: drained.clone(),
             },
             Objects::Connection(conn) => Objects::Connection(conn.clone_ref(py)),
         }
@@ -134,11 +153,22 @@ impl Objects {
         Ok(())
     }
 
-    /// See `Engine::read`, but that there may be nothing to read is asked beforehand.
+    /// See `Engine::read`. After plaintext has been read, whether there is more is asked
+    /// first: an exception costs ten times as much.
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        let drained = match self {
+            Objects::Ssl { drained, .. } => drained,
+            Objects::Connection(_) => return self.read_now(py, limit),
+        };
+        let was_drained = drained.swap(false, Relaxed);
         match self.is_empty(py) {
-            Ok(false) => self.read_now(py, limit),
-            Ok(true) => Read::Empty,
+            // If nothing has been read, there may be an error to tell.
+            Ok(true) if was_drained => Read::Empty,
+            Ok(_) => {
+                let told = self.read_now(py, limit);
+                drained.store(matches!(told, Read::Data(_)), Relaxed);
+                told
+            }
             Err(error) => Read::Failed(error),
         }
     }
@@ -239,8 +269,7 @@ impl Objects {
         }
     }
 
-    /// Whether a read would certainly find nothing: asking costs a tenth of the exception
-    /// that it would raise.
+    /// Whether nothing is there to be read.
     fn is_empty(&self, py: Python<'_>) -> PyResult<bool> {
         let Objects::Ssl {
             inner, incoming, ..
@@ -290,6 +319,7 @@ impl Objects {
                 inner,
                 incoming,
                 outgoing,
+                ..
             } => {
                 visit.call(inner)?;
                 visit.call(incoming)?;

@@ -29,7 +29,7 @@ use pyo3::types::PyBytes;
 use direct::Direct;
 use fallback::Objects;
 
-pub use probe::{TLSEngine, tls_engines};
+pub use probe::{TLSProbe, tls_engines};
 
 /// See the module's documentation.
 pub struct Engine {

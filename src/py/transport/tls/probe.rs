@@ -10,10 +10,10 @@ use super::{Engine, Read, Written, library};
 
 /// An engine, driven by hand: for tests.
 #[pyclass(frozen, module = "tornado4._core")]
-pub struct TLSEngine(Engine);
+pub struct TLSProbe(Engine);
 
 #[pymethods]
-impl TLSEngine {
+impl TLSProbe {
     /// Of an `ssl.SSLObject` and its two `ssl.MemoryBIO`s, or of an
     /// `OpenSSL.SSL.Connection`.
     #[new]
@@ -22,7 +22,7 @@ impl TLSEngine {
         connection: &Bound<'_, PyAny>,
         incoming: Option<&Bound<'_, PyAny>>,
         outgoing: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<TLSEngine> {
+    ) -> PyResult<TLSProbe> {
         let engine = match (incoming, outgoing) {
             (Some(incoming), Some(outgoing)) => {
                 Engine::of_ssl_object(connection, incoming, outgoing)?
@@ -30,7 +30,7 @@ impl TLSEngine {
             _ => Engine::of_connection(connection)?,
         };
         let engine = engine.ok_or_else(|| PyTypeError::new_err("no engine drives that"))?;
-        Ok(TLSEngine(engine))
+        Ok(TLSProbe(engine))
     }
 
     /// Whether OpenSSL is called directly.

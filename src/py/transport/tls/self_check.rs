@@ -56,18 +56,10 @@ pub fn ssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         cipher.extract()?,
     );
     let server = Engine {
-        objects: Objects::Ssl {
-            inner: server.unbind(),
-            incoming: up.clone().unbind(),
-            outgoing: down.clone().unbind(),
-        },
+        objects: Objects::ssl(&server, &up, &down),
         direct: Some(Direct::new(session)),
     };
-    let client = Objects::Ssl {
-        inner: client.unbind(),
-        incoming: down.unbind(),
-        outgoing: up.unbind(),
-    };
+    let client = Objects::ssl(&client, &down, &up);
     compare(py, &server, theirs, &client, &mut || Ok(()))
 }
 

@@ -1,0 +1,211 @@
+"""TLS connections in memory, one end of each driven by the engine or by Python's methods.
+
+The ends of both libraries have the same methods, and so has an engine (`TLSProbe`), but
+that an end gives one record at a time. What an operation brings is told as a value that can
+be compared.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from typing import Any
+
+from OpenSSL import SSL
+
+from helpers.certificates import certificate, pem_of_all
+from tornado4 import _core
+
+LIMIT = 1 << 18
+
+
+def told(error: BaseException) -> tuple[Any, ...]:
+    """All of an exception that code may look at."""
+    fields = [getattr(error, name, None) for name in ("errno", "library", "reason", "strerror")]
+    return (type(error).__name__, error.args, *fields)
+
+
+class SSLEnd:
+    """An `ssl.SSLObject`."""
+
+    def __init__(self, context: ssl.SSLContext, **options: Any) -> None:
+        self.incoming, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.object = context.wrap_bio(self.incoming, self.out, **options)
+
+    def engine(self) -> _core.TLSProbe:
+        return _core.TLSProbe(self.object, self.incoming, self.out)
+
+    def shake(self) -> bool:
+        try:
+            self.object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def feed(self, data: bytes) -> None:
+        self.incoming.write(data)
+
+    def outgoing(self) -> bytes | None:
+        return self.out.read() or None
+
+    def read(self, limit: int) -> bytes | str:
+        try:
+            return self.object.read(limit) or "closed"
+        except ssl.SSLWantReadError:
+            return "empty"
+
+    def write(self, data: bytes) -> int | None:
+        try:
+            return self.object.write(data)
+        except ssl.SSLWantReadError:
+            return None
+
+    def shut_down(self) -> None:
+        try:
+            self.object.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+
+    def end(self) -> None:
+        """No ciphertext comes any more."""
+        self.incoming.write_eof()
+
+
+class OpenSSLEnd:
+    """An `OpenSSL.SSL.Connection`."""
+
+    def __init__(self, context: SSL.Context, *, server_side: bool = False) -> None:
+        self.object = SSL.Connection(context, None)
+        if server_side:
+            self.object.set_accept_state()
+        else:
+            self.object.set_tlsext_host_name(b"test")
+            self.object.set_connect_state()
+
+    def engine(self) -> _core.TLSProbe:
+        return _core.TLSProbe(self.object)
+
+    def shake(self) -> bool:
+        try:
+            self.object.do_handshake()
+        except SSL.WantReadError:
+            return False
+        return True
+
+    def feed(self, data: bytes) -> None:
+        while data:
+            data = data[self.object.bio_write(data) :]
+
+    def outgoing(self) -> bytes | None:
+        parts = []
+        try:
+            while True:
+                parts.append(self.object.bio_read(1 << 16))
+        except SSL.WantReadError:
+            return b"".join(parts) or None
+
+    def read(self, limit: int) -> bytes | str:
+        try:
+            return self.object.recv(limit)
+        except SSL.WantReadError:
+            return "empty"
+        except SSL.ZeroReturnError:
+            return "closed"
+
+    def write(self, data: bytes) -> int | None:
+        try:
+            return self.object.send(data)
+        except SSL.WantReadError:
+            return None
+
+    def shut_down(self) -> None:
+        self.object.shutdown()
+
+    def end(self) -> None:
+        self.object.bio_shutdown()
+
+
+def ssl_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Fresh ones, for a client and for a server."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as pem:
+        pem.write(pem_of_all())
+        pem.flush()
+        server.load_cert_chain(pem.name)
+    return ssl.create_default_context(cadata=certificate().dumpPEM().decode()), server
+
+
+def openssl_contexts() -> tuple[SSL.Context, SSL.Context]:
+    """Fresh ones, for a client and for a server."""
+    client, server = SSL.Context(SSL.TLS_METHOD), SSL.Context(SSL.TLS_METHOD)
+    server.use_privatekey(certificate().privateKey.original)
+    server.use_certificate(certificate().original)
+    return client, server
+
+
+Ends = tuple[Any, Any]
+
+
+class Pair:
+    """A client and a server of a library, of one version of TLS, that have shaken hands."""
+
+    def __init__(self, library: str, version: str) -> None:
+        if library == "ssl":
+            contexts: Any = ssl_contexts()
+            for context in contexts:
+                context.maximum_version = context.minimum_version = ssl.TLSVersion[version]
+        else:
+            contexts = openssl_contexts()
+            number = int(ssl.TLSVersion[version])
+            for context in contexts:
+                context.set_max_proto_version(number)
+                context.set_min_proto_version(number)
+        self.library = library
+        self.contexts = contexts
+
+    def connect(self) -> Ends:
+        client_context, server_context = self.contexts
+        client: Any
+        server: Any
+        if self.library == "ssl":
+            client = SSLEnd(client_context, server_hostname="test")
+            server = SSLEnd(server_context, server_side=True)
+        else:
+            client = OpenSSLEnd(client_context)
+            server = OpenSSLEnd(server_context, server_side=True)
+        done = False
+        while not done:
+            done = client.shake()
+            carry(client, server)
+            done = server.shake() and done
+            carry(server, client)
+        # The tickets that a server sends after its handshake.
+        assert client.read(1) == "empty"
+        return client, server
+
+
+def carry(source: Any, target: Any) -> None:
+    """Bring ciphertext to the other end."""
+    if data := source.outgoing():
+        target.feed(data)
+
+
+def drain(end: Any) -> tuple[bytes, Any]:
+    """Read all that there is; say what it was, and why there is no more."""
+    data = b""
+    while True:
+        try:
+            part = end.read(LIMIT)
+        except Exception as error:
+            return data, told(error)
+        if isinstance(part, str):
+            return data, part
+        data += part
+
+
+def attempt(call: Any, *args: Any) -> Any:
+    """What a call returns or raises."""
+    try:
+        return call(*args)
+    except Exception as error:
+        return told(error)
