@@ -7,8 +7,10 @@ be compared.
 
 from __future__ import annotations
 
+import os
 import ssl
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -17,6 +19,12 @@ from helpers.certificates import certificate, pem_of_all
 from tornado4 import _core
 
 LIMIT = 1 << 18
+
+# What the environment has asked for.
+DIRECT = os.environ.get("TORNADO4_TLS") != "fallback"
+
+# Takes what is driven, the other end, and the end behind what is driven.
+Program = Callable[[Any, Any, Any], Any]
 
 
 def told(error: BaseException) -> tuple[Any, ...]:
@@ -143,36 +151,33 @@ def openssl_contexts() -> tuple[SSL.Context, SSL.Context]:
     return client, server
 
 
-Ends = tuple[Any, Any]
+def of_version(contexts: tuple[Any, Any], version: str) -> tuple[Any, Any]:
+    number = ssl.TLSVersion[version]
+    for context in contexts:
+        if isinstance(context, ssl.SSLContext):
+            context.minimum_version = context.maximum_version = number
+        else:
+            context.set_min_proto_version(int(number))
+            context.set_max_proto_version(int(number))
+    return contexts
 
 
 class Pair:
-    """A client and a server of a library, of one version of TLS, that have shaken hands."""
+    """A client and a server, of one version of TLS, that have shaken hands."""
 
-    def __init__(self, library: str, version: str) -> None:
-        if library == "ssl":
-            contexts: Any = ssl_contexts()
-            for context in contexts:
-                context.maximum_version = context.minimum_version = ssl.TLSVersion[version]
-        else:
-            contexts = openssl_contexts()
-            number = int(ssl.TLSVersion[version])
-            for context in contexts:
-                context.set_max_proto_version(number)
-                context.set_min_proto_version(number)
-        self.library = library
-        self.contexts = contexts
+    def __init__(self, client: str, version: str, server: str | None = None) -> None:
+        self.libraries = client, server or client
+        made = {"ssl": ssl_contexts, "pyOpenSSL": openssl_contexts}
+        contexts = made[self.libraries[0]]()[0], made[self.libraries[1]]()[1]
+        self.contexts = of_version(contexts, version)
 
-    def connect(self) -> Ends:
+    def connect(self) -> tuple[Any, Any]:
         client_context, server_context = self.contexts
-        client: Any
-        server: Any
-        if self.library == "ssl":
-            client = SSLEnd(client_context, server_hostname="test")
-            server = SSLEnd(server_context, server_side=True)
-        else:
-            client = OpenSSLEnd(client_context)
-            server = OpenSSLEnd(server_context, server_side=True)
+        classes: dict[str, Any] = {"ssl": SSLEnd, "pyOpenSSL": OpenSSLEnd}
+        of_client, of_server = self.libraries
+        options = {"server_hostname": "test"} if of_client == "ssl" else {}
+        client = classes[of_client](client_context, **options)
+        server = classes[of_server](server_context, server_side=True)
         done = False
         while not done:
             done = client.shake()
@@ -209,3 +214,21 @@ def attempt(call: Any, *args: Any) -> Any:
         return call(*args)
     except Exception as error:
         return told(error)
+
+
+def same(program: Program, pair: Pair, side: str) -> list[Any]:
+    """Run the program by the object's methods and by an engine; they must not differ."""
+    outcomes = []
+    for engine in (False, True):
+        client, server = pair.connect()
+        own, peer = (client, server) if side == "client" else (server, client)
+        driver = own.engine() if engine else own
+        assert not engine or driver.direct is DIRECT
+        outcome = list(program(driver, peer, own))
+        # What comes after whatever has happened.
+        outcome += [drain(driver), attempt(driver.write, b"more"), bool(driver.outgoing())]
+        outcome += [drain(driver), attempt(driver.write, b"more"), bool(driver.outgoing())]
+        outcomes.append(outcome)
+    by_methods, by_engine = outcomes
+    assert by_engine == by_methods
+    return by_engine
