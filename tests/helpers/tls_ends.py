@@ -7,6 +7,7 @@ be compared.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import tempfile
@@ -69,10 +70,8 @@ class SSLEnd:
             return None
 
     def shut_down(self) -> None:
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             self.object.unwrap()
-        except ssl.SSLWantReadError:
-            pass
 
     def end(self) -> None:
         """No ciphertext comes any more."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import _ssl
 import ctypes
 import socket
 import ssl
 from typing import Any
 
-import _ssl
 import pytest
 from OpenSSL import SSL
 
@@ -88,6 +88,7 @@ def test_what_a_callback_raises_in_a_renegotiation_is_raised() -> None:
         return True
 
     pair.contexts[0].set_verify(SSL.VERIFY_PEER, verify)
+
     def program(end: Any, peer: Any, own: Any) -> Any:
         calls.append(None)
         yield from renegotiates("peer")(end, peer, own)

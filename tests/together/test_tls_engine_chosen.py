@@ -101,8 +101,7 @@ def test_why_the_functions_of_ssl_cannot_be_called(before: str, reason: str) -> 
             "SSL_read",
         ),
         (
-            "from OpenSSL import SSL\n"
-            "SSL.Connection.get_cipher_name = lambda conn: 'another'",
+            "from OpenSSL import SSL\nSSL.Connection.get_cipher_name = lambda conn: 'another'",
             "self-check: the version or the cipher",
         ),
         (

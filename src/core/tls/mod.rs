@@ -9,3 +9,6 @@ mod table;
 
 pub use session::{MOST, Outcome, Session};
 pub use table::{Address, Missing, Table};
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,8 @@ impl Table {
     /// What `lookup` finds is OpenSSL's function of that name, all of one library, which
     /// stays loaded.
     pub unsafe fn find(mut lookup: impl FnMut(&CStr) -> Option<Address>) -> Result<Table, Missing> {
+        // The field that an address goes to says which type it becomes.
+        #![allow(clippy::missing_transmute_annotations)]
         macro_rules! function {
             ($name:literal) => {
                 match lookup($name) {

@@ -15,6 +15,10 @@ use pyo3::types::{PyBytes, PyList};
 use super::{Read, Written, classes, cpython, library, pyopenssl};
 use crate::core::tls::Session;
 
+/// The plaintext of a record, at most. The methods reserve what is asked for, and give one
+/// record.
+const RECORD: usize = 1 << 14;
+
 /// How much ciphertext is read at once from a `Connection`: it reserves so much.
 const BIO_SIZE: usize = 1 << 16;
 
@@ -175,6 +179,7 @@ impl Objects {
 
     /// Reads by the object's own method.
     pub fn read_now<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        let limit = limit.min(RECORD);
         let outcome = match self {
             Objects::Ssl { inner, .. } => {
                 inner.bind(py).call_method1(intern!(py, "read"), (limit,))

@@ -106,6 +106,7 @@ impl Engine {
     }
 
     /// Another reference to the same connection.
+    #[allow(dead_code)]
     pub fn clone_ref(&self, py: Python<'_>) -> Engine {
         Engine {
             objects: self.objects.clone_ref(py),
