@@ -125,6 +125,16 @@ def large(end: Any, peer: Any, own: Any) -> Any:
     yield drain(peer)
 
 
+def very_large(end: Any, peer: Any, own: Any) -> Any:
+    message = bytes(range(256)) * 10_000
+    sent = 0
+    while sent < len(message):
+        sent += end.write(message[sent:])
+    carry(end, peer)
+    yield drain(peer)
+    yield end.outgoing()
+
+
 def byte_by_byte(end: Any, peer: Any, own: Any) -> Any:
     for byte in ciphertext(peer, b"hello", b"world"):
         end.feed(bytes([byte]))
@@ -154,6 +164,7 @@ PROGRAMS = [
     close_notify_after_data,
     closed_by_both,
     large,
+    very_large,
     byte_by_byte,
     small_reads,
 ]

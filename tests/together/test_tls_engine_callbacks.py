@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _ssl
 import ctypes
+import gc
 import socket
 import ssl
+import weakref
 from typing import Any
 
 import pytest
@@ -278,3 +280,31 @@ def test_only_pyopenssls_own_connections_are_driven() -> None:
         _core.TLSProbe(conn)
     with socket.socket() as sock, pytest.raises(TypeError):
         _core.TLSProbe(SSL.Connection(context, sock))
+
+
+def test_an_engine_keeps_what_it_drives() -> None:
+    for library in ("ssl", "pyOpenSSL"):
+        client, server = Pair(library, "TLSv1_3").connect()
+        engine = server.engine()
+        if library == "pyOpenSSL":
+            server.object._ssl = None
+        del server.object
+        gc.collect()
+        if DIRECT or library == "ssl":
+            assert engine.write(b"data") == 4
+            data = engine.outgoing()
+            assert data
+            client.feed(data)
+            assert drain(client) == (b"data", "empty")
+
+
+def test_what_an_engine_keeps_is_let_go() -> None:
+    for library in ("ssl", "pyOpenSSL"):
+        _, server = Pair(library, "TLSv1_3").connect()
+        kept = weakref.ref(server.object)
+        inner = server.object
+        # A cycle that the collector has to see.
+        inner.engine = server.engine()
+        del server, inner, _
+        gc.collect()
+        assert kept() is None

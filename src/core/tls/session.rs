@@ -12,7 +12,7 @@ const SSL_ERROR_ZERO_RETURN: c_int = 6;
 const SSL_SENT_SHUTDOWN: c_int = 1;
 
 /// What is handed over in one call: the functions count by `int`.
-pub const MOST: usize = 1 << 30;
+const MOST: usize = 1 << 30;
 
 /// The addresses of a connection that somebody else owns.
 ///

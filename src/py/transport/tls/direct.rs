@@ -11,10 +11,13 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::fallback::Objects;
 use super::{Read, Written};
-use crate::core::tls::{MOST, Outcome, Session};
+use crate::core::tls::{Outcome, Session};
 use crate::py::support::guarded::Guarded;
 use crate::py::transport::buffers::View;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
+
+/// What is encrypted in a fraction of a millisecond.
+const LONG: usize = 1 << 20;
 
 /// The direct way to a connection.
 #[derive(Clone)]
@@ -102,9 +105,9 @@ impl Direct {
         if data.is_empty() {
             return Some(Written::Taken(0));
         }
-        // A write after the end adds to the error queue each time; the method must be the
-        // only one.
-        if data.len() > MOST || self.session.is_shut_down() {
+        // What takes long is left to the method, which lets other threads in. A write after
+        // the end adds to the error queue each time; the method must be the only one.
+        if data.len() > LONG || self.session.is_shut_down() {
             return None;
         }
         match self.session.write(data) {

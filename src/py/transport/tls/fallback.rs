@@ -34,7 +34,11 @@ pub enum Objects {
         drained: Arc<AtomicBool>,
     },
     /// Twisted's.
-    Connection(Py<PyAny>),
+    Connection {
+        conn: Py<PyAny>,
+        /// What owns the `SSL*` and, by that, the BIOs.
+        ssl: Py<PyAny>,
+    },
 }
 
 impl Objects {
@@ -86,7 +90,19 @@ impl Objects {
         {
             return Ok(None);
         }
-        Ok(Some(Objects::Connection(conn.clone().unbind())))
+        Objects::connection(conn).map(Some)
+    }
+
+    /// Of an `OpenSSL.SSL.Connection` over memory BIOs.
+    ///
+    /// # Errors
+    /// Those of looking at it.
+    pub fn connection(conn: &Bound<'_, PyAny>) -> PyResult<Objects> {
+        let ssl = conn.getattr(intern!(conn.py(), "_ssl"))?;
+        Ok(Objects::Connection {
+            conn: conn.clone().unbind(),
+            ssl: ssl.unbind(),
+        })
     }
 
     /// What is behind the objects, where it may be used directly.
@@ -114,9 +130,9 @@ impl Objects {
                 }
                 cpython::session(table, inner, incoming, outgoing)
             }
-            Objects::Connection(conn) => {
+            Objects::Connection { conn, ssl } => {
                 match library::openssl(py)?.and_then(|library| library.table) {
-                    Some(table) => pyopenssl::session(table, conn.bind(py)),
+                    Some(table) => pyopenssl::session(table, conn.bind(py), ssl.bind(py)),
                     None => Ok(None),
                 }
             }
@@ -137,7 +153,10 @@ impl Objects {
                 outgoing: outgoing.clone_ref(py),
                 drained: drained.clone(),
             },
-            Objects::Connection(conn) => Objects::Connection(conn.clone_ref(py)),
+            Objects::Connection { conn, ssl } => Objects::Connection {
+                conn: conn.clone_ref(py),
+                ssl: ssl.clone_ref(py),
+            },
         }
     }
 
@@ -149,7 +168,7 @@ impl Objects {
                     .bind(py)
                     .call_method1(intern!(py, "write"), (data,))?;
             }
-            Objects::Connection(conn) => {
+            Objects::Connection { conn, .. } => {
                 conn.bind(py)
                     .call_method1(intern!(py, "bio_write"), (data,))?;
             }
@@ -162,7 +181,7 @@ impl Objects {
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
         let drained = match self {
             Objects::Ssl { drained, .. } => drained,
-            Objects::Connection(_) => return self.read_now(py, limit),
+            Objects::Connection { .. } => return self.read_now(py, limit),
         };
         let was_drained = drained.swap(false, Relaxed);
         match self.is_empty(py) {
@@ -184,7 +203,9 @@ impl Objects {
             Objects::Ssl { inner, .. } => {
                 inner.bind(py).call_method1(intern!(py, "read"), (limit,))
             }
-            Objects::Connection(conn) => conn.bind(py).call_method1(intern!(py, "recv"), (limit,)),
+            Objects::Connection { conn, .. } => {
+                conn.bind(py).call_method1(intern!(py, "recv"), (limit,))
+            }
         };
         let error = match outcome.and_then(|data| Ok(data.cast_into::<PyBytes>()?)) {
             Ok(data) if data.as_bytes().is_empty() => return Read::Closed,
@@ -210,7 +231,9 @@ impl Objects {
             Objects::Ssl { inner, .. } => {
                 inner.bind(py).call_method1(intern!(py, "write"), (data,))
             }
-            Objects::Connection(conn) => conn.bind(py).call_method1(intern!(py, "send"), (data,)),
+            Objects::Connection { conn, .. } => {
+                conn.bind(py).call_method1(intern!(py, "send"), (data,))
+            }
         };
         let error = match outcome.and_then(|count| count.extract()) {
             Ok(count) => return Written::Taken(count),
@@ -231,7 +254,7 @@ impl Objects {
                 let data = data.cast_into::<PyBytes>()?;
                 return Ok((!data.as_bytes().is_empty()).then_some(data));
             }
-            Objects::Connection(conn) => conn.bind(py),
+            Objects::Connection { conn, .. } => conn.bind(py),
         };
         let Some(first) = self.read_bio(conn)? else {
             return Ok(None);
@@ -262,7 +285,7 @@ impl Objects {
     pub fn incoming_pending(&self, py: Python<'_>) -> PyResult<usize> {
         match self {
             Objects::Ssl { incoming, .. } => pending(incoming.bind(py)),
-            Objects::Connection(_) => Err(unknown()),
+            Objects::Connection { .. } => Err(unknown()),
         }
     }
 
@@ -270,7 +293,7 @@ impl Objects {
     pub fn outgoing_pending(&self, py: Python<'_>) -> PyResult<usize> {
         match self {
             Objects::Ssl { outgoing, .. } => pending(outgoing.bind(py)),
-            Objects::Connection(_) => Err(unknown()),
+            Objects::Connection { .. } => Err(unknown()),
         }
     }
 
@@ -297,7 +320,7 @@ impl Objects {
                 let ssl = classes::ssl(py)?;
                 ([&ssl.want_read, &ssl.want_write], None)
             }
-            Objects::Connection(_) => match classes::openssl(py)? {
+            Objects::Connection { .. } => match classes::openssl(py)? {
                 Some(openssl) => (
                     [&openssl.want_read, &openssl.want_write],
                     Some(&openssl.zero_return),
@@ -330,7 +353,10 @@ impl Objects {
                 visit.call(incoming)?;
                 visit.call(outgoing)
             }
-            Objects::Connection(conn) => visit.call(conn),
+            Objects::Connection { conn, ssl } => {
+                visit.call(conn)?;
+                visit.call(ssl)
+            }
         }
     }
 }

@@ -31,21 +31,25 @@ pub fn table(py: Python<'_>) -> PyResult<Table> {
     unsafe { Table::find(find) }.map_err(|missing| PyRuntimeError::new_err(missing.to_string()))
 }
 
-/// What is behind an `OpenSSL.SSL.Connection` over memory BIOs, of exactly that class.
-/// `None` if it has no such addresses.
+/// What is behind an `OpenSSL.SSL.Connection` over memory BIOs, of exactly that class, whose
+/// `SSL*` is `ssl`'s. `None` if it has no such addresses.
 ///
 /// # Errors
 /// Those of asking for them.
-pub fn session(table: &'static Table, conn: &Bound<'_, PyAny>) -> PyResult<Option<Session>> {
+pub fn session(
+    table: &'static Table,
+    conn: &Bound<'_, PyAny>,
+    ssl: &Bound<'_, PyAny>,
+) -> PyResult<Option<Session>> {
     let py = conn.py();
     let cffi = cffi(py)?;
-    let ssl = address(cffi, &conn.getattr(intern!(py, "_ssl"))?)?;
+    let ssl = address(cffi, ssl)?;
     let incoming = address(cffi, &conn.getattr(intern!(py, "_into_ssl"))?)?;
     let outgoing = address(cffi, &conn.getattr(intern!(py, "_from_ssl"))?)?;
     let (Some(ssl), Some(incoming), Some(outgoing)) = (ssl, incoming, outgoing) else {
         return Ok(None);
     };
-    // SAFETY: pyOpenSSL's own, which the connection keeps.
+    // SAFETY: pyOpenSSL's own, which the engine's objects keep.
     Ok(Some(unsafe {
         Session::new(table, ssl, incoming, outgoing)
     }))

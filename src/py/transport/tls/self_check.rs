@@ -80,10 +80,7 @@ pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         PyResult::Ok(conn)
     };
     let (server, client) = (make("set_accept_state")?, make("set_connect_state")?);
-    let ends = [
-        Objects::Connection(client.clone().unbind()),
-        Objects::Connection(server.clone().unbind()),
-    ];
+    let ends = [Objects::connection(&client)?, Objects::connection(&server)?];
     let [near, far] = &ends;
     let mut pump = || {
         for (from, to) in [(near, far), (far, near)] {
@@ -94,7 +91,7 @@ pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         Ok(())
     };
     shake_hands(&client, &server, &mut pump)?;
-    let session = pyopenssl::session(table, &server)?;
+    let session = pyopenssl::session(table, &server, &server.getattr("_ssl")?)?;
     let session = session.ok_or_else(|| wrong("the connection has no SSL*"))?;
     let theirs = (
         server
@@ -103,7 +100,7 @@ pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         server.call_method0("get_cipher_name")?.extract()?,
     );
     let server = Engine {
-        objects: Objects::Connection(server.unbind()),
+        objects: Objects::connection(&server)?,
         direct: Some(Direct::new(session)),
     };
     compare(py, &server, theirs, near, &mut pump)
