@@ -122,9 +122,10 @@ impl Engine {
         if data.as_bytes().is_empty() {
             return Ok(());
         }
-        match &self.direct {
-            Some(direct) => direct.feed(data.as_bytes()),
-            None => self.objects.feed(py, data),
+        match (&self.direct, &self.objects) {
+            (Some(direct), Objects::Connection { .. }) => direct.feed(data.as_bytes()),
+            // A `MemoryBIO`'s method costs nothing, and knows whether its end was written.
+            _ => self.objects.feed(py, data),
         }
     }
 
