@@ -9,6 +9,7 @@ import socket
 import ssl
 import weakref
 from typing import Any
+from unittest import mock
 
 import pytest
 from OpenSSL import SSL
@@ -280,6 +281,15 @@ def test_only_pyopenssls_own_connections_are_driven() -> None:
         _core.TLSProbe(conn)
     with socket.socket() as sock, pytest.raises(TypeError):
         _core.TLSProbe(SSL.Connection(context, sock))
+
+
+def test_a_class_with_a_method_of_somebodys_own_is_not_driven() -> None:
+    for library, name in (("ssl", "write"), ("pyOpenSSL", "bio_read")):
+        _, server = Pair(library, "TLSv1_3").connect()
+        assert server.engine()
+        with mock.patch.object(type(server.object), name), pytest.raises(TypeError):
+            server.engine()
+        assert server.engine()
 
 
 def test_an_engine_keeps_what_it_drives() -> None:

@@ -1,5 +1,6 @@
 //! The OpenSSL of the system, for tests: what makes connections, which is the frameworks'
 //! business otherwise.
+#![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::ptr::{self, NonNull};

@@ -3,13 +3,13 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::py::support::imports;
 
 /// Those of `ssl`.
 pub struct Ssl {
-    pub object: Py<PyAny>,
+    pub object: Stock,
     /// The class of what an `SSLObject` stands for.
     pub inner: Py<PyAny>,
     pub memory_bio: Py<PyAny>,
@@ -27,7 +27,7 @@ pub fn ssl(py: Python<'_>) -> PyResult<&Ssl> {
         let ssl = py.import("ssl")?;
         let native = py.import("_ssl")?;
         Ok(Ssl {
-            object: ssl.getattr("SSLObject")?.unbind(),
+            object: Stock::of(&ssl, "SSLObject", &["read", "write"])?,
             inner: native.getattr("_SSLSocket")?.unbind(),
             memory_bio: native.getattr("MemoryBIO")?.unbind(),
             want_read: native.getattr("SSLWantReadError")?.unbind(),
@@ -38,7 +38,7 @@ pub fn ssl(py: Python<'_>) -> PyResult<&Ssl> {
 
 /// Those of pyOpenSSL.
 pub struct OpenSsl {
-    pub connection: Py<PyAny>,
+    pub connection: Stock,
     pub want_read: Py<PyAny>,
     pub want_write: Py<PyAny>,
     pub zero_return: Py<PyAny>,
@@ -59,7 +59,11 @@ pub fn openssl(py: Python<'_>) -> PyResult<Option<&OpenSsl>> {
     let made = OPENSSL.get_or_try_init(py, || {
         let ssl = py.import("OpenSSL.SSL")?;
         PyResult::Ok(OpenSsl {
-            connection: ssl.getattr("Connection")?.unbind(),
+            connection: Stock::of(
+                &ssl,
+                "Connection",
+                &["recv", "send", "bio_read", "bio_write"],
+            )?,
             want_read: ssl.getattr("WantReadError")?.unbind(),
             want_write: ssl.getattr("WantWriteError")?.unbind(),
             zero_return: ssl.getattr("ZeroReturnError")?.unbind(),
@@ -68,17 +72,53 @@ pub fn openssl(py: Python<'_>) -> PyResult<Option<&OpenSsl>> {
     Ok(Some(made))
 }
 
-/// Whether an object has one of these attributes of its own, beside its class's.
-///
-/// # Errors
-/// Those of looking.
-pub fn has_own(object: &Bound<'_, PyAny>, names: &[&str]) -> PyResult<bool> {
-    let attributes = object.getattr(intern!(object.py(), "__dict__"))?;
-    let attributes = attributes.cast_into::<PyDict>()?;
-    for name in names {
-        if attributes.contains(name)? {
-            return Ok(true);
+/// A class, and the methods of it that an engine stands for.
+pub struct Stock {
+    class: Py<PyAny>,
+    /// By name; `None` if there is one of somebody's own.
+    methods: Option<Py<PyDict>>,
+}
+
+impl Stock {
+    fn of(module: &Bound<'_, PyModule>, class: &str, names: &[&str]) -> PyResult<Stock> {
+        let py = module.py();
+        let class = module.getattr(class)?;
+        let methods = PyDict::new(py);
+        let mut are_stock = true;
+        for name in names {
+            let method = class.getattr(*name)?;
+            let globals = method.getattr_opt("__globals__")?;
+            are_stock &= globals.is_some_and(|globals| globals.is(module.dict()));
+            methods.set_item(name, method)?;
         }
+        Ok(Stock {
+            class: class.unbind(),
+            methods: are_stock.then(|| methods.unbind()),
+        })
     }
-    Ok(false)
+
+    /// Whether an object is of this class exactly, and neither it nor the class has methods
+    /// of somebody's own.
+    ///
+    /// # Errors
+    /// Those of looking.
+    pub fn is_class_of(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = object.py();
+        let class = self.class.bind(py);
+        let Some(methods) = &self.methods else {
+            return Ok(false);
+        };
+        if !object.get_type().is(class) {
+            return Ok(false);
+        }
+        let own = object.getattr(intern!(py, "__dict__"))?;
+        let own = own.cast_into::<PyDict>()?;
+        for (name, method) in methods.bind(py) {
+            let name = name.cast_into::<PyString>()?;
+            if own.contains(&name)? || !class.getattr(name)?.is(method) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }

@@ -50,10 +50,9 @@ impl Objects {
     ) -> PyResult<Option<Objects>> {
         let py = sslobj.py();
         let ssl = classes::ssl(py)?;
-        if !sslobj.get_type().is(&ssl.object)
+        if !ssl.object.is_class_of(sslobj)?
             || !incoming.get_type().is(&ssl.memory_bio)
             || !outgoing.get_type().is(&ssl.memory_bio)
-            || classes::has_own(sslobj, &["read", "write"])?
         {
             return Ok(None);
         }
@@ -84,8 +83,7 @@ impl Objects {
         let Some(openssl) = classes::openssl(py)? else {
             return Ok(None);
         };
-        if !conn.get_type().is(&openssl.connection)
-            || classes::has_own(conn, &["recv", "send", "bio_read", "bio_write"])?
+        if !openssl.connection.is_class_of(conn)?
             || conn.getattr(intern!(py, "_into_ssl"))?.is_none()
         {
             return Ok(None);
