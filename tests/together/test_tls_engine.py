@@ -3,11 +3,13 @@ raise: each program runs with either of them, and all that can be seen is compar
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import pytest
+from OpenSSL import SSL
 
-from helpers.tls_ends import Pair, Program, attempt, carry, drain, same
+from helpers.tls_ends import DIRECT, LIMIT, Pair, Program, attempt, carry, drain, same
 
 every_library = pytest.mark.parametrize("library", ["ssl", "pyOpenSSL"])
 every_version = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
@@ -178,3 +180,47 @@ def test_does_and_raises_what_the_methods_do(
     library: str, version: str, side: str, program: Program
 ) -> None:
     same(program, Pair(library, version), side)
+
+
+@every_library
+@every_version
+def test_records_one_at_a_time(library: str, version: str) -> None:
+    client, server = Pair(library, version).connect()
+    engine = server.engine()
+    server.feed(ciphertext(client, b"one", b"two", b"x" * 16_384))
+    assert not engine.drained
+    assert engine.read_record(LIMIT) == b"one"
+    assert engine.read_record(0) == b"t"
+    assert engine.read(0) == b"w"
+    assert not engine.drained
+    assert engine.read_record(LIMIT) == b"o"
+    assert engine.read_record(LIMIT) == b"x" * 16_384
+    assert engine.drained is DIRECT
+    assert engine.read_record(LIMIT) == "empty"
+    data = ciphertext(client, b"three", b"four")
+    server.feed(data[:-1] + bytes([data[-1] ^ 1]))
+    assert engine.read_record(LIMIT) == b"three"
+    assert not engine.drained
+    with pytest.raises((ssl.SSLError, SSL.Error)):
+        engine.read_record(LIMIT)
+
+
+@every_library
+@every_version
+def test_what_comes_after_plaintext_is_not_drained(library: str, version: str) -> None:
+    client, server = Pair(library, version).connect()
+    engine = server.engine()
+    data = ciphertext(client, b"one", b"two")
+    server.feed(data[:-1] + bytes([data[-1] ^ 1]))
+    assert engine.read(LIMIT) == b"one"
+    assert not engine.drained
+    with pytest.raises((ssl.SSLError, SSL.Error)):
+        engine.read(LIMIT)
+    client, server = Pair(library, version).connect()
+    engine = server.engine()
+    assert client.write(b"last") == 4
+    client.shut_down()
+    carry(client, server)
+    assert engine.read(LIMIT) == b"last"
+    assert not engine.drained
+    assert engine.read(LIMIT) == "closed"

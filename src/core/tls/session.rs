@@ -10,6 +10,7 @@ use super::table::{Address, Table};
 const SSL_ERROR_WANT_READ: c_int = 2;
 const SSL_ERROR_ZERO_RETURN: c_int = 6;
 const SSL_SENT_SHUTDOWN: c_int = 1;
+const SSL_RECEIVED_SHUTDOWN: c_int = 2;
 
 /// What is handed over in one call: the functions count by `int`.
 const MOST: usize = 1 << 30;
@@ -106,7 +107,15 @@ impl Session {
         (filled, None)
     }
 
-    /// Reads plaintext, of one record at most.
+    /// `read`, of one record at most.
+    pub fn read_one(&self, room: &mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>) {
+        match self.read_record(room) {
+            Outcome::Moved(count) => (count, None),
+            ended => (0, Some(ended)),
+        }
+    }
+
+    /// Reads plaintext, of one record at most. The room isn't empty.
     fn read_record(&self, room: &mut [MaybeUninit<u8>]) -> Outcome {
         self.forget_errors();
         let (start, length) = (room.as_mut_ptr().cast(), int(room.len()));
@@ -122,6 +131,14 @@ impl Session {
             self.table.bio_pending(self.incoming.as_ptr()) == Some(0)
                 && (self.table.pending)(self.ssl.as_ptr()) == 0
         }
+    }
+
+    /// Whether it is certain, after plaintext, that a read says `WantRead` now: nothing has
+    /// come that isn't read, and the peer hasn't said that nothing more comes.
+    pub fn wants_more(&self) -> bool {
+        // SAFETY: `new`'s caller's promise.
+        let state = unsafe { (self.table.get_shutdown)(self.ssl.as_ptr()) };
+        state & SSL_RECEIVED_SHUTDOWN == 0 && self.is_drained()
     }
 
     /// Takes plaintext; not an empty one, of which OpenSSL can't say what became.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyMemoryError;
@@ -49,12 +50,27 @@ impl Direct {
 
     /// See `Engine::read`. `objects` is asked what a failure means.
     pub fn read<'py>(&self, py: Python<'py>, objects: &Objects, limit: usize) -> Read<'py> {
+        self.read_by(py, objects, limit, |room| self.session.read(room))
+    }
+
+    /// See `Engine::read_record`. `objects` is asked what a failure means.
+    pub fn read_record<'py>(&self, py: Python<'py>, objects: &Objects, limit: usize) -> Read<'py> {
+        self.read_by(py, objects, limit, |room| self.session.read_one(room))
+    }
+
+    fn read_by<'py>(
+        &self,
+        py: Python<'py>,
+        objects: &Objects,
+        limit: usize,
+        read: impl FnOnce(&mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>),
+    ) -> Read<'py> {
         let kept = self.failure.lock(py).take();
         if let Some(error) = kept {
             return Read::Failed(error);
         }
         // SAFETY: the session says how many bytes it has put there.
-        let filled = unsafe { read_buffer::fill(py, limit, |room| self.session.read(room)) };
+        let filled = unsafe { read_buffer::fill(py, limit, read) };
         let (data, ended) = match filled {
             Ok(filled) => filled,
             Err(error) => return Read::Failed(memory(error)),
@@ -84,6 +100,11 @@ impl Direct {
             Read::Empty | Read::Closed => {}
         }
         Read::Data(data)
+    }
+
+    /// See `Engine::is_drained`.
+    pub fn is_drained(&self, py: Python<'_>) -> bool {
+        self.failure.lock(py).is_none() && self.session.wants_more()
     }
 
     /// See `Engine::write`. `objects` is asked what a failure means.

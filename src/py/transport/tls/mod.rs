@@ -106,7 +106,6 @@ impl Engine {
     }
 
     /// Another reference to the same connection.
-    #[allow(dead_code)]
     pub fn clone_ref(&self, py: Python<'_>) -> Engine {
         Engine {
             objects: self.objects.clone_ref(py),
@@ -131,10 +130,27 @@ impl Engine {
 
     /// Gives plaintext, up to `limit` bytes (at least one).
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        let limit = limit.max(1);
         match &self.direct {
             Some(direct) => direct.read(py, &self.objects, limit),
             None => self.objects.read(py, limit),
         }
+    }
+
+    /// `read`, of one record at most.
+    pub fn read_record<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
+        let limit = limit.max(1);
+        match &self.direct {
+            Some(direct) => direct.read_record(py, &self.objects, limit),
+            None => self.objects.read(py, limit),
+        }
+    }
+
+    /// Whether it is certain, after a read has given plaintext, that another gives `Empty`.
+    /// Asking costs less than reading; where it costs as much, it isn't certain.
+    pub fn is_drained(&self, py: Python<'_>) -> bool {
+        let direct = self.direct.as_ref();
+        direct.is_some_and(|direct| direct.is_drained(py))
     }
 
     /// Takes plaintext: any contiguous bytes-like object. An empty one is nobody's

@@ -45,12 +45,19 @@ impl TLSProbe {
 
     /// Plaintext; "empty" or "closed" if there is none.
     fn read<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyAny>> {
-        match self.0.read(py, limit) {
-            Read::Data(data) => Ok(data.into_any()),
-            Read::Empty => Ok("empty".into_pyobject(py)?.into_any()),
-            Read::Closed => Ok("closed".into_pyobject(py)?.into_any()),
-            Read::Failed(error) => Err(error),
-        }
+        // As a transport does it, which may lose its own while the application is called.
+        told(py, self.0.clone_ref(py).read(py, limit))
+    }
+
+    /// As `read`, of one record.
+    fn read_record<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyAny>> {
+        told(py, self.0.read_record(py, limit))
+    }
+
+    /// Whether it is certain, after plaintext, that there is no more.
+    #[getter]
+    fn drained(&self, py: Python<'_>) -> bool {
+        self.0.is_drained(py)
     }
 
     /// How many bytes were taken; `None`: it is blocked.
@@ -82,6 +89,15 @@ impl TLSProbe {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.0.traverse(&visit)
+    }
+}
+
+fn told<'py>(py: Python<'py>, read: Read<'py>) -> PyResult<Bound<'py, PyAny>> {
+    match read {
+        Read::Data(data) => Ok(data.into_any()),
+        Read::Empty => Ok("empty".into_pyobject(py)?.into_any()),
+        Read::Closed => Ok("closed".into_pyobject(py)?.into_any()),
+        Read::Failed(error) => Err(error),
     }
 }
 
