@@ -1,0 +1,226 @@
+"""Tornado's IOStream and HTTP over TLS, on ours as on the stock loop."""
+
+import asyncio
+import contextlib
+import random
+import socket
+import ssl
+
+import pytest
+from tornado.httpclient import HTTPRequest
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.tcpserver import TCPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, RequestHandler, stream_request_body
+
+from helpers import authorities
+from helpers.authorities import CERTIFICATES, VERSIONS
+from helpers.loops import LIMIT, on_io_loops
+
+on_versions = pytest.mark.parametrize("version", VERSIONS)
+
+
+def described(error):
+    fields = {name: getattr(error, name, None) for name in ("reason", "verify_code")}
+    return type(error).__name__, fields
+
+
+class Echo(TCPServer):
+    """Sends back what it gets, and keeps what its streams came to."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.streams = []
+
+    async def handle_stream(self, stream, address):
+        self.streams.append(stream)
+        with contextlib.suppress(StreamClosedError):
+            while True:
+                await stream.write(await stream.read_bytes(100_000, partial=True))
+
+
+@contextlib.contextmanager
+def echoing(**kwargs):
+    server = Echo(**kwargs)
+    sock, port = bind_unused_port()
+    server.add_socket(sock)
+    try:
+        yield server, port
+    finally:
+        server.stop()
+        for stream in server.streams:
+            stream.close()
+
+
+async def connected(port, context):
+    """A stream to the server, by the name that the certificates are for."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    return await IOStream(sock).start_tls(False, context, server_hostname="test")
+
+
+@on_io_loops
+@on_versions
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_the_server_s_certificate(run, kind, version):
+    def scenario(io_loop, trace):
+        async def main():
+            with echoing(ssl_options=authorities.server(kind, version)) as (_, port):
+                try:
+                    stream = await connected(port, authorities.client())
+                except (OSError, StreamClosedError) as error:
+                    trace.append(described(error))
+                    return
+                with contextlib.closing(stream):
+                    await stream.write(b"hello")
+                    trace.append(await stream.read_bytes(5))
+                    trace.append(stream.socket.version())
+                    trace.append(stream.socket.getpeercert()["subject"])
+
+        io_loop.run_sync(main, timeout=LIMIT)
+
+    trace = run(scenario)
+    if kind == "good":
+        assert trace[:2] == [b"hello", f"TLSv{version}"]
+    else:
+        codes = {"expired": 10, "wrong name": 62, "unknown": 20}
+        assert trace[0][0] == "SSLCertVerificationError"
+        assert trace[0][1]["verify_code"] == codes[kind]
+
+
+@on_io_loops
+@on_versions
+@pytest.mark.parametrize("kind", [None, "good", "expired", "unknown"])
+def test_the_client_s_certificate(run, kind, version):
+    """In TLS 1.3 it is in its first read that a client learns that it is refused."""
+
+    def scenario(io_loop, trace):
+        async def main():
+            context = authorities.server(version=version, clients=ssl.CERT_REQUIRED)
+            with echoing(ssl_options=context) as (server, port):
+                try:
+                    stream = await connected(port, authorities.client(kind))
+                    with contextlib.closing(stream):
+                        await stream.write(b"hello")
+                        trace.append(await stream.read_bytes(5))
+                        trace.append(server.streams[0].socket.getpeercert()["subject"])
+                except OSError:
+                    # Whether by an alert or by a reset is a matter of chance.
+                    trace.append("refused")
+
+        io_loop.run_sync(main, timeout=LIMIT)
+
+    trace = run(scenario)
+    assert trace[0] == (b"hello" if kind == "good" else "refused")
+
+
+@on_io_loops
+@on_versions
+@pytest.mark.parametrize("seed", range(4))
+def test_both_write_and_read(run, seed, version):
+    """Every byte of much data in both directions at once, in pieces of every size."""
+
+    def scenario(io_loop, trace):
+        rng = random.Random(seed)
+        sizes = [rng.choice([1, 100, 16_384, 16_385, 100_000]) for _ in range(20)]
+        data = [rng.randbytes(size) for size in sizes]
+
+        async def write(stream):
+            for piece in data:
+                await stream.write(piece)
+
+        async def main():
+            with echoing(ssl_options=authorities.server(version=version)) as (_, port):
+                stream = await connected(port, authorities.client())
+                with contextlib.closing(stream):
+                    writing = asyncio.ensure_future(write(stream))
+                    got = [await stream.read_bytes(size) for size in sizes]
+                    await writing
+                    trace.append(got == data)
+
+        io_loop.run_sync(main, timeout=LIMIT)
+
+    assert run(scenario) == [True]
+
+
+@stream_request_body
+class Reversing(RequestHandler):
+    """Sends a request's body back, reversed."""
+
+    def prepare(self):
+        self.body = b""
+
+    def data_received(self, chunk):
+        self.body += chunk
+
+    async def post(self):
+        self.set_header("Protocol", self.request.protocol)
+        certificate = self.request.get_ssl_certificate()
+        self.set_header("Client", str(certificate and certificate["subject"]))
+        body = self.body[::-1]
+        for start in range(0, len(body), 50_000):
+            self.write(body[start : start + 50_000])
+            await self.flush()
+
+
+@on_io_loops
+@on_versions
+@pytest.mark.parametrize("shown", [None, "good"])
+@pytest.mark.parametrize("size", [0, 10, 400_000])
+def test_https(run, size, shown, version):
+    def scenario(io_loop, trace):
+        async def main():
+            context = authorities.server(version=version, clients=ssl.CERT_OPTIONAL)
+            server = HTTPServer(Application([("/", Reversing)]), ssl_options=context)
+            sock, port = bind_unused_port()
+            server.add_socket(sock)
+            client = SimpleAsyncHTTPClient(force_instance=True)
+            context = authorities.client(shown)
+            context.check_hostname = False
+            body = random.Random(size).randbytes(size)
+            for _ in range(3):
+                request = HTTPRequest(
+                    f"https://127.0.0.1:{port}/", method="POST", body=body, ssl_options=context
+                )
+                response = await client.fetch(request)
+                trace.append((response.code, response.body == body[::-1]))
+                trace.append((response.headers["Protocol"], response.headers["Client"]))
+            client.close()
+            server.stop()
+            await server.close_all_connections()
+
+        io_loop.run_sync(main, timeout=LIMIT)
+
+    trace = run(scenario)
+    assert trace[::2] == [(200, True)] * 3
+    assert {protocol for protocol, _ in trace[1::2]} == {"https"}
+
+
+@on_io_loops
+@pytest.mark.parametrize(
+    "what", [b"GET / HTTP/1.1\r\n\r\n", bytes(100), b""], ids=["HTTP", "zeros", "nothing"]
+)
+def test_a_client_that_speaks_something_else(run, what):
+    def scenario(io_loop, trace):
+        async def main():
+            with echoing(ssl_options=authorities.server()) as (_, port):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(what)
+                writer.write_eof()
+                try:
+                    got = await reader.read()
+                    # An alert, or nothing.
+                    trace.append(got[:1])
+                except ConnectionResetError:
+                    trace.append(b"")
+                writer.close()
+                # The server goes on.
+                stream = await connected(port, authorities.client())
+                await stream.write(b"hello")
+                trace.append(await stream.read_bytes(5))
+                stream.close()
+
+        io_loop.run_sync(main, timeout=LIMIT)
+
+    assert run(scenario)[1:] == [b"hello"]
