@@ -21,6 +21,8 @@ if sys.version_info >= (3, 11):
 # Less than any mark of the transport's own, and more than a reader that is paused and all
 # between hold: a TLS end keeps 256 KiB until it reads no more, besides what it has just read.
 FEW = 50_000
+# Between what the transport waits with and what a paused reader takes.
+SOME = 190_000
 MUCH = 1_500_000
 # More than the high-water mark of TLS.
 MORE = 600_000
@@ -41,6 +43,13 @@ class FlowEnd(End):
     @property
     def outstanding(self):
         return len(self.written) - len(self.other.came)
+
+    def may_write(self, size):
+        """Whether it is certain which of the marks that passes, if it is little."""
+        under_way = self.outstanding
+        if SOME <= under_way < MUCH:
+            return not self.other.paused or under_way + size < SOME + FEW
+        return under_way + size < FEW or under_way >= MUCH
 
     def step(self):
         if self.other.aborted:
@@ -159,17 +168,17 @@ class FlowProgram(TLSProgram):
 
     def write(self, end):
         size = self.random.choice([0, 1, self.random.randint(1, 300), 2000])
-        if end.outstanding + size < FEW:
+        if end.may_write(size):
             end.tried("write", self.random.choice([bytes, bytearray, memoryview])(end.piece(size)))
 
     def write_some(self, end):
         """What no transport takes at once, and the other end at last."""
         if not end.outstanding:
-            end.tried("write", end.piece(self.random.randint(100_000, 200_000)))
+            end.tried("write", end.piece(SOME))
 
     def write_much(self, end):
         if not end.outstanding and not end.other.paused:
-            end.tried("write", end.piece(self.random.randint(100_000, 300_000)))
+            end.tried("write", end.piece(self.random.randint(SOME, 300_000)))
 
     def flood(self, end):
         if not end.outstanding:
@@ -178,7 +187,7 @@ class FlowProgram(TLSProgram):
 
     def writelines(self, end):
         sizes = [self.random.choice([0, 1, 100, 2000]) for _ in range(self.random.randint(0, 4))]
-        if end.outstanding + sum(sizes) < FEW:
+        if end.may_write(sum(sizes)):
             whole = end.piece(sum(sizes))
             lines, at = [], 0
             for size in sizes:
