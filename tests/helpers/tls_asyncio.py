@@ -98,14 +98,32 @@ def serving(loop, factory, **kwargs):
         turns(loop, 3)
 
 
-def blocking(step):
-    """Wait outside of the loop."""
-    deadline = time.monotonic() + LIMIT
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            return step()
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.001)
+def connect(loop, server_side, client_side, **kwargs):
+    """Both ends, connected; or what connecting came to."""
+    first, second = TLSPlain([]), TLSPlain([])
+    with serving(loop, lambda: first, ssl=server_side) as address:
+        connecting = loop.create_connection(
+            lambda: second, *address, ssl=client_side, server_hostname=HOST, **kwargs
+        )
+        result = connected_word(loop.run_until_complete(told_of(connecting)))
+        if result == "connected":
+            run_until(loop, lambda: first.transport)
+    return result, first, second
+
+
+def part(loop, *ends):
+    for end in ends:
+        if end.transport and not end.lost:
+            end.transport.close()
+    run_until(loop, lambda: all(end.lost or not end.transport for end in ends))
+
+
+def talk(loop, first, second):
+    """Data in both directions."""
+    first.transport.write(b"from the first")
+    second.transport.write(b"from the second")
+    run_until(loop, lambda: first.data and second.data)
+    return first.data, second.data
 
 
 class Facing:

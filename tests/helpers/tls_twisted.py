@@ -84,6 +84,34 @@ def all_closed(reactor):
     run_until(reactor, closed)
 
 
+def connect(reactor, server_side, client_side, *, made=Shaking):
+    """Both ends, after the handshake, or after its failure."""
+    first, second = made([]), made([])
+    port = reactor.listenSSL(0, Handing(first), server_side, interface=LOCAL)
+    reactor.connectSSL(LOCAL, port.getHost().port, Handing(second), client_side)
+    run_until(
+        reactor, lambda: all(end.lost or getattr(end, "shaken", True) for end in (first, second))
+    )
+    port.stopListening()
+    return first, second
+
+
+def part(reactor, *ends):
+    for end in ends:
+        if not end.lost:
+            end.transport.loseConnection()
+    run_until(reactor, lambda: all(end.lost for end in ends))
+    run_turns(reactor)
+
+
+def talk(reactor, first, second):
+    """Data in both directions."""
+    first.transport.write(b"from the first")
+    second.transport.write(b"from the second")
+    run_until(reactor, lambda: first.data and second.data)
+    return first.data, second.data
+
+
 class Facing:
     """A protocol and its peer."""
 
