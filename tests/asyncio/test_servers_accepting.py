@@ -308,13 +308,24 @@ def test_a_server_is_closed_while_it_accepts(run, when):
 
 
 @on_transports
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
-def test_addresses_that_are_asked_for_when_the_connection_is_closed(run, host):
+@pytest.mark.parametrize(
+    ("host", "to"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::1", "::1"),
+        ("::", "::1"),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+        ("::ffff:0.0.0.0", "::ffff:127.0.0.1"),
+    ],
+)
+def test_addresses_that_are_asked_for_when_the_connection_is_closed(run, host, to):
     def scenario(loop, trace):
         protocol = Plain(trace, connection_made=lambda protocol: protocol.transport.close())
-        server = loop.run_until_complete(loop.create_server(lambda: protocol, host, 0))
-        port = server.sockets[0].getsockname()[1]
-        to = "::1" if ":" in host else "127.0.0.1"
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        sock.bind((host, 0))
+        server = loop.run_until_complete(loop.create_server(lambda: protocol, sock=sock))
+        port = sock.getsockname()[1]
         with socket.create_connection((to, port)) as peer:
             run_until(loop, lambda: protocol.lost)
             turns(loop)

@@ -179,7 +179,9 @@ pub fn local_address(fd: RawFd) -> io::Result<Option<SocketAddr>> {
 #[must_use]
 pub fn local_address_of_accepted(listening: RawFd) -> Option<SocketAddr> {
     let local = local_address(listening).ok()??;
-    let known = !local.ip().is_unspecified() && !super::takes_others(listening);
+    // The IPv6 form of IPv4's, too.
+    let everywhere = local.ip().to_canonical().is_unspecified();
+    let known = !everywhere && !super::takes_others(listening);
     known.then_some(local)
 }
 

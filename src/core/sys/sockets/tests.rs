@@ -63,7 +63,7 @@ fn the_own_end_of_what_will_be_accepted() {
         let known = local_address_of_accepted(listener.as_raw_fd());
         assert_eq!(known, listener.local_addr().ok());
     }
-    for address in ["0.0.0.0:0", "[::]:0"] {
+    for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
         let listener = TcpListener::bind(address).expect("a listener");
         assert_eq!(local_address_of_accepted(listener.as_raw_fd()), None);
     }
