@@ -13,7 +13,16 @@ import pytest
 from helpers.epolls import asked_of_the_kernel
 from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import open_fds, run_turns
-from helpers.streams import Handing, Traced, ending, received, reset, run_until, until_lost
+from helpers.streams import (
+    Handing,
+    Traced,
+    TracedHalves,
+    ending,
+    received,
+    reset,
+    run_until,
+    until_lost,
+)
 
 on_families = pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
 PEERS = ["waits", "has written", "has ended", "was reset"]
@@ -199,8 +208,12 @@ def test_who_knows_the_descriptor_finds_it_watched(how, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="epoll refuses files")
-def test_what_the_poll_refuses_is_reported_and_ends(tmp_path):
-    """Whoever puts a file in the place of a descriptor that he can't know."""
+@pytest.mark.parametrize("kind", [Traced, TracedHalves])
+@pytest.mark.parametrize("knows", [False, True])
+def test_what_the_poll_refuses_is_reported_and_ends(kind, knows, tmp_path):
+    """Whoever puts a file in the place of a descriptor that he can't know. It isn't half of
+    the end, for which such a protocol would go on to write.
+    """
 
     def scenario(reactor, trace):
         def made(protocol):
@@ -208,15 +221,19 @@ def test_what_the_poll_refuses_is_reported_and_ends(tmp_path):
             fd = max(found)
             with open(tmp_path / "file", "w") as file:
                 os.dup2(file.fileno(), fd)
+            if knows:
+                trace.append(protocol.transport.fileno() == fd)
 
         before = open_fds()
-        protocol = Traced(trace, made=made)
+        protocol = kind(trace, made=made)
         with accepted(reactor, tmp_path, socket.AF_INET, protocol):
             until_lost(reactor, protocol)
 
     trace = ours_reactor(scenario)
-    assert "PermissionError" in str(trace)
-    assert counted_ends(trace) == 1
+    reports = [event for event in trace if "PermissionError" in str(event)]
+    assert len(reports) == 1
+    trace.remove(reports[0])
+    assert trace == ["made", *([True] if knows else []), ("lost", "ConnectionLost")]
 
 
 @on_reactors

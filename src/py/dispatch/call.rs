@@ -35,6 +35,8 @@ pub enum Call {
     Ready(Token, Readiness),
     /// Twisted: a descriptor that the poll doesn't watch yet is ready.
     Fresh(Token, Readiness),
+    /// Twisted: a descriptor that the poll refuses to watch.
+    Refused(Token),
     /// asyncio: a transport's next step.
     Socket(Py<SocketTransport>, Step),
     /// A stream that is reported once for what comes may have more to read.
@@ -63,6 +65,10 @@ impl Call {
             }
             Call::Fresh(token, readiness) => {
                 return fresh::dispatch(event_loop, *token, *readiness);
+            }
+            Call::Refused(token) => {
+                let outcome = fresh::disconnect(event_loop, *token);
+                return outcome.map_err(|error| this.ended_by(error, true));
             }
             Call::Socket(transport, step) => {
                 let outcome = SocketTransport::run(transport.bind(py), event_loop, *step);
@@ -103,7 +109,11 @@ impl Call {
         match self {
             Call::Handle(handle) => drop(handle.into_bound(py)),
             Call::Socket(transport, _) => drop(transport.into_bound(py)),
-            Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) | Call::Flush => {}
+            Call::Ready(..)
+            | Call::Fresh(..)
+            | Call::Refused(_)
+            | Call::ReadOn(..)
+            | Call::Flush => {}
             call => drop(call),
         }
     }
@@ -141,7 +151,11 @@ impl Call {
             Call::Thread(call) => Some(call.subject(py)),
             Call::Delayed(delayed, _) => Some(delayed.clone_ref(py).into_any()),
             Call::Socket(transport, _) => Some(transport.clone_ref(py).into_any()),
-            Call::Flush | Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) => None,
+            Call::Flush
+            | Call::Ready(..)
+            | Call::Fresh(..)
+            | Call::Refused(_)
+            | Call::ReadOn(..) => None,
         }
     }
 
@@ -155,7 +169,11 @@ impl Call {
             Call::Thread(call) => call.traverse(visit),
             Call::Delayed(delayed, _) => visit.call(delayed),
             Call::Socket(transport, _) => visit.call(transport),
-            Call::Flush | Call::Ready(..) | Call::Fresh(..) | Call::ReadOn(..) => Ok(()),
+            Call::Flush
+            | Call::Ready(..)
+            | Call::Fresh(..)
+            | Call::Refused(_)
+            | Call::ReadOn(..) => Ok(()),
         }
     }
 }

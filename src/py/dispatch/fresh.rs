@@ -46,8 +46,8 @@ pub fn dispatch(
     outcome
 }
 
-/// Asks the poll now. What it refuses to watch is reported, and served as if it had hung
-/// up: nobody would hear of it again.
+/// Asks the poll now. What it refuses to watch is reported, and disconnected when its turn
+/// comes: nobody would hear of it again.
 pub fn ask(event_loop: &Bound<'_, EventLoop>, token: Token) {
     let this = event_loop.get();
     let Err(error) = this.ask(token) else {
@@ -55,7 +55,17 @@ pub fn ask(event_loop: &Bound<'_, EventLoop>, token: Token) {
     };
     if let Some(watchers) = watcher::resolve(this, token) {
         Selectable::report(event_loop.py(), &watchers, error::os_error(error));
-        let gone = Readiness::ERROR | Readiness::HANGUP;
-        this.defer(event_loop.py(), Call::Ready(token, gone));
+        this.defer(event_loop.py(), Call::Refused(token));
+    }
+}
+
+/// Disconnects what the poll refuses to watch, in both directions.
+///
+/// # Errors
+/// Those exceptions that must end the loop.
+pub fn disconnect(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
+    match watcher::resolve(event_loop.get(), token) {
+        Some(watchers) => Selectable::disconnect(event_loop.py(), &watchers),
+        None => Ok(()),
     }
 }

@@ -114,6 +114,25 @@ impl Selectable {
         }
     }
 
+    /// Disconnects a descriptor object that can't be watched.
+    ///
+    /// # Errors
+    /// Those exceptions that must end the loop.
+    pub fn disconnect(py: Python<'_>, watchers: &Watchers<Arc<Watcher>>) -> PyResult<()> {
+        let mut selectables = watchers.iter().filter_map(|watcher| watcher.selectable());
+        let Some(selectable) = selectables.next() else {
+            return Ok(());
+        };
+        let reactor = selectable.reactor.get();
+        let lost = reactor.reason(py, "CONNECTION_LOST")?;
+        match reactor.disconnect(selectable.object.bind(py), &lost, false) {
+            Err(error) if !reactor.ends_the_loop(py, &error) => {
+                reactor.report(py, "selectable", (error.into_value(py), py.None()))
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.reactor)?;
