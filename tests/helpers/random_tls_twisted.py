@@ -344,7 +344,7 @@ class TwistedTLSProgram:
         """The application's protocol is replaced by one that hands everything on."""
         own = end.transport
         if not end.lost and hasattr(own, "wrappedProtocol"):
-            end.trace.append(own.wrappedProtocol is end)
+            end.trace.append(("wrapped", own.wrappedProtocol is end))
             own.wrappedProtocol = end
 
     def soon(self, end):
