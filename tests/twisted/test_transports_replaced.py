@@ -1,5 +1,6 @@
 """Another socket, or another method, in the place of a transport's: it is used."""
 
+import abc
 import contextlib
 import socket
 from unittest import mock
@@ -163,3 +164,67 @@ def test_a_method_that_is_patched_on_the_class(run, name, when):
 
     called = [event for event in run(scenario) if event in (True, False)]
     assert called == ([True, False] if when == "before" else [False, True, False])
+
+
+@on_reactors
+@pytest.mark.parametrize("when", ["before", "while there is one"])
+def test_a_buffer_size_that_is_patched_on_the_class(run, when):
+    def scenario(reactor, trace):
+        sizes = []
+        protocol = Traced(trace)
+        protocol.dataReceived = lambda data: sizes.append(len(data))
+
+        def exchange(peer):
+            sizes.clear()
+            peer.send(b"a hundred " * 10)
+            run_until(reactor, lambda: sum(sizes) == 100)
+            trace.append((protocol.transport.bufferSize, max(sizes)))
+
+        with contextlib.ExitStack() as stack:
+            port = reactor.listenTCP(0, Handing(protocol), interface="127.0.0.1")
+            patch = mock.patch.object(port.transport, "bufferSize", 10)
+            if when == "before":
+                stack.enter_context(patch)
+            with socket.create_connection(("127.0.0.1", port.getHost().port)) as peer:
+                run_until(reactor, lambda: protocol.transport is not None)
+                if when != "before":
+                    exchange(peer)
+                    stack.enter_context(patch)
+                exchange(peer)
+                stack.close()
+                exchange(peer)
+                protocol.transport.loseConnection()
+                until_lost(reactor, protocol)
+            port.stopListening()
+            run_turns(reactor)
+
+    plain, patched = (65536, 100), (10, 10)
+    sizes = [event for event in run(scenario) if event in (plain, patched)]
+    assert sizes == ([] if when == "before" else [plain]) + [patched, plain]
+
+
+@on_reactors
+def test_a_class_of_its_own_may_be_abstract(run):
+    def scenario(reactor, trace):
+        port = reactor.listenTCP(0, Handing(), interface="127.0.0.1")
+
+        class Counting(abc.ABC):
+            @abc.abstractmethod
+            def counted(self): ...
+
+        class Derived(port.transport, Counting):
+            def counted(self):
+                return 1
+
+        protocol = Traced(trace)
+        port.factory, port.transport = Handing(protocol), Derived
+        with socket.create_connection(("127.0.0.1", port.getHost().port)):
+            run_until(reactor, lambda: protocol.transport is not None)
+            transport = protocol.transport
+            trace.append((isinstance(transport, Counting), transport.counted()))
+            transport.loseConnection()
+            until_lost(reactor, protocol)
+        port.stopListening()
+        run_turns(reactor)
+
+    assert run(scenario) == ["made", (True, 1), ("lost", "ConnectionDone")]

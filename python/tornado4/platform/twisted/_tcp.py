@@ -7,6 +7,7 @@ happens rarely works on it unchanged.
 
 from __future__ import annotations
 
+import abc
 import gc
 import socket
 from typing import Any
@@ -36,11 +37,12 @@ class _Plain:
     unregisterProducer = FileDescriptor.unregisterProducer
 
 
-class _Patchable(type):
+class _Patchable(abc.ABCMeta):
     """A class whose methods somebody may replace, such as `mock.patch.object` does.
 
     The native code asks a class about that only when it is made, or changed: so it is
-    told, and so are the transports that there are.
+    told, and so are the transports that there are. It derives from `ABCMeta` so that a class
+    may have a transport's and an abstract one as bases, as it may Twisted's.
     """
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -56,7 +58,7 @@ class _Patchable(type):
             return
         _core.StreamTransport._classesChanged()
         for transport in gc.get_objects():
-            if issubclass(type(transport), cls):
+            if issubclass(type(transport), _core.StreamTransport):
                 transport._lookAtClass()
 
 

@@ -99,10 +99,7 @@ pub fn own_socket<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py,
 /// `OSError`, if there is no object for the transport's own socket yet and none can be made.
 pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyResult<()> {
     settle(slf);
-    let class = slf.get_type();
-    let native = overrides::is_native(&class)?;
-    let own_write = overrides::sends_itself(&class)?;
-    let buffer_size = overrides::buffer_size(&class)?;
+    overrides::look_at_class(slf)?;
     let foreign = !socket.get_type().is(imports::socket_class(slf.py())?);
     if foreign && slf.get().state.lock(slf.py()).stream.fd >= 0 {
         own_socket(slf)?;
@@ -110,12 +107,6 @@ pub fn adopt(slf: &Bound<'_, StreamTransport>, socket: &Bound<'_, PyAny>) -> PyR
     let fd = if foreign { -1 } else { fileno(socket)? };
     let (owned, before) = {
         let mut state = slf.get().state.lock(slf.py());
-        state.set(Flag::NativeClass, native);
-        state.set(Flag::OwnWrite, own_write);
-        if !state.own.is_set(Name::BufferSize as u32) {
-            let high = state.stream.buffer.high();
-            state.stream.buffer.set_high(buffer_size.unwrap_or(high));
-        }
         let object = socket.clone().unbind();
         if foreign {
             (

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PySuper, PyTuple, PyType};
 
 use super::own::{IN_THE_WAY, NAMES, Name, SENDS};
-use super::{Flag, StreamTransport, attributes, missing};
+use super::{BUFFER_SIZE, Flag, StreamTransport, attributes, missing};
 use crate::py::support::imports;
 
 /// A native method as an attribute of a transport's class, which can be replaced on each
@@ -199,7 +199,7 @@ pub fn fileno<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 ///
 /// # Errors
 /// None, unless the class is broken.
-pub fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
+fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
     for (bit, name) in NAMES {
         let method = bit & IN_THE_WAY != 0 && name != "socket";
         if method && !is_inherited(class, &PyString::intern(class.py(), name))? {
@@ -213,7 +213,7 @@ pub fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
 ///
 /// # Errors
 /// None, unless the class is broken.
-pub fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
+fn sends_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
     let py = class.py();
     Ok(!is_inherited(class, intern!(py, "doWrite"))?
         || !is_inherited(class, intern!(py, "writeSomeData"))?)
@@ -230,13 +230,17 @@ pub fn classes_changed() {
 /// Notes what the transport's class leaves to the native code.
 ///
 /// # Errors
-/// None, unless the class is broken.
+/// `TypeError` for a buffer's size that isn't a number; no other, unless the class is broken.
 pub fn look_at_class(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     let class = slf.get_type();
     let (native, sends) = (is_native(&class)?, sends_itself(&class)?);
+    let size = buffer_size(&class)?;
     let mut state = slf.get().state.lock(slf.py());
     state.set(Flag::NativeClass, native);
     state.set(Flag::OwnWrite, sends);
+    if !state.own.is_set(Name::BufferSize as u32) {
+        state.stream.buffer.set_high(size);
+    }
     Ok(())
 }
 
@@ -253,18 +257,18 @@ pub fn look_at_own_class(slf: &Bound<'_, StreamTransport>) -> PyResult<()> {
     Ok(())
 }
 
-/// The buffer's size that a class says, if it does.
+/// The buffer's size that a class says, or else Twisted's.
 ///
 /// # Errors
 /// `TypeError` for one that isn't a number.
-pub fn buffer_size(class: &Bound<'_, PyType>) -> PyResult<Option<usize>> {
+pub fn buffer_size(class: &Bound<'_, PyType>) -> PyResult<usize> {
     let name = intern!(class.py(), "bufferSize");
     let native = class.py().get_type::<StreamTransport>();
     let size = class.getattr(name)?;
     if size.is(native.getattr(name)?) {
-        return Ok(None);
+        return Ok(BUFFER_SIZE);
     }
-    size.extract().map(Some)
+    size.extract()
 }
 
 /// Whether a class has a method from the native transport.

@@ -372,10 +372,7 @@ impl StreamTransport {
         let size = overrides::buffer_size(&slf.get_type())?;
         slf.get()
             .remove(slf.py(), Name::BufferSize, "bufferSize", |state| {
-                state
-                    .stream
-                    .buffer
-                    .set_high(size.unwrap_or(super::BUFFER_SIZE));
+                state.stream.buffer.set_high(size);
             })
     }
 }
