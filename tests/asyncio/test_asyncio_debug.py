@@ -10,6 +10,7 @@ import time
 import pytest
 
 from helpers.loops import on_asyncio
+from helpers.programs import output_of
 from helpers.scenarios import outcome, turns
 
 
@@ -268,3 +269,15 @@ def test_the_origin_of_coroutines_is_tracked_only_while_a_debugging_loop_runs(ru
         depth()
 
     assert run(scenario) == [False, True, False, False]
+
+
+@pytest.mark.parametrize("make", ["asyncio.SelectorEventLoop()", "tornado4.new_event_loop()"])
+def test_a_loop_that_nobody_closes_ends_with_the_process(make):
+    program = f"""
+        import asyncio, tornado4, warnings
+        warnings.simplefilter("ignore")
+        loop = {make}
+        loop.set_debug(True)
+        loop.run_until_complete(asyncio.sleep(0))
+    """
+    assert output_of(program) == ""

@@ -348,7 +348,12 @@ impl EventLoop {
 
     #[setter(_debug)]
     fn set_debug_attribute(&self, debug: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.debug.store(debug.is_truthy()?, Ordering::Relaxed);
+        let debug_mode = debug.is_truthy()?;
+        if debug_mode {
+            // A loop that nobody closes cancels handles when it is too late to import.
+            imports::handle_class(debug.py())?;
+        }
+        self.debug.store(debug_mode, Ordering::Relaxed);
         Ok(())
     }
 
