@@ -175,7 +175,8 @@ def test_contexts_of_random_writes(run, kind, seed):
             transport.set_write_buffer_limits(high=chosen.choice([0, 1000, 100_000]))
             peer = peer_of(sock, transport)
             for number in range(12):
-                if chosen.random() < 0.5:
+                # How soon TCP has room again is different each time.
+                if chosen.random() < 0.5 and kind.startswith("unix"):
                     peer.clog()
                 lines = chosen.random() < 0.3 and LINES_PAUSE
                 size = chosen.choice([1, 1000, 70_000, 300_000])
