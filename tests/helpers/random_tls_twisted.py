@@ -39,7 +39,8 @@ class End(Shaking):
         self.paused = self.unsure = self.ending = False
         self.producer = self.armed = None
         self.produced = 0
-        self.echoes = False
+        self.echoes = self.echoed = False
+        self.soon = []
 
     def piece(self, size):
         start = self.written % 251
@@ -84,14 +85,19 @@ class End(Shaking):
 
     def chance(self):
         """Whether it is one how much more comes to this end: before an end was aborted, or
-        to one that has said that it goes, which its peer may hear of sooner or later."""
-        return self.unsure or self.other.unsure or self.ending
+        to one that has said that it goes, which its peer may hear of sooner or later, or
+        from one that goes while it still answers."""
+        other = self.other
+        return self.unsure or other.unsure or self.ending or (other.ending and other.echoed)
 
     def step(self):
         if not self.chance() and len(self.came) > self.noted:
             self.trace.append(("data", len(self.came)))
         if self.produced and not self.chance():
             self.trace.append(("produced", self.produced))
+        # Who comes first in one turn, a call or the end of a connection, nobody is promised.
+        self.trace += self.soon
+        self.soon.clear()
         self.produced = 0
         self.noted = len(self.came)
         self.trace.append(("step",))
@@ -333,6 +339,7 @@ class TwistedTLSProgram:
 
     def echo(self, end):
         end.echoes = not end.other.echoes
+        end.echoed = end.echoed or end.echoes
 
     def look(self, end):
         own = end.transport
@@ -348,4 +355,4 @@ class TwistedTLSProgram:
             own.wrappedProtocol = end
 
     def soon(self, end):
-        self.reactor.callLater(0, end.trace.append, ("soon", self.count))
+        self.reactor.callLater(0, end.soon.append, ("soon", self.count))
