@@ -310,7 +310,11 @@ class TwistedTLSProgram:
             end.transport.resumeProducing()
 
     def produce(self, end):
-        if end.producer is not None or end.closing() or end.paused or end.other.paused:
+        # Twisted drops what it has gathered of a producer that is done after `loseConnection`:
+        # whether that is before is a matter of chance where data is what ends it.
+        if end.producer is not None or end.closing() or end.armed:
+            return
+        if end.paused or end.other.paused:
             return
         streaming = self.random.random() < 0.5
         sizes = [self.size() for _ in range(self.random.randint(0, 8))]
@@ -335,7 +339,7 @@ class TwistedTLSProgram:
     def arm(self, end):
         """The next data that comes to it ends it, one way or another."""
         armed = self.random.choice(["raise", "loseConnection", "abortConnection"])
-        end.armed = None if end.other.paused else armed
+        end.armed = None if end.other.paused or end.producer else armed
 
     def echo(self, end):
         end.echoes = not end.other.echoes
