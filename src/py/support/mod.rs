@@ -1,7 +1,9 @@
 //! What the native code needs of Python beside PyO3: it knows neither loop nor framework.
 
 pub mod attributes;
+pub mod class_version;
 pub mod context;
+pub mod dict_version;
 pub mod error;
 pub mod finalization;
 pub mod guarded;

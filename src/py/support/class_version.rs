@@ -1,0 +1,47 @@
+//! Whether a class has changed.
+//!
+//! CPython gives a class another version with each change of its attributes or of its
+//! bases', so that one comparison tells that what was found once still holds.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+/// The version in which something was found of a class.
+#[derive(Default)]
+pub struct ClassVersion(AtomicU32);
+
+impl ClassVersion {
+    /// Whether what `check` finds holds for a class, of which it isn't asked again before
+    /// the class changes.
+    ///
+    /// # Errors
+    /// Those of `check`.
+    #[inline]
+    pub fn holds(
+        &self,
+        class: &Bound<'_, PyType>,
+        check: impl FnOnce() -> PyResult<bool>,
+    ) -> PyResult<bool> {
+        let known = self.0.load(Ordering::Relaxed);
+        if known != 0 && known == version(class) {
+            return Ok(true);
+        }
+        // Anew afterwards: a class without a version gets one when it is looked at.
+        self.0.store(0, Ordering::Relaxed);
+        let holds = check()?;
+        if holds {
+            self.0.store(version(class), Ordering::Relaxed);
+        }
+        Ok(holds)
+    }
+}
+
+/// The version of a class; 0: it has none at the moment.
+#[inline]
+fn version(class: &Bound<'_, PyType>) -> u32 {
+    // SAFETY: a bound class is alive, and the interpreter is attached.
+    unsafe { (*class.as_type_ptr()).tp_version_tag }
+}
