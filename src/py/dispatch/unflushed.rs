@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use super::fresh;
 use crate::py::asyncio::SocketTransport;
 use crate::py::event_loop::EventLoop;
-use crate::py::twisted::{StreamTransport, stream};
+use crate::py::twisted::{StreamTransport, TLSLayer, stream};
 
 /// A stream with bytes that aren't sent yet, or one that isn't watched yet.
 pub enum Unflushed {
@@ -16,6 +16,8 @@ pub enum Unflushed {
     Socket(Py<SocketTransport>),
     /// Twisted's.
     Stream(Py<StreamTransport>),
+    /// The TLS above one of Twisted's.
+    Tls(Py<TLSLayer>),
     /// A descriptor that the poll has yet to watch.
     Fresh(Token),
 }
@@ -33,6 +35,7 @@ impl Unflushed {
                 stream::flush(stream.bind(py));
                 Ok(())
             }
+            Unflushed::Tls(layer) => TLSLayer::flush_noted(layer.bind(py)),
             Unflushed::Fresh(token) => {
                 fresh::settle(event_loop, *token);
                 Ok(())
@@ -45,6 +48,7 @@ impl Unflushed {
         match self {
             Unflushed::Socket(socket) => visit.call(socket),
             Unflushed::Stream(stream) => visit.call(stream),
+            Unflushed::Tls(layer) => visit.call(layer),
             Unflushed::Fresh(_) => Ok(()),
         }
     }

@@ -6,8 +6,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::Reactor;
 use super::stream::{Accepted, StreamTransport, fileno};
+use super::{Reactor, tls};
 use crate::core::sys::sockets::{self as socket, Peer};
 use crate::py::transport::addresses::peer_name;
 
@@ -68,7 +68,9 @@ pub fn accept_connections<'py>(
             core,
         };
         let transport = StreamTransport::accepted(transport, connection)?;
-        protocol.call_method1(intern!(py, "makeConnection"), (transport,))?;
+        if !tls::connect(&protocol, &transport)? {
+            protocol.call_method1(intern!(py, "makeConnection"), (transport,))?;
+        }
     }
     Ok((accepted, false))
 }

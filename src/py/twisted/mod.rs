@@ -13,6 +13,7 @@ mod rounds;
 pub mod selectable;
 pub mod stream;
 mod thread_call;
+mod tls;
 
 pub use accept::accept_connections;
 pub use datagram::DatagramTransport;
@@ -22,3 +23,4 @@ pub use reactor::Reactor;
 pub use selectable::Selectable;
 pub use stream::{Replaceable, StreamTransport};
 pub use thread_call::ThreadCall;
+pub use tls::TLSLayer;

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::super::Reactor;
+use super::super::{Reactor, tls};
 use super::attributes::{self, twisted};
 use super::overrides::{self, behind};
 use super::own::Name;
@@ -73,6 +73,10 @@ impl StreamTransport {
             }
         }
         overrides::look_at_own_class(slf)?;
+        if let Some(layer) = tls::attach(slf, accepted.protocol)? {
+            let before = slf.get().state.lock(slf.py()).set_tls(Some(layer));
+            drop(before);
+        }
         let mut host_name = None;
         let session = u32::try_from(accepted.session);
         match session {
@@ -206,16 +210,22 @@ pub fn connection_lost(
         let orderly = !is_abort(slf, reason)?;
         slf.call_method1(intern!(py, "_closeSocket"), (orderly,))?;
     }
-    let (protocol, rest) = {
+    let (protocol, tls, rest) = {
         let mut state = slf.get().state.lock(slf.py());
         state.stream.fd = -1;
         let own = [Name::Socket, Name::Fileno].map(|name| state.own.put(name as u32, false, None));
         let rest = (own, state.stream.socket.take(), state.stream.buffer.take());
-        (state.stream.protocol.take(), rest)
+        let tls = state.tls(py);
+        let rest = (rest, state.set_tls(None));
+        (state.stream.protocol.take(), tls, rest)
     };
     drop(rest);
     if let Some(protocol) = protocol {
-        protocol.call_method1(py, intern!(py, "connectionLost"), (reason,))?;
+        let outcome = protocol.call_method1(py, intern!(py, "connectionLost"), (reason,));
+        if let Some(tls) = tls {
+            tls.get().end(py);
+        }
+        outcome?;
     }
     Ok(())
 }

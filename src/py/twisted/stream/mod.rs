@@ -23,9 +23,9 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
-use own::{FLAGS, IN_THE_WAY, Name, Own, SENDS, USED};
+use own::{FLAGS, IN_THE_WAY, Name, Own, SENDS, TLS, USED};
 
-use super::Reactor;
+use super::{Reactor, TLSLayer};
 use crate::core::registrations::Role;
 use crate::core::stream::write_buffer::late::Pending;
 use crate::core::sys::Trigger;
@@ -100,7 +100,7 @@ impl State {
     /// nobody's own methods or socket in the way.
     fn is_direct(&self) -> bool {
         let ways = Flag::NativeClass as u32 | Flag::Connected as u32;
-        self.flags & (ways | Flag::Tls as u32) == ways && !self.own.any(IN_THE_WAY)
+        self.flags & ways == ways && !self.own.any(IN_THE_WAY)
     }
 
     /// Whether nobody has methods of their own, or a socket, for what is done natively.
@@ -132,6 +132,18 @@ impl State {
     /// Whether nothing is sent but by `doWrite`.
     fn sends_by_method(&self) -> bool {
         self.is(Flag::Corked) || self.is(Flag::OwnWrite) || self.own.any(SENDS)
+    }
+
+    /// The native half of the protocol, if that is TLS.
+    fn tls<'py>(&self, py: Python<'py>) -> Option<Bound<'py, TLSLayer>> {
+        let layer = self.own.get(TLS)?.bind(py);
+        layer.cast::<TLSLayer>().ok().cloned()
+    }
+
+    /// Sets it. Hands back what must be dropped with no lock held.
+    #[must_use]
+    fn set_tls(&mut self, layer: Option<Py<TLSLayer>>) -> Option<Py<PyAny>> {
+        self.own.put(TLS, false, layer.map(Py::into_any))
     }
 
     /// What has to be done when everything is sent.
@@ -210,7 +222,7 @@ impl StreamTransport {
     }
 
     /// The core of the reactor, if its methods for descriptors are the native ones.
-    fn core(&self, py: Python<'_>) -> Option<Py<Reactor>> {
+    pub fn core(&self, py: Python<'_>) -> Option<Py<Reactor>> {
         self.state.lock(py).core().map(|core| core.clone_ref(py))
     }
 

@@ -60,6 +60,9 @@ pub const SENDS: u32 = Name::DoWrite as u32
     | Name::Socket as u32
     | Name::StartWriting as u32;
 
+/// No attribute, but kept as if it were one: the native half of a protocol that is TLS.
+pub const TLS: u32 = 1 << 31;
+
 /// How the attributes are called, in the order in which they can be set on another
 /// transport: the socket object before its `fileno`.
 pub const NAMES: [(u32, &str); 31] = [

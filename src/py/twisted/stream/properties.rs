@@ -7,6 +7,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
 
+use super::super::tls;
 use super::own::{NAMES, Name};
 use super::{State, StreamTransport, attributes, missing, overrides};
 use crate::core::stream::send_queue::SendQueue;
@@ -151,14 +152,25 @@ impl StreamTransport {
     }
 
     #[setter]
-    fn set_protocol(&self, py: Python<'_>, protocol: Py<PyAny>) {
-        let before = self.state.lock(py).stream.protocol.replace(protocol);
+    fn set_protocol(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
+        let tls = tls::attach(slf, protocol)?;
+        let before = {
+            let mut state = slf.get().state.lock(slf.py());
+            let tls = state.set_tls(tls);
+            let protocol = protocol.clone().unbind();
+            (state.stream.protocol.replace(protocol), tls)
+        };
         drop(before);
+        Ok(())
     }
 
     #[deleter]
     fn delete_protocol(&self, py: Python<'_>) -> PyResult<()> {
-        let protocol = self.state.lock(py).stream.protocol.take();
+        let (protocol, tls) = {
+            let mut state = self.state.lock(py);
+            (state.stream.protocol.take(), state.set_tls(None))
+        };
+        drop(tls);
         protocol.map(drop).ok_or_else(|| missing("protocol"))
     }
 

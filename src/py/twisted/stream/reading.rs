@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::super::tls;
 use super::attributes;
 use super::overrides::behind;
 use super::own::Name;
@@ -113,11 +114,9 @@ impl Face for StreamTransport {
         reader: &Reader<'py>,
         received: Received<'py>,
     ) -> Reason<'py> {
-        let py = slf.py();
         match received {
             Received::Data(data) => {
-                let name = intern!(py, "dataReceived");
-                reader.protocol.call_method1(name, (data,))?;
+                hand_over(slf, &reader.protocol, data.as_any())?;
                 Ok(None)
             }
             Received::Ancillary(ancillary, data) => received_with(slf, ancillary, &data),
@@ -223,8 +222,30 @@ pub fn received<'py>(slf: &Bound<'py, StreamTransport>, data: &Bound<'py, PyAny>
         return end(slf).map(Some);
     }
     let protocol = slf.get().get_protocol(py)?;
-    protocol.call_method1(py, intern!(py, "dataReceived"), (data,))?;
+    hand_over(slf, protocol.bind(py), data)?;
     Ok(None)
+}
+
+/// Hands data to a protocol, if it is TLS by its native half.
+///
+/// # Errors
+/// What the protocol raises.
+#[inline]
+fn hand_over<'py>(
+    slf: &Bound<'py, StreamTransport>,
+    protocol: &Bound<'py, PyAny>,
+    data: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let py = slf.py();
+    let layer = slf.get().state.lock(py).tls(py);
+    if let Some(layer) = layer
+        && let Ok(data) = data.cast_exact::<PyBytes>()
+        && tls::received(&layer, protocol, data)?
+    {
+        return Ok(());
+    }
+    protocol.call_method1(intern!(py, "dataReceived"), (data,))?;
+    Ok(())
 }
 
 /// Why a connection that has nothing more to read ends.

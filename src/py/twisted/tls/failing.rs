@@ -1,0 +1,25 @@
+//! What pyOpenSSL raises.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::stock::stock;
+
+/// Has the protocol end the connection because of an error of OpenSSL's.
+///
+/// # Errors
+/// The same, if it is another.
+pub fn failed(protocol: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
+    let py = protocol.py();
+    let stock = match stock(py)? {
+        Some(stock) if error.is_instance(py, stock.error.bind(py)) => stock,
+        _ => return Err(error),
+    };
+    let (value, class) = (error.value(py), error.get_type(py));
+    let failure = stock
+        .failure
+        .bind(py)
+        .call1((value, class, error.traceback(py)))?;
+    protocol.call_method1(intern!(py, "_tlsShutdownFinished"), (failure,))?;
+    Ok(())
+}

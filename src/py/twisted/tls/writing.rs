@@ -1,0 +1,154 @@
+//! What the application writes: kept until the iteration ends, or it is much, and encrypted
+//! together; see Twisted's `_AggregateSmallWrites` and `TLSMemoryBIOProtocol._write`.
+//!
+//! Twisted does that by a call that it schedules for the next iteration. Here it is done
+//! at the end of this one, after the calls that it makes, and before any that they
+//! schedule: sooner than Twisted, but never before the callback that writes has returned.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::TLSLayer;
+use super::established::Established;
+use super::failing::failed;
+use super::stock::stock;
+use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::transport::tls::Written;
+
+/// How much is kept at most, as `_AggregateSmallWrites` has it.
+pub const MAX_BUFFER_SIZE: usize = 64_000;
+
+/// How much is encrypted at once: the largest record.
+const RECORD: usize = 1 << 14;
+
+/// Keeps data, which must be bytes.
+///
+/// # Errors
+/// `TypeError` for anything else; if it is much, those of `flush`.
+pub fn write(slf: &Bound<'_, TLSLayer>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = slf.py();
+    let data = bytes(data)?;
+    let count = data.as_bytes().len();
+    if count == 0 {
+        return Ok(());
+    }
+    let core = {
+        let mut state = slf.get().state.lock(py);
+        if state.protocol.is_none() {
+            return Ok(());
+        }
+        state.chunks.push(data.unbind());
+        state.len += count;
+        if state.len > MAX_BUFFER_SIZE {
+            drop(state);
+            return flush(slf);
+        }
+        let noted = std::mem::replace(&mut state.noted, true);
+        let core = state.core.as_ref().filter(|_| !noted);
+        core.map(|core| core.clone_ref(py))
+    };
+    if let Some(core) = core {
+        let noted = Unflushed::Tls(slf.clone().unbind());
+        core.get().event_loop().note_unflushed(py, noted, count);
+    }
+    Ok(())
+}
+
+/// `data + b""`, which is what Twisted keeps, as bytes that nobody can change.
+fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(data) = data.cast_exact::<PyBytes>() {
+        return Ok(data.clone());
+    }
+    let py = data.py();
+    let sum = data.add(PyBytes::new(py, b""))?;
+    match sum.cast_exact::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.clone()),
+        Err(_) => join(PyList::new(py, [sum])?),
+    }
+}
+
+fn join(chunks: Bound<'_, PyList>) -> PyResult<Bound<'_, PyBytes>> {
+    let py = chunks.py();
+    let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (chunks,))?;
+    Ok(joined.cast_into()?)
+}
+
+/// Encrypts what is kept, and has it sent.
+///
+/// # Errors
+/// Those of the transport, such as what a producer's pause raises.
+pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
+    let py = slf.py();
+    let (mut chunks, protocol) = {
+        let mut state = slf.get().state.lock(py);
+        if state.len == 0 {
+            return Ok(());
+        }
+        state.len = 0;
+        let Some(protocol) = state.protocol.as_ref() else {
+            return Ok(());
+        };
+        let protocol = protocol.bind(py).clone();
+        (std::mem::take(&mut state.chunks), protocol)
+    };
+    let Some(first) = chunks.pop() else {
+        return Ok(());
+    };
+    let data = if chunks.first().is_none() {
+        first.into_bound(py)
+    } else {
+        let list = PyList::new(py, [first])?;
+        while let Some(next) = chunks.pop() {
+            list.append(next)?;
+        }
+        join(list)?
+    };
+    match Established::of(slf, &protocol)? {
+        Some(established) if established.is_writable()? => encrypt(&established, &data),
+        _ => match stock(py)? {
+            Some(stock) => {
+                let class = stock.plain.bind(py);
+                class.call_method1(intern!(py, "write"), (&protocol, &data))?;
+                Ok(())
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+/// See `_write`.
+fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+    let py = data.py();
+    // What a producer does when it is paused has effect on the next record.
+    let stepwise = established.has_producer()?;
+    let (all, mut rest) = (data.as_bytes(), data.as_bytes());
+    while !rest.is_empty() {
+        let record = rest.get(..RECORD).unwrap_or(rest);
+        let written = if record.len() == all.len() {
+            established.engine.write(py, data.as_any())
+        } else {
+            established.engine.write_bytes(py, record)
+        };
+        match written {
+            Written::Taken(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                if stepwise {
+                    established.send()?;
+                }
+            }
+            Written::Blocked => {
+                established.send()?;
+                let waits = PyBytes::new(py, rest);
+                let method = intern!(py, "_bufferedWrite");
+                established.protocol.call_method1(method, (waits,))?;
+                return Ok(());
+            }
+            Written::Failed(error) => {
+                established.send()?;
+                return failed(&established.protocol, error);
+            }
+        }
+    }
+    established.send()
+}
