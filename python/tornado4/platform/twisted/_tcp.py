@@ -27,6 +27,10 @@ except ImportError:
     _newtls = None
 
 
+#: What to do about that.
+INSTALL_TLS = "pip install 'twisted[tls]'"
+
+
 class _Plain:
     """What the TLS layer calls to get past itself; see `_newtls.startTLS`."""
 
@@ -60,6 +64,16 @@ class _Patchable(abc.ABCMeta):
         for transport in gc.get_objects():
             if issubclass(type(transport), _core.StreamTransport):
                 transport._lookAtClass()
+
+
+def _start_tls(self: Any, ctx: Any, normal: bool = True) -> None:
+    """See `ITLSTransport.startTLS`."""
+    _newtls.startTLS(self, ctx, normal, _Plain)
+
+
+def _no_tls(self: Any) -> Any:
+    """As in Twisted there is no such method; the error says why."""
+    raise AttributeError(f"without pyOpenSSL there is no startTLS: {INSTALL_TLS}")
 
 
 class Stream(_core.StreamTransport, metaclass=_Patchable):
@@ -111,11 +125,7 @@ class Stream(_core.StreamTransport, metaclass=_Patchable):
                 return None
         return super()._doWrite()
 
-    if _newtls is not None:
-
-        def startTLS(self, ctx: Any, normal: bool = True) -> None:
-            """See `ITLSTransport.startTLS`."""
-            _newtls.startTLS(self, ctx, normal, _Plain)
+    startTLS: Any = property(_no_tls) if _newtls is None else _start_tls
 
 
 class _WithoutSocket:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import error
+from twisted.internet import error, posixbase
 
 from tornado4.platform.twisted import _tcp, _udp, _unix, _unix_datagram
+
+
+def _check_tls() -> None:
+    if posixbase.tls is None and posixbase.ssl is None:
+        # Twisted's own exception, which doesn't say what to do about it.
+        raise AssertionError(f"SSL support is not present: {_tcp.INSTALL_TLS}")
 
 
 class Transports:
@@ -38,6 +44,33 @@ class Transports:
         connector = _tcp.Connector(host, port, factory, timeout, bindAddress, self)
         connector.connect()
         return connector
+
+    def listenSSL(
+        self,
+        port: Any,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+    ) -> Any:
+        """See `IReactorSSL.listenSSL`."""
+        _check_tls()
+        base: Any = super()
+        return base.listenSSL(port, factory, contextFactory, backlog, interface)
+
+    def connectSSL(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30.0,
+        bindAddress: Any = None,
+    ) -> Any:
+        """See `IReactorSSL.connectSSL`. ``timeout`` is in seconds."""
+        _check_tls()
+        base: Any = super()
+        return base.connectSSL(host, port, factory, contextFactory, timeout, bindAddress)
 
     def listenUDP(
         self, port: Any, protocol: Any, interface: str = "", maxPacketSize: int = 8192
