@@ -10,6 +10,7 @@ mod readers;
 mod task_maker;
 mod tasks;
 mod timer_handle;
+mod tls;
 mod transport;
 
 pub use crate::py::event_loop::EventLoop;

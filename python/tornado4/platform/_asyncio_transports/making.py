@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import socket
 import sys
 from asyncio import base_events, selector_events, sslproto
@@ -18,6 +19,25 @@ _Stock = selector_events.BaseSelectorEventLoop
 
 # How many connections more than the backlog asyncio accepts at once.
 _BEYOND_BACKLOG = 1 if sys.version_info >= (3, 14) else 0
+
+
+# What follows the backlog in the arguments.
+_TIMEOUTS = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
+
+_TLS = sslproto.SSLProtocol
+
+
+def make_tls(*arguments: Any, **timeouts: Any) -> Any:
+    """Make asyncio's protocol for TLS, without the memory that it would read into."""
+    cls: Any = sslproto.SSLProtocol
+    if cls is not _TLS or sys.version_info < (3, 11):
+        return cls(*arguments, **timeouts)
+    tls = cls.__new__(cls)
+    # The memory's size. It gets as much as it needs when it is asked for it.
+    tls.max_size = 0
+    cls.__init__(tls, *arguments, **timeouts)
+    del tls.max_size
+    return tls
 
 
 class MakesTransports:
@@ -53,15 +73,8 @@ class MakesTransports:
         **timeouts: Any,
     ) -> Any:
         self._ensure_fd_no_transport(rawsock)
-        tls = sslproto.SSLProtocol(
-            self,  # type: ignore[arg-type]
-            protocol,
-            sslcontext,
-            waiter,
-            server_side,
-            server_hostname,
-            **timeouts,
-        )
+        arguments = (self, protocol, sslcontext, waiter, server_side, server_hostname)
+        tls = make_tls(*arguments, **timeouts)
         open_transport(self, rawsock, tls, None, extra, server)
         return tls._app_transport
 
@@ -97,16 +110,21 @@ class MakesTransports:
         **named: Any,
     ) -> None:
         arguments = (protocol_factory, sock, sslcontext, server, backlog, *timeouts)
-        if sslcontext is not None or named or not self._accepts_natively():
+        if named or not self._accepts_natively():
             super()._start_serving(*arguments, **named)  # type: ignore[misc]
             return
+        factory = protocol_factory
+        if sslcontext:
+            factory = functools.partial(
+                self._serve_tls, protocol_factory, sslcontext, dict(zip(_TIMEOUTS, timeouts))
+            )
         # What is accepted has it from the listening socket.
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]
         fallback = (self._accept_by_asyncio, arguments)
         acceptor = _core.Acceptor(
             self,  # type: ignore[arg-type]
             SocketTransport,
-            protocol_factory,
+            factory,
             sock,
             server,
             max(backlog + _BEYOND_BACKLOG, 0),
@@ -124,9 +142,19 @@ class MakesTransports:
         return (
             getattr(self._make_socket_transport, "__func__", None)
             is MakesTransports._make_socket_transport
+            and getattr(self._make_ssl_transport, "__func__", None)
+            is MakesTransports._make_ssl_transport
             and cls._accept_connection is _Stock._accept_connection  # type: ignore[attr-defined]
             and cls._accept_connection2 is _Stock._accept_connection2  # type: ignore[attr-defined]
         )
+
+    def _serve_tls(self, factory: Any, sslcontext: Any, timeouts: dict[str, Any]) -> Any:
+        """Make the protocol for TLS of a connection that was accepted.
+
+        Nobody waits for the handshake: that it fails is reported in debug mode only, where
+        asyncio's own code accepts.
+        """
+        return make_tls(self, factory(), sslcontext, None, True, None, **timeouts)
 
     def _accepted(self, factory: Any, connection: socket.socket, server: Any) -> None:
         """Connect what isn't a connection over the Internet to a protocol."""

@@ -263,6 +263,7 @@ impl SocketTransport {
                 state.stream.protocol.take(),
                 state.context.take(),
                 state.write_context.take(),
+                state.tls.take(),
                 state.stream.buffer.take(),
             );
             (

@@ -25,6 +25,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::tls::Tls;
 use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
 use crate::core::sys::Trigger;
@@ -93,6 +94,8 @@ struct State {
     context: Option<Py<PyAny>>,
     /// That of the write which waits for the socket, or is held back; `None`: its own.
     write_context: Option<Py<PyAny>>,
+    /// The native half of the protocol, if that is asyncio's for TLS.
+    tls: Option<Py<Tls>>,
     server: Option<Py<PyAny>>,
     /// What `get_extra_info` knows, once somebody has asked.
     extra: Option<Py<PyDict>>,
@@ -238,6 +241,7 @@ impl SocketTransport {
                 event_loop: None,
                 context: None,
                 write_context: None,
+                tls: None,
                 server: None,
                 extra: None,
                 local: CompactAddress::default(),
@@ -257,6 +261,7 @@ impl SocketTransport {
         state.stream.traverse(visit)?;
         visit.call(&state.context)?;
         visit.call(&state.write_context)?;
+        visit.call(&state.tls)?;
         visit.call(&state.server)?;
         visit.call(&state.extra)?;
         visit.call(&state.waiter)?;
@@ -271,6 +276,7 @@ impl SocketTransport {
             // The socket object stays: it owns the descriptor and holds nothing.
             (
                 state.event_loop.take(),
+                state.tls.take(),
                 [
                     state.stream.protocol.take(),
                     state.context.take(),

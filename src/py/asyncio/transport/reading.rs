@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
 use crate::core::registrations::Role;
+use crate::py::asyncio::tls::{self, Tls};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
@@ -18,6 +19,7 @@ use crate::py::transport::reading::{self, Event, Reader, Received, Room};
 use crate::py::transport::stream::{self, Face, Stream};
 
 const RECEIVE_FAILED: &str = "Fatal error: protocol.data_received() call failed.";
+const UPDATE_FAILED: &str = "Fatal error: protocol.buffer_updated() call failed.";
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
 impl SocketTransport {
@@ -219,17 +221,26 @@ impl Face for SocketTransport {
     ) -> PyResult<Option<Infallible>> {
         let (py, protocol) = (slf.py(), &reader.protocol);
         let (outcome, message) = match received {
-            Received::Data(data) => (
-                protocol.call_method1(intern!(py, "data_received"), (data,)),
-                RECEIVE_FAILED,
-            ),
+            Received::Data(data) => match slf.get().tls(py) {
+                Some(tls) => (Tls::received(&tls, &data), UPDATE_FAILED),
+                None => (
+                    protocol
+                        .call_method1(intern!(py, "data_received"), (data,))
+                        .map(drop),
+                    RECEIVE_FAILED,
+                ),
+            },
             Received::Filled(count) => (
-                protocol.call_method1(intern!(py, "buffer_updated"), (count,)),
-                "Fatal error: protocol.buffer_updated() call failed.",
+                protocol
+                    .call_method1(intern!(py, "buffer_updated"), (count,))
+                    .map(drop),
+                UPDATE_FAILED,
             ),
             // Not asked for: it comes as data alone.
             Received::Ancillary(_, data) => (
-                protocol.call_method1(intern!(py, "data_received"), (data,)),
+                protocol
+                    .call_method1(intern!(py, "data_received"), (data,))
+                    .map(drop),
                 RECEIVE_FAILED,
             ),
             Received::End => return Self::ended(slf, protocol).map(|()| None),
@@ -237,13 +248,18 @@ impl Face for SocketTransport {
             Received::Refused(error) => (Err(Self::refusal(slf, reader, error)?), READ_FAILED),
         };
         match outcome {
-            Ok(_) => Ok(None),
+            Ok(()) => Ok(None),
             Err(error) => Self::fatal(slf, error, message).map(|()| None),
         }
     }
 }
 
 impl SocketTransport {
+    fn tls<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Tls>> {
+        let state = self.state.lock(py);
+        state.tls.as_ref().map(|tls| tls.bind(py).clone())
+    }
+
     /// The error of memory that can't be read into, as Python's own method words it.
     fn refusal(slf: &Bound<'_, Self>, reader: &Reader<'_>, error: PyErr) -> PyResult<PyErr> {
         let (Room::Memory(memory), Some(socket)) = (&reader.room, stream::socket(slf)?) else {
@@ -292,13 +308,16 @@ impl SocketTransport {
 
     /// Set a new protocol. Follows asyncio.BaseTransport.
     pub(super) fn set_protocol(slf: &Bound<'_, Self>, protocol: &Bound<'_, PyAny>) -> PyResult<()> {
-        let buffered = protocol.is_instance(stock::buffered_protocol_class(slf.py())?)?;
+        let tls = tls::attach(protocol)?.map(Bound::unbind);
+        // Read natively, as for a protocol without memory of its own.
+        let buffered =
+            tls.is_none() && protocol.is_instance(stock::buffered_protocol_class(slf.py())?)?;
         let (before, watch) = {
             let mut state = slf.get().state.lock(slf.py());
             let watch = buffered && state.is(Flag::Reading) && !state.is(Flag::Buffered);
             state.set(Flag::Buffered, buffered);
-            let protocol = protocol.clone().unbind();
-            (state.stream.protocol.replace(protocol), watch)
+            let protocol = state.stream.protocol.replace(protocol.clone().unbind());
+            ((protocol, std::mem::replace(&mut state.tls, tls)), watch)
         };
         drop(before);
         // Level-triggered from now on.

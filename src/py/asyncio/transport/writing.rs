@@ -3,15 +3,17 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyType};
 
 use super::{Flag, SocketTransport, State, stock};
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::Next;
 use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::attributes;
 use crate::py::support::context;
 use crate::py::support::error::os_error;
+use crate::py::support::known_class::KnownClass;
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::transport::stream;
@@ -150,6 +152,31 @@ impl SocketTransport {
         })
     }
 
+    /// The transport, if `write` of it is the native method.
+    pub fn with_native_write<'a, 'py>(
+        transport: &'a Bound<'py, PyAny>,
+    ) -> PyResult<Option<&'a Bound<'py, Self>>> {
+        static KNOWN: KnownClass = KnownClass::new();
+        let (py, class) = (transport.py(), transport.get_type());
+        let (Ok(socket), Ok(own)) = (transport.cast::<Self>(), attributes::dict(transport)) else {
+            return Ok(None);
+        };
+        if !own.is_empty()? && own.contains(intern!(py, "write"))? {
+            return Ok(None);
+        }
+        if !KNOWN.is(&class) {
+            let name = intern!(py, "write");
+            if !class
+                .getattr(name)?
+                .is(PyType::new::<Self>(py).getattr(name)?)
+            {
+                return Ok(None);
+            }
+            KNOWN.note(&class)?;
+        }
+        Ok(Some(socket))
+    }
+
     /// Counts a write after the end, and says so when there are many.
     fn write_after_end(slf: &Bound<'_, Self>) -> PyResult<()> {
         let count = {
@@ -183,7 +210,7 @@ impl SocketTransport {
     /// Write data; doesn't block. Follows asyncio.WriteTransport.
     ///
     /// What one iteration writes is sent together at its end, or sooner if it is much.
-    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let chunk = chunk(data)?;
         let lost = {
             let state = slf.get().state.lock(slf.py());

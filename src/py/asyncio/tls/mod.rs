@@ -1,0 +1,138 @@
+//! asyncio's TLS, natively while a connection is established.
+//!
+//! The objects stay asyncio's: `SSLProtocol` with all of its attributes, its transport, the
+//! `SSLObject` and the two `MemoryBIO`s. What moves bytes is done here, on these
+//! attributes, in the order in which asyncio's methods of the same names do it; whatever
+//! is rare (handshake, shutdown, errors, pausing) calls those methods. So each side finds
+//! what the other one has done, and either may do the next step.
+//!
+//! It is only done where the class is exactly asyncio's, as asyncio has it, and nobody has
+//! set a method on the object: see `stock`.
+
+mod attaching;
+mod flow;
+mod reading;
+mod stock;
+mod writing;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyWeakrefReference};
+
+use crate::py::transport::tls::Engine;
+
+pub use attaching::attach;
+
+/// The native half of an `asyncio.sslproto.SSLProtocol`.
+#[pyclass(frozen, module = "tornado4._core")]
+pub struct Tls {
+    /// asyncio's protocol.
+    protocol: Py<PyAny>,
+    /// Its `__dict__`, where its state is.
+    attributes: Py<PyDict>,
+    /// How many attributes it had when none of them was in the way.
+    known: AtomicUsize,
+    /// asyncio's transport over the protocol, which holds this.
+    transport: Py<PyWeakrefReference>,
+    /// What the engine moves bytes through.
+    sslobj: Py<PyAny>,
+    incoming: Py<PyAny>,
+    outgoing: Py<PyAny>,
+    engine: Engine,
+}
+
+/// Where a connection is.
+#[derive(PartialEq, Eq)]
+enum State {
+    Handshake,
+    Wrapped,
+    Flushing,
+    Shutdown,
+    Unwrapped,
+}
+
+impl Tls {
+    /// An attribute of the protocol.
+    fn get<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        match self.attributes.bind(py).get_item(name)? {
+            Some(value) => Ok(value),
+            // In the class, or nowhere.
+            None => self.protocol.bind(py).getattr(name),
+        }
+    }
+
+    /// Whether an attribute is true.
+    fn is(&self, name: &Bound<'_, PyString>) -> PyResult<bool> {
+        self.get(name)?.is_truthy()
+    }
+
+    /// An attribute that is a number of bytes.
+    fn size(&self, name: &Bound<'_, PyString>) -> PyResult<usize> {
+        self.get(name)?.extract()
+    }
+
+    /// Calls one of asyncio's own methods.
+    fn call(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
+        let protocol = self.protocol.bind(name.py());
+        protocol.call_method0(name).map(drop)
+    }
+
+    fn state(&self, py: Python<'_>) -> PyResult<State> {
+        stock::state(&self.get(intern!(py, "_state"))?)
+    }
+
+    /// Whether nobody has a method of their own in place of one that is done natively.
+    fn is_plain(&self, py: Python<'_>) -> PyResult<bool> {
+        let attributes = self.attributes.bind(py);
+        let count = attributes.len();
+        if count != self.known.load(Ordering::Relaxed) {
+            if stock::has_own(attributes)? {
+                return Ok(false);
+            }
+            self.known.store(count, Ordering::Relaxed);
+        }
+        stock::is_unchanged(py)
+    }
+
+    /// The same, and whether the engine is the one of the protocol's objects.
+    fn is_ready(&self, py: Python<'_>) -> PyResult<bool> {
+        let same = |name, object: &Py<PyAny>| PyResult::Ok(self.get(name)?.is(object));
+        Ok(self.is_plain(py)?
+            && same(intern!(py, "_sslobj"), &self.sslobj)?
+            && same(intern!(py, "_incoming"), &self.incoming)?
+            && same(intern!(py, "_outgoing"), &self.outgoing)?)
+    }
+
+    /// Does with an exception what asyncio does with one that is raised while bytes are
+    /// moved.
+    fn fatal(&self, py: Python<'_>, outcome: PyResult<()>) -> PyResult<()> {
+        match outcome {
+            Err(error) if stock::is_exception(py, &error) => {
+                let args = (error.into_value(py), "Fatal error on SSL protocol");
+                let protocol = self.protocol.bind(py);
+                protocol
+                    .call_method1(intern!(py, "_fatal_error"), args)
+                    .map(drop)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+#[pymethods]
+impl Tls {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.protocol)?;
+        visit.call(&self.attributes)?;
+        visit.call(&self.transport)?;
+        visit.call(&self.sslobj)?;
+        visit.call(&self.incoming)?;
+        visit.call(&self.outgoing)?;
+        self.engine.traverse(&visit)
+    }
+}

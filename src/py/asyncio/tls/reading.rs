@@ -1,0 +1,204 @@
+//! Reading: ciphertext that has come, and the protocol that is told of what it says.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::stock::{self, MAX_SIZE};
+use super::{State, Tls};
+use crate::py::transport::buffers::View;
+use crate::py::transport::tls::Read;
+
+impl Tls {
+    /// asyncio's `get_buffer` and `buffer_updated`, of what has come.
+    ///
+    /// # Errors
+    /// Those that `buffer_updated` raises.
+    pub fn received(slf: &Bound<'_, Self>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.is_ready(py)? {
+            return this.update(data);
+        }
+        this.engine.feed(py, data)?;
+        match this.state(py)? {
+            State::Wrapped => Self::do_read(slf),
+            State::Handshake => this.call(intern!(py, "_do_handshake")),
+            State::Flushing => this.call(intern!(py, "_do_flush")),
+            State::Shutdown => this.call(intern!(py, "_do_shutdown")),
+            State::Unwrapped => Ok(()),
+        }
+    }
+
+    /// Has somebody's own methods take what has come.
+    fn update(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let py = data.py();
+        let protocol = self.protocol.bind(py);
+        let mut rest = data.as_bytes();
+        while !rest.is_empty() {
+            let buffer = protocol.call_method1(intern!(py, "get_buffer"), (rest.len(),))?;
+            let mut view = View::of_memory(&buffer)?;
+            let count = view.fill(|room| copy(rest, room));
+            drop(view);
+            if count == 0 {
+                return Err(stock::empty_buffer());
+            }
+            protocol.call_method1(intern!(py, "buffer_updated"), (count,))?;
+            rest = rest.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// asyncio's `_do_read`, of a connection that is established.
+    fn do_read(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let outcome = Self::read_and_send(slf);
+        slf.get().fatal(slf.py(), outcome)
+    }
+
+    fn read_and_send(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.is(intern!(py, "_app_reading_paused"))? {
+            let closed = if this.is(intern!(py, "_app_protocol_is_buffer"))? {
+                Self::read_buffered(slf)?
+            } else {
+                this.read_copied(py)?
+            };
+            if closed {
+                this.call(intern!(py, "_call_eof_received"))?;
+                this.call(intern!(py, "_start_shutdown"))?;
+            }
+            if this.get(intern!(py, "_write_backlog"))?.is_empty()? {
+                this.process_outgoing(py)?;
+            } else {
+                this.call(intern!(py, "_do_write"))?;
+            }
+        }
+        this.control_ssl_reading(py)
+    }
+
+    /// asyncio's `_do_read__copied`. Whether the peer has said that nothing more comes.
+    fn read_copied(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut data = None;
+        let mut more = Vec::new();
+        let closed = loop {
+            match self.read(py, MAX_SIZE)? {
+                Read::Data(piece) if data.is_none() => data = Some(piece),
+                Read::Data(piece) => more.push(piece),
+                Read::Closed => break true,
+                Read::Empty => break false,
+                Read::Failed(error) => return Err(error),
+            }
+        };
+        if let Some(first) = data {
+            let data = if more.is_empty() {
+                first
+            } else {
+                joined(&first, &more)?
+            };
+            let protocol = self.get(intern!(py, "_app_protocol"))?;
+            protocol.call_method1(intern!(py, "data_received"), (data,))?;
+        }
+        Ok(closed)
+    }
+
+    /// asyncio's `_do_read__buffered`. Whether the peer has said that nothing more comes.
+    fn read_buffered(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        let pending = this.engine.incoming_pending(py)?;
+        let buffer = this.get(intern!(py, "_app_protocol_get_buffer"))?;
+        let buffer = buffer.call1((pending,))?;
+        let wanted = buffer.len()?;
+        let (count, closed) = match View::of_memory(&buffer) {
+            Ok(mut view) if wanted > 0 => this.fill(py, &mut view, wanted)?,
+            // Asked for nothing, or no memory: `ssl` says what that means.
+            _ => {
+                let sslobj = this.get(intern!(py, "_sslobj"))?;
+                let count = sslobj.call_method1(intern!(py, "read"), (wanted, &buffer))?;
+                let count: usize = count.extract()?;
+                (count, count == 0)
+            }
+        };
+        if count > 0 && count == wanted {
+            let again = slf.getattr(intern!(py, "_do_read"))?;
+            let event_loop = this.get(intern!(py, "_loop"))?;
+            event_loop.call_method1(intern!(py, "call_soon"), (again,))?;
+        }
+        if count > 0 {
+            let updated = this.get(intern!(py, "_app_protocol_buffer_updated"))?;
+            updated.call1((count,))?;
+        }
+        Ok(closed)
+    }
+
+    /// Fills memory as far as there is something. How far that was, and whether the peer
+    /// has said that nothing more comes.
+    fn fill(&self, py: Python<'_>, view: &mut View, wanted: usize) -> PyResult<(usize, bool)> {
+        let mut count = 0;
+        while count < wanted {
+            match self.read(py, wanted - count)? {
+                Read::Data(piece) => {
+                    let room = |room: &mut [_]| {
+                        copy(piece.as_bytes(), room.get_mut(count..).unwrap_or_default())
+                    };
+                    count += view.fill(room);
+                }
+                Read::Closed => return Ok((count, true)),
+                Read::Empty => break,
+                Read::Failed(error) => return Err(error),
+            }
+        }
+        Ok((count, false))
+    }
+
+    /// Reads once. What asyncio takes for "not now" isn't a failure.
+    fn read<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Read<'py>> {
+        match self.engine.read(py, limit) {
+            Read::Failed(error) if stock::means_again(py, &error)? => Ok(Read::Empty),
+            read => Ok(read),
+        }
+    }
+}
+
+/// Copies as much as there is room for.
+fn copy(bytes: &[u8], room: &mut [std::mem::MaybeUninit<u8>]) -> usize {
+    let count = bytes.len().min(room.len());
+    for (to, from) in room.iter_mut().zip(bytes) {
+        to.write(*from);
+    }
+    count
+}
+
+fn joined<'py>(
+    first: &Bound<'py, PyBytes>,
+    more: &[Bound<'py, PyBytes>],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let pieces = || {
+        std::iter::once(first)
+            .chain(more)
+            .map(|piece| piece.as_bytes())
+    };
+    let size = pieces().map(<[u8]>::len).sum();
+    PyBytes::new_with(first.py(), size, |room| {
+        let mut rest = room;
+        for piece in pieces() {
+            let (here, after) = rest.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            rest = after;
+        }
+        Ok(())
+    })
+}
+
+#[pymethods]
+impl Tls {
+    /// asyncio's own method, called in another iteration.
+    fn _do_read(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.is_ready(py)? {
+            return this.call(intern!(py, "_do_read"));
+        }
+        match this.state(py)? {
+            State::Wrapped | State::Flushing => Self::do_read(slf),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! asyncio's own classes, and whether they are as asyncio has them.
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyType};
+
+use super::State;
+use crate::py::support::known_class::KnownClass;
+
+/// The methods of the protocol that are done natively: one that somebody sets on an object
+/// would not be called.
+const METHODS: [&str; 16] = [
+    "get_buffer",
+    "buffer_updated",
+    "max_size",
+    "_do_read",
+    "_do_read__buffered",
+    "_do_read__copied",
+    "_do_write",
+    "_write_appdata",
+    "_process_outgoing",
+    "_control_app_writing",
+    "_control_ssl_reading",
+    "_get_read_buffer_size",
+    "_get_write_buffer_size",
+    "__getattr__",
+    "__getattribute__",
+    "__setattr__",
+];
+
+/// The methods of the transport that are done natively.
+pub const TRANSPORT_METHODS: [&str; 2] = ["write", "writelines"];
+
+/// How much asyncio reads at once: `SSLProtocol.max_size`.
+pub const MAX_SIZE: usize = 256 * 1024;
+
+/// What this knows of `asyncio.sslproto`.
+struct Module {
+    names: Py<PyDict>,
+    protocol: Class,
+    transport: Class,
+    wrapped: Py<PyAny>,
+    handshake: Py<PyAny>,
+    flushing: Py<PyAny>,
+    shutdown: Py<PyAny>,
+    /// The names of the protocol's methods.
+    methods: Vec<Py<PyString>>,
+}
+
+struct Class {
+    class: Py<PyType>,
+    /// The same, when what is done natively was found to be asyncio's.
+    known: KnownClass,
+}
+
+fn module(py: Python<'_>) -> PyResult<&Module> {
+    static MODULE: PyOnceLock<Module> = PyOnceLock::new();
+    MODULE.get_or_try_init(py, || {
+        let module = py.import("asyncio.sslproto")?;
+        let class = |name| {
+            PyResult::Ok(Class {
+                class: module.getattr(name)?.cast_into::<PyType>()?.unbind(),
+                known: KnownClass::new(),
+            })
+        };
+        let states = module.getattr("SSLProtocolState")?;
+        let state = |name| PyResult::Ok(states.getattr(name)?.unbind());
+        Ok(Module {
+            names: module.dict().unbind(),
+            protocol: class("SSLProtocol")?,
+            transport: class("_SSLProtocolTransport")?,
+            wrapped: state("WRAPPED")?,
+            handshake: state("DO_HANDSHAKE")?,
+            flushing: state("FLUSHING")?,
+            shutdown: state("SHUTDOWN")?,
+            methods: METHODS
+                .iter()
+                .map(|name| PyString::intern(py, name).unbind())
+                .collect(),
+        })
+    })
+}
+
+/// Whether an object is exactly of asyncio's class.
+pub fn is_protocol(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let module = module(object.py())?;
+    Ok(object.get_type().is(&module.protocol.class))
+}
+
+/// Whether an object is exactly of asyncio's class.
+pub fn is_transport(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let module = module(object.py())?;
+    Ok(object.get_type().is(&module.transport.class))
+}
+
+/// asyncio's class of the transport.
+pub fn transport_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    Ok(module(py)?.transport.class.bind(py))
+}
+
+/// Which state an attribute says.
+pub fn state(value: &Bound<'_, PyAny>) -> PyResult<State> {
+    let module = module(value.py())?;
+    Ok(if value.is(&module.wrapped) {
+        State::Wrapped
+    } else if value.is(&module.handshake) {
+        State::Handshake
+    } else if value.is(&module.flushing) {
+        State::Flushing
+    } else if value.is(&module.shutdown) {
+        State::Shutdown
+    } else {
+        State::Unwrapped
+    })
+}
+
+/// Whether an object's attributes stand in the way of its class's methods.
+pub fn has_own(attributes: &Bound<'_, PyDict>) -> PyResult<bool> {
+    for name in &module(attributes.py())?.methods {
+        if attributes.contains(name)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the methods that are done natively are those of asyncio.
+#[inline]
+pub fn is_unchanged(py: Python<'_>) -> PyResult<bool> {
+    let module = module(py)?;
+    Ok(module.protocol.is_known(py) && module.transport.is_known(py) || look(py, module)?)
+}
+
+impl Class {
+    fn is_known(&self, py: Python<'_>) -> bool {
+        self.known.is(self.class.bind(py))
+    }
+}
+
+fn look(py: Python<'_>, module: &Module) -> PyResult<bool> {
+    for (class, names) in [
+        (&module.protocol, METHODS.as_slice()),
+        (&module.transport, TRANSPORT_METHODS.as_slice()),
+    ] {
+        for name in names {
+            if !is_asyncios(module, class.class.bind(py), name)? {
+                return Ok(false);
+            }
+        }
+        class.known.note(class.class.bind(py))?;
+    }
+    Ok(true)
+}
+
+/// Whether an attribute of a class is what asyncio's module has put there.
+fn is_asyncios(module: &Module, class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+    let py = class.py();
+    let found = class.getattr(intern!(py, "__dict__"))?;
+    let found = found.call_method1(intern!(py, "get"), (name,))?;
+    if name.starts_with("__") {
+        return Ok(found.is_none());
+    }
+    if name == "max_size" {
+        return found.eq(MAX_SIZE);
+    }
+    // SAFETY: attached, and the object is alive. The second one is called for a function
+    // only, and what it returns is borrowed from that.
+    let globals = unsafe {
+        if ffi::PyFunction_Check(found.as_ptr()) == 0 {
+            return Ok(false);
+        }
+        ffi::PyFunction_GetGlobals(found.as_ptr())
+    };
+    Ok(globals == module.names.as_ptr())
+}
+
+/// Whether Python's `except Exception` catches it.
+pub fn is_exception(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyException>(py)
+}
+
+/// Whether asyncio takes this exception of OpenSSL's for "not now".
+pub fn means_again(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let find = || PyResult::Ok(py.import("ssl")?.getattr("SSLSyscallError")?.unbind());
+    Ok(error.is_instance(py, CLASS.get_or_try_init(py, find)?.bind(py)))
+}
+
+/// What asyncio's transports say of a protocol that has no room.
+pub fn empty_buffer() -> PyErr {
+    PyRuntimeError::new_err("get_buffer() returned an empty buffer")
+}
