@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyWeakrefReference};
 
 use super::{Tls, stock};
+use crate::py::support::guarded::Guarded;
 use crate::py::transport::tls::Engine;
 
 /// The native half of a protocol, if it is one of asyncio's for TLS, and nobody has changed
@@ -43,6 +44,7 @@ pub fn attach<'py>(protocol: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, T
     let tls = Tls {
         protocol: protocol.clone().unbind(),
         known: AtomicUsize::new(attributes.len()),
+        seen: Guarded::default(),
         attributes: attributes.clone().unbind(),
         transport: PyWeakrefReference::new(&transport)?.unbind(),
         sslobj: sslobj.unbind(),

@@ -2,18 +2,19 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyBytes;
 
 use super::Tls;
+use super::seen::{Flag, Size};
 use crate::py::asyncio::SocketTransport;
 
 impl Tls {
     /// asyncio's `_process_outgoing`.
     pub(super) fn process_outgoing(&self, py: Python<'_>) -> PyResult<()> {
-        if !self.is_plain(py)? {
+        if !self.is_ready(py)? {
             return self.call(intern!(py, "_process_outgoing"));
         }
-        if !self.is(intern!(py, "_ssl_writing_paused"))?
+        if !self.is(py, Flag::SslWritingPaused)?
             && let Some(data) = self.engine.outgoing(py)?
         {
             self.send(&data)?;
@@ -34,15 +35,19 @@ impl Tls {
     /// asyncio's `_control_app_writing`, which is called when there is something to do.
     pub(super) fn control_app_writing(&self, py: Python<'_>) -> PyResult<()> {
         let name = intern!(py, "_control_app_writing");
-        if !self.is_plain(py)? {
+        if !self.is_ready(py)? {
             return self.call(name);
         }
-        let size = self.engine.outgoing_pending(py)?;
-        let size = size.saturating_add(self.size(intern!(py, "_write_buffer_size"))?);
-        let acts = if self.is(intern!(py, "_app_writing_paused"))? {
-            self.is_at_most(size, intern!(py, "_outgoing_low_water"))?
+        let Some(waits) = self.size(py, Size::WriteBuffer)? else {
+            return self.call(name);
+        };
+        let size = self.engine.outgoing_pending(py)?.saturating_add(waits);
+        let acts = if self.is(py, Flag::AppWritingPaused)? {
+            self.size(py, Size::OutgoingLow)?
+                .is_none_or(|mark| size <= mark)
         } else {
-            self.is_at_least(size, intern!(py, "_outgoing_high_water"))?
+            self.size(py, Size::OutgoingHigh)?
+                .is_none_or(|mark| size >= mark)
         };
         if acts { self.call(name) } else { Ok(()) }
     }
@@ -50,31 +55,17 @@ impl Tls {
     /// asyncio's `_control_ssl_reading`, which is called when there is something to do.
     pub(super) fn control_ssl_reading(&self, py: Python<'_>) -> PyResult<()> {
         let name = intern!(py, "_control_ssl_reading");
-        if !self.is_plain(py)? {
+        if !self.is_ready(py)? {
             return self.call(name);
         }
         let size = self.engine.incoming_pending(py)?;
-        let acts = if self.is(intern!(py, "_ssl_reading_paused"))? {
-            self.is_at_most(size, intern!(py, "_incoming_low_water"))?
+        let acts = if self.is(py, Flag::SslReadingPaused)? {
+            self.size(py, Size::IncomingLow)?
+                .is_none_or(|mark| size <= mark)
         } else {
-            self.is_at_least(size, intern!(py, "_incoming_high_water"))?
+            self.size(py, Size::IncomingHigh)?
+                .is_none_or(|mark| size >= mark)
         };
         if acts { self.call(name) } else { Ok(()) }
-    }
-
-    /// Whether so many bytes reach a mark. Marks may be any numbers: of one that is no
-    /// size, asyncio's own method decides.
-    fn is_at_least(&self, size: usize, mark: &Bound<'_, PyString>) -> PyResult<bool> {
-        Ok(self
-            .get(mark)?
-            .extract::<usize>()
-            .map_or(true, |mark| size >= mark))
-    }
-
-    fn is_at_most(&self, size: usize, mark: &Bound<'_, PyString>) -> PyResult<bool> {
-        Ok(self
-            .get(mark)?
-            .extract::<usize>()
-            .map_or(true, |mark| size <= mark))
     }
 }

@@ -12,10 +12,11 @@
 mod attaching;
 mod flow;
 mod reading;
+mod seen;
 mod stock;
 mod writing;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
@@ -23,7 +24,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyWeakrefReference};
 
+use crate::py::support::guarded::Guarded;
 use crate::py::transport::tls::Engine;
+
+use seen::Seen;
 
 pub use attaching::attach;
 
@@ -36,6 +40,8 @@ pub struct Tls {
     attributes: Py<PyDict>,
     /// How many attributes it had when none of them was in the way.
     known: AtomicUsize,
+    /// What the attributes were when they were looked at.
+    seen: Guarded<Option<Seen>>,
     /// asyncio's transport over the protocol, which holds this.
     transport: Py<PyWeakrefReference>,
     /// What the engine moves bytes through.
@@ -46,7 +52,7 @@ pub struct Tls {
 }
 
 /// Where a connection is.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Handshake,
     Wrapped,
@@ -66,46 +72,10 @@ impl Tls {
         }
     }
 
-    /// Whether an attribute is true.
-    fn is(&self, name: &Bound<'_, PyString>) -> PyResult<bool> {
-        self.get(name)?.is_truthy()
-    }
-
-    /// An attribute that is a number of bytes.
-    fn size(&self, name: &Bound<'_, PyString>) -> PyResult<usize> {
-        self.get(name)?.extract()
-    }
-
     /// Calls one of asyncio's own methods.
     fn call(&self, name: &Bound<'_, PyString>) -> PyResult<()> {
         let protocol = self.protocol.bind(name.py());
         protocol.call_method0(name).map(drop)
-    }
-
-    fn state(&self, py: Python<'_>) -> PyResult<State> {
-        stock::state(&self.get(intern!(py, "_state"))?)
-    }
-
-    /// Whether nobody has a method of their own in place of one that is done natively.
-    fn is_plain(&self, py: Python<'_>) -> PyResult<bool> {
-        let attributes = self.attributes.bind(py);
-        let count = attributes.len();
-        if count != self.known.load(Ordering::Relaxed) {
-            if stock::has_own(attributes)? {
-                return Ok(false);
-            }
-            self.known.store(count, Ordering::Relaxed);
-        }
-        stock::is_unchanged(py)
-    }
-
-    /// The same, and whether the engine is the one of the protocol's objects.
-    fn is_ready(&self, py: Python<'_>) -> PyResult<bool> {
-        let same = |name, object: &Py<PyAny>| PyResult::Ok(self.get(name)?.is(object));
-        Ok(self.is_plain(py)?
-            && same(intern!(py, "_sslobj"), &self.sslobj)?
-            && same(intern!(py, "_incoming"), &self.incoming)?
-            && same(intern!(py, "_outgoing"), &self.outgoing)?)
     }
 
     /// Does with an exception what asyncio does with one that is raised while bytes are

@@ -4,6 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::seen::Flag;
 use super::stock::{self, MAX_SIZE};
 use super::{State, Tls};
 use crate::py::transport::buffers::View;
@@ -56,8 +57,8 @@ impl Tls {
 
     fn read_and_send(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        if !this.is(intern!(py, "_app_reading_paused"))? {
-            let closed = if this.is(intern!(py, "_app_protocol_is_buffer"))? {
+        if !this.is(py, Flag::AppReadingPaused)? {
+            let closed = if this.is(py, Flag::Buffered)? {
                 Self::read_buffered(slf)?
             } else {
                 this.read_copied(py)?
@@ -80,6 +81,9 @@ impl Tls {
         let mut data = None;
         let mut more = Vec::new();
         let closed = loop {
+            if data.is_some() && self.engine.is_drained(py) {
+                break false;
+            }
             match self.read(py, MAX_SIZE)? {
                 Read::Data(piece) if data.is_none() => data = Some(piece),
                 Read::Data(piece) => more.push(piece),

@@ -4,6 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
+use super::seen::Size;
 use super::{State, Tls, stock};
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Written;
@@ -76,8 +77,8 @@ impl Tls {
         let py = piece.py();
         let backlog = self.get(intern!(py, "_write_backlog"))?;
         backlog.call_method1(intern!(py, "append"), (piece,))?;
-        let name = intern!(py, "_write_buffer_size");
-        let size = self.size(name)?.saturating_add(piece.len()?);
+        let name = Size::WriteBuffer.name(py);
+        let size = self.get(name)?.add(piece.len()?)?;
         self.attributes.bind(py).set_item(name, size)
     }
 
