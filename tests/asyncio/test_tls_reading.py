@@ -53,6 +53,7 @@ def test_records_that_come_together_are_one_piece(run, family):
 @pytest.mark.parametrize("sized", [1, 7, 100, 10_000, 20_000, 65_536])
 def test_a_buffer_of_the_protocol_is_filled(run, sized, version):
     """Over several records, and again in the next iteration if it was too small."""
+
     class Hinted(Buffered):
         def get_buffer(self, hint):
             self.trace.append(("hint", hint))

@@ -15,8 +15,13 @@ def connected(family):
         return socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sock = socket.create_connection(listener.getsockname())
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener.accept()[0], sock
+        accepted = listener.accept()[0]
+    for one in (accepted, sock):
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Others pace what they send: it would come some turns later.
+        with contextlib.suppress(OSError, AttributeError):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+    return accepted, sock
 
 
 class TLSPeer:
@@ -41,7 +46,8 @@ class TLSPeer:
             turns(loop)
             self.receive()
         self.transport, self.protocol = task.result()
-        self.read()
+        # What came with the handshake's end.
+        self.early = self.read()
 
     def receive(self):
         """Take what has come."""

@@ -115,9 +115,8 @@ class MakesTransports:
             return
         factory = protocol_factory
         if sslcontext:
-            factory = functools.partial(
-                self._serve_tls, protocol_factory, sslcontext, dict(zip(_TIMEOUTS, timeouts))
-            )
+            limits = dict(zip(_TIMEOUTS, timeouts, strict=False))
+            factory = functools.partial(self._serve_tls, protocol_factory, sslcontext, limits)
         # What is accepted has it from the listening socket.
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]
         fallback = (self._accept_by_asyncio, arguments)
