@@ -161,13 +161,18 @@ impl Session {
     pub fn take(&self, room: &mut [MaybeUninit<u8>]) -> usize {
         let mut filled = 0;
         while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let (start, length) = (rest.as_mut_ptr().cast(), int(rest.len()));
+            let asked = rest.len();
+            let (start, length) = (rest.as_mut_ptr().cast(), int(asked));
             // SAFETY: `new`'s caller's promise; the room is so large, and borrowed.
             let count = unsafe { (self.table.bio_read)(self.outgoing.as_ptr(), start, length) };
             match usize::try_from(count) {
                 // A memory BIO gives all that it has, or all that is asked for.
-                Ok(count) if count > 0 => filled += count,
-                _ => break,
+                Ok(count) if count == asked => filled += count,
+                Ok(count) => {
+                    filled += count;
+                    break;
+                }
+                Err(_) => break,
             }
         }
         filled

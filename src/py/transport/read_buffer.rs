@@ -70,6 +70,37 @@ pub fn receive(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, 
     read(py, &SPARE, limit, receive).map(|(data, ())| data)
 }
 
+/// Reads once from a socket, up to `limit` bytes, and hands them to `take` where they are.
+/// Says how many, and what `take` says, which may run Python code.
+///
+/// # Errors
+/// Those of recv(2).
+pub fn lend<R>(
+    py: Python<'_>,
+    fd: RawFd,
+    limit: usize,
+    take: impl FnOnce(&[u8]) -> R,
+) -> io::Result<(usize, R)> {
+    let kept = SPARE.piece.lock(py).take();
+    let piece = match kept {
+        Some(piece) => piece.into_bound(py),
+        None => new_piece(py, SPARE.size)?,
+    };
+    // SAFETY: the piece has this size, and nobody else has seen it yet.
+    let room = unsafe {
+        let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
+        std::slice::from_raw_parts_mut(data, limit.min(SPARE.size))
+    };
+    let outcome = socket::receive(fd, room).map(|count| {
+        // SAFETY: `receive` has initialized so many.
+        let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
+        (count, take(filled))
+    });
+    let other = SPARE.piece.lock(py).replace(piece.unbind());
+    drop(other);
+    outcome
+}
+
 /// Reads once from a UNIX socket, and what came along.
 ///
 /// # Errors

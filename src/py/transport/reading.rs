@@ -61,6 +61,8 @@ pub enum Room<'py> {
     BytesAndMore(usize),
     /// The memory of a writable object.
     Memory(Bound<'py, PyAny>),
+    /// Memory of the transports' own, out of which the face takes it at once.
+    Lent,
 }
 
 /// What a read has given.
@@ -71,6 +73,8 @@ pub enum Received<'py> {
     Ancillary(Vec<Ancillary>, Bound<'py, PyBytes>),
     /// So many bytes in the reader's memory.
     Filled(usize),
+    /// Bytes that the face has taken.
+    Taken,
     /// The peer sends no more.
     End,
     /// Nothing can be read any more.
@@ -159,6 +163,18 @@ fn receive<'py, F: Face>(
                     true => of_bytes(data, *limit),
                     false => (Received::Ancillary(ancillary, data), Extent::Piece),
                 }
+            })
+        }
+        Room::Lent => {
+            let take = |data: &[u8]| match data {
+                [] => Ok(()),
+                data => F::take(slf, data),
+            };
+            let lent = read_buffer::lend(py, reader.fd, READ_SIZE, take);
+            lent.map(|(count, taken)| match (count, taken) {
+                (0, _) => (Received::End, Extent::Part),
+                (_, Err(error)) => (Received::Refused(error), Extent::Part),
+                (count, Ok(())) => (Received::Taken, Extent::of(count, READ_SIZE, true)),
             })
         }
         Room::Memory(memory) => {

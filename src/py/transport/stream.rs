@@ -54,6 +54,14 @@ pub trait Face: PyClass<Frozen = True> + Sync {
     fn reader<'py>(slf: &Bound<'py, Self>, event: &Event<'_, 'py>)
     -> PyResult<Option<Reader<'py>>>;
 
+    /// Takes what came for a reader whose room is `Lent`.
+    ///
+    /// # Errors
+    /// It can't be taken.
+    fn take(_slf: &Bound<'_, Self>, _data: &[u8]) -> PyResult<()> {
+        Ok(())
+    }
+
     /// Hands over what came, or does what its end or a failure is for.
     ///
     /// # Errors

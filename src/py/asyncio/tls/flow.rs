@@ -14,12 +14,19 @@ impl Tls {
         if !self.is_ready(py)? {
             return self.call(intern!(py, "_process_outgoing"));
         }
-        if !self.is(py, Flag::SslWritingPaused)?
-            && let Some(data) = self.engine.outgoing(py)?
-        {
+        let pending = self.engine.outgoing_pending(py)?;
+        if pending == 0 || self.is(py, Flag::SslWritingPaused)? {
+            return self.control_app_writing(py, pending);
+        }
+        if let Some(data) = self.engine.outgoing(py)? {
             self.send(&data)?;
         }
-        self.control_app_writing(py)
+        // The transport below may have called somebody.
+        if !self.is_ready(py)? {
+            return self.call(intern!(py, "_control_app_writing"));
+        }
+        let pending = self.engine.outgoing_pending(py)?;
+        self.control_app_writing(py, pending)
     }
 
     /// Writes ciphertext to the transport below.
@@ -33,21 +40,18 @@ impl Tls {
     }
 
     /// asyncio's `_control_app_writing`, which is called when there is something to do.
-    pub(super) fn control_app_writing(&self, py: Python<'_>) -> PyResult<()> {
+    fn control_app_writing(&self, py: Python<'_>, pending: usize) -> PyResult<()> {
         let name = intern!(py, "_control_app_writing");
-        if !self.is_ready(py)? {
-            return self.call(name);
-        }
         let Some(waits) = self.size(py, Size::WriteBuffer)? else {
             return self.call(name);
         };
-        let size = self.engine.outgoing_pending(py)?.saturating_add(waits);
+        let size = pending.saturating_add(waits);
         let acts = if self.is(py, Flag::AppWritingPaused)? {
-            self.size(py, Size::OutgoingLow)?
-                .is_none_or(|mark| size <= mark)
+            let mark = self.size(py, Size::OutgoingLow)?;
+            mark.is_none_or(|mark| size <= mark)
         } else {
-            self.size(py, Size::OutgoingHigh)?
-                .is_none_or(|mark| size >= mark)
+            let mark = self.size(py, Size::OutgoingHigh)?;
+            mark.is_none_or(|mark| size >= mark)
         };
         if acts { self.call(name) } else { Ok(()) }
     }

@@ -11,16 +11,28 @@ use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Read;
 
 impl Tls {
-    /// asyncio's `get_buffer` and `buffer_updated`, of what has come.
+    /// Whether `take` and `taken` do what asyncio's `get_buffer` and `buffer_updated` do.
+    ///
+    /// # Errors
+    /// Those of looking.
+    pub fn takes(&self, py: Python<'_>) -> PyResult<bool> {
+        self.is_ready(py)
+    }
+
+    /// Takes what has come.
+    ///
+    /// # Errors
+    /// Memory is short.
+    pub fn take(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        self.engine.feed_bytes(py, data)
+    }
+
+    /// Does what is to do with what was taken.
     ///
     /// # Errors
     /// Those that `buffer_updated` raises.
-    pub fn received(slf: &Bound<'_, Self>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+    pub fn taken(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
-        if !this.is_ready(py)? {
-            return this.update(data);
-        }
-        this.engine.feed(py, data)?;
         match this.state(py)? {
             State::Wrapped => Self::do_read(slf),
             State::Handshake => this.call(intern!(py, "_do_handshake")),
@@ -31,7 +43,10 @@ impl Tls {
     }
 
     /// Has somebody's own methods take what has come.
-    fn update(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+    ///
+    /// # Errors
+    /// Those that they raise.
+    pub fn update(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
         let py = data.py();
         let protocol = self.protocol.bind(py);
         let mut rest = data.as_bytes();

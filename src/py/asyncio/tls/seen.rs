@@ -83,25 +83,33 @@ pub struct Seen {
 }
 
 impl Tls {
-    /// What the attributes are, if that can be remembered.
-    fn seen(&self, attributes: &Bound<'_, PyDict>) -> PyResult<Option<Seen>> {
+    /// Looks at what the attributes are, if that can be remembered.
+    #[inline]
+    fn remembered<R>(
+        &self,
+        attributes: &Bound<'_, PyDict>,
+        look: impl FnOnce(&Seen) -> R,
+    ) -> PyResult<Option<R>> {
         let py = attributes.py();
         let Some(version) = dict_version(attributes) else {
             return Ok(None);
         };
-        let seen = *self.seen.lock(py);
-        match seen {
-            Some(seen) if seen.version == version => Ok(Some(seen)),
-            _ => self.see(attributes).map(Some),
+        if let Some(seen) = &*self.seen.lock(py)
+            && seen.version == version
+        {
+            return Ok(Some(look(seen)));
         }
+        let seen = self.see(attributes, version)?;
+        Ok(Some(look(&seen)))
     }
 
+    /// `version`: that of the dict before anything is looked up, which may run somebody's
+    /// code.
     #[cold]
-    fn see(&self, attributes: &Bound<'_, PyDict>) -> PyResult<Seen> {
+    fn see(&self, attributes: &Bound<'_, PyDict>, version: u64) -> PyResult<Seen> {
         let py = attributes.py();
         let mut seen = Seen {
-            // Before anything is looked up, which may run somebody's code.
-            version: dict_version(attributes).unwrap_or_default(),
+            version,
             ready: self.look_if_ready(attributes)?,
             state: stock::state(&self.get(intern!(py, "_state"))?)?,
             flags: 0,
@@ -120,23 +128,25 @@ impl Tls {
 
     /// Whether a flag is set.
     pub(super) fn is(&self, py: Python<'_>, flag: Flag) -> PyResult<bool> {
-        match self.seen(self.attributes.bind(py))? {
-            Some(seen) => Ok(seen.flags & 1 << flag as u8 != 0),
+        let is_set = |seen: &Seen| seen.flags & 1 << flag as u8 != 0;
+        match self.remembered(self.attributes.bind(py), is_set)? {
+            Some(is_set) => Ok(is_set),
             None => self.get(flag.name(py))?.is_truthy(),
         }
     }
 
     /// A number of bytes; `None` if it is none that the native code can count by.
     pub(super) fn size(&self, py: Python<'_>, size: Size) -> PyResult<Option<usize>> {
-        match self.seen(self.attributes.bind(py))? {
-            Some(seen) => Ok(seen.sizes.get(size as usize).copied().flatten()),
+        let look = |seen: &Seen| seen.sizes.get(size as usize).copied().flatten();
+        match self.remembered(self.attributes.bind(py), look)? {
+            Some(count) => Ok(count),
             None => Ok(self.get(size.name(py))?.extract().ok()),
         }
     }
 
     pub(super) fn state(&self, py: Python<'_>) -> PyResult<State> {
-        match self.seen(self.attributes.bind(py))? {
-            Some(seen) => Ok(seen.state),
+        match self.remembered(self.attributes.bind(py), |seen| seen.state)? {
+            Some(state) => Ok(state),
             None => stock::state(&self.get(intern!(py, "_state"))?),
         }
     }
@@ -146,8 +156,8 @@ impl Tls {
     /// objects.
     pub(super) fn is_ready(&self, py: Python<'_>) -> PyResult<bool> {
         let attributes = self.attributes.bind(py);
-        let ready = match self.seen(attributes)? {
-            Some(seen) => seen.ready,
+        let ready = match self.remembered(attributes, |seen| seen.ready)? {
+            Some(ready) => ready,
             None => self.look_if_ready(attributes)?,
         };
         Ok(ready && stock::is_unchanged(py)?)

@@ -188,7 +188,7 @@ impl Face for SocketTransport {
             Ok(fd) => fd,
             Err(error) => return Self::fatal(slf, error, READ_FAILED).map(|()| None),
         };
-        let (protocol, buffered) = {
+        let (protocol, buffered, tls) = {
             let state = slf.get().state.lock(slf.py());
             if state.lost > 0 || !state.is(Flag::Reading) {
                 return Ok(None);
@@ -196,9 +196,15 @@ impl Face for SocketTransport {
             let Some(protocol) = &state.stream.protocol else {
                 return Ok(None);
             };
-            (protocol.bind(slf.py()).clone(), state.is(Flag::Buffered))
+            let tls = state.tls.as_ref().map(|tls| tls.bind(slf.py()).clone());
+            let protocol = protocol.bind(slf.py()).clone();
+            (protocol, state.is(Flag::Buffered), tls)
         };
-        let room = if buffered {
+        let room = if let Some(tls) = tls
+            && tls.get().takes(slf.py())?
+        {
+            Room::Lent
+        } else if buffered {
             match Self::memory(slf, &protocol)? {
                 Some(memory) => Room::Memory(memory),
                 None => return Ok(None),
@@ -214,6 +220,13 @@ impl Face for SocketTransport {
         }))
     }
 
+    fn take(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
+        match slf.get().tls(slf.py()) {
+            Some(tls) => tls.get().take(slf.py(), data),
+            None => Ok(()),
+        }
+    }
+
     fn received<'py>(
         slf: &Bound<'py, Self>,
         reader: &Reader<'py>,
@@ -221,8 +234,12 @@ impl Face for SocketTransport {
     ) -> PyResult<Option<Infallible>> {
         let (py, protocol) = (slf.py(), &reader.protocol);
         let (outcome, message) = match received {
+            Received::Taken => match slf.get().tls(py) {
+                Some(tls) => (Tls::taken(&tls), UPDATE_FAILED),
+                None => return Ok(None),
+            },
             Received::Data(data) => match slf.get().tls(py) {
-                Some(tls) => (Tls::received(&tls, &data), UPDATE_FAILED),
+                Some(tls) => (tls.get().update(&data), UPDATE_FAILED),
                 None => (
                     protocol
                         .call_method1(intern!(py, "data_received"), (data,))

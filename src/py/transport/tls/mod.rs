@@ -128,6 +128,18 @@ impl Engine {
         }
     }
 
+    /// `feed`, of what is no Python object.
+    ///
+    /// # Errors
+    /// As `feed`.
+    pub fn feed_bytes(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        match &self.direct {
+            Some(direct) => direct.feed(data),
+            None if data.is_empty() => Ok(()),
+            None => self.objects.feed(py, &PyBytes::new(py, data)),
+        }
+    }
+
     /// Gives plaintext, up to `limit` bytes (at least one).
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
         let limit = limit.max(1);

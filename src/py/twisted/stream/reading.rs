@@ -122,7 +122,7 @@ impl Face for StreamTransport {
             Received::Ancillary(ancillary, data) => received_with(slf, ancillary, &data),
             Received::End => end(slf).map(Some),
             // Nobody gives memory of their own.
-            Received::Failed(_) | Received::Refused(_) | Received::Filled(_) => {
+            Received::Failed(_) | Received::Refused(_) | Received::Filled(_) | Received::Taken => {
                 reason(slf, "CONNECTION_LOST")
             }
         }
