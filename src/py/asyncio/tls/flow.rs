@@ -2,7 +2,6 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::Tls;
 use super::seen::{Flag, Size};
@@ -14,29 +13,38 @@ impl Tls {
         if !self.is_ready(py)? {
             return self.call(intern!(py, "_process_outgoing"));
         }
-        let pending = self.engine.outgoing_pending(py)?;
-        if pending == 0 || self.is(py, Flag::SslWritingPaused)? {
+        if self.engine.outgoing_pending(py)? == 0 {
+            return self.control_app_writing(py, 0);
+        }
+        self.send_outgoing(py)
+    }
+
+    /// The same, where there is something.
+    pub(super) fn send_outgoing(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is(py, Flag::SslWritingPaused)? {
+            let pending = self.engine.outgoing_pending(py)?;
             return self.control_app_writing(py, pending);
         }
-        if let Some(data) = self.engine.outgoing(py)? {
-            self.send(&data)?;
+        let Some(data) = self.engine.outgoing(py)? else {
+            return self.control_app_writing(py, 0);
+        };
+        let lower = self.get(intern!(py, "_transport"))?;
+        let native = SocketTransport::with_native_write(&lower)?;
+        match native {
+            Some(socket) => SocketTransport::write(socket, &data)?,
+            None => lower
+                .call_method1(intern!(py, "write"), (data,))
+                .map(drop)?,
         }
-        // The transport below may have called somebody.
+        // It may have called somebody.
         if !self.is_ready(py)? {
             return self.call(intern!(py, "_control_app_writing"));
         }
-        let pending = self.engine.outgoing_pending(py)?;
+        let pending = match native {
+            Some(_) => 0,
+            None => self.engine.outgoing_pending(py)?,
+        };
         self.control_app_writing(py, pending)
-    }
-
-    /// Writes ciphertext to the transport below.
-    fn send(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
-        let py = data.py();
-        let lower = self.get(intern!(py, "_transport"))?;
-        match SocketTransport::with_native_write(&lower)? {
-            Some(socket) => SocketTransport::write(socket, data),
-            None => lower.call_method1(intern!(py, "write"), (data,)).map(drop),
-        }
     }
 
     /// asyncio's `_control_app_writing`, which is called when there is something to do.

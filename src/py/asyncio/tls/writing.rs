@@ -25,7 +25,11 @@ impl Tls {
     ) -> PyResult<()> {
         let outcome = self.encrypt(pieces).and_then(|rest| {
             rest?;
-            self.process_outgoing(py)
+            if self.is_ready(py)? {
+                self.send_outgoing(py)
+            } else {
+                self.call(intern!(py, "_process_outgoing"))
+            }
         });
         self.fatal(py, outcome)
     }
