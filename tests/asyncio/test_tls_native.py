@@ -353,6 +353,10 @@ def test_nothing_is_kept_after_the_end(made, end):
     assert ours_transports(scenario)[-1] == [True] * 4
 
 
+# Stock closes no socket whose factory has raised, or whose handshake takes too long; and
+# in some versions it fails to tell a server, which is closed already, that one is freed.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("what", ["http", "nothing", "reset", "raises", "good", "handshake time"])
@@ -412,6 +416,7 @@ def test_a_server_accepts(run, what, debug, family, tmp_path):
         loop.run_until_complete(main())
 
     trace = run(scenario)
+    gc.collect()
     reports = bool(events(trace, "reported"))
     assert reports == (debug and what not in ("good",)) or what == "reset"
     if what == "good":
