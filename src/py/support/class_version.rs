@@ -6,14 +6,20 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// The version in which something was found of a class.
+/// The version in which something was found of a class. No two classes ever have the same.
 #[derive(Default)]
 pub struct ClassVersion(AtomicU32);
 
 impl ClassVersion {
+    /// Nothing is found yet.
+    pub const fn new() -> ClassVersion {
+        ClassVersion(AtomicU32::new(0))
+    }
+
     /// Whether what `check` finds holds for a class, of which it isn't asked again before
     /// the class changes.
     ///
@@ -29,10 +35,11 @@ impl ClassVersion {
         if known != 0 && known == version(class) {
             return Ok(true);
         }
-        // Anew afterwards: a class without a version gets one when it is looked at.
         self.0.store(0, Ordering::Relaxed);
         let holds = check()?;
         if holds {
+            // A class without a version gets one when an attribute is looked up.
+            class.getattr(intern!(class.py(), "__doc__"))?;
             self.0.store(version(class), Ordering::Relaxed);
         }
         Ok(holds)

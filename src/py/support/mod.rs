@@ -9,5 +9,4 @@ pub mod finalization;
 pub mod guarded;
 pub mod imports;
 pub mod instances;
-pub mod known_class;
 pub mod refcounts;

@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 
 use super::State;
-use crate::py::support::known_class::KnownClass;
+use crate::py::support::class_version::ClassVersion;
 
 /// The methods of the protocol that are done natively: one that somebody sets on an object
 /// would not be called.
@@ -53,8 +53,8 @@ struct Module {
 
 struct Class {
     class: Py<PyType>,
-    /// The same, when what is done natively was found to be asyncio's.
-    known: KnownClass,
+    /// In which version what is done natively was found to be asyncio's.
+    seen: ClassVersion,
 }
 
 fn module(py: Python<'_>) -> PyResult<&Module> {
@@ -64,7 +64,7 @@ fn module(py: Python<'_>) -> PyResult<&Module> {
         let class = |name| {
             PyResult::Ok(Class {
                 class: module.getattr(name)?.cast_into::<PyType>()?.unbind(),
-                known: KnownClass::new(),
+                seen: ClassVersion::default(),
             })
         };
         let states = module.getattr("SSLProtocolState")?;
@@ -132,32 +132,26 @@ pub fn has_own(attributes: &Bound<'_, PyDict>) -> PyResult<bool> {
 #[inline]
 pub fn is_unchanged(py: Python<'_>) -> PyResult<bool> {
     let module = module(py)?;
-    Ok(module.protocol.is_known(py) && module.transport.is_known(py) || look(py, module)?)
+    Ok(is_asyncios(py, module, &module.protocol, &METHODS)?
+        && is_asyncios(py, module, &module.transport, &TRANSPORT_METHODS)?)
 }
 
-impl Class {
-    fn is_known(&self, py: Python<'_>) -> bool {
-        self.known.is(self.class.bind(py))
-    }
-}
-
-fn look(py: Python<'_>, module: &Module) -> PyResult<bool> {
-    for (class, names) in [
-        (&module.protocol, METHODS.as_slice()),
-        (&module.transport, TRANSPORT_METHODS.as_slice()),
-    ] {
+/// Whether a class has these attributes from asyncio.
+#[inline]
+fn is_asyncios(py: Python<'_>, module: &Module, class: &Class, names: &[&str]) -> PyResult<bool> {
+    let (class, seen) = (class.class.bind(py), &class.seen);
+    seen.holds(class, || {
         for name in names {
-            if !is_asyncios(module, class.class.bind(py), name)? {
+            if !is_from_asyncio(module, class, name)? {
                 return Ok(false);
             }
         }
-        class.known.note(class.class.bind(py))?;
-    }
-    Ok(true)
+        Ok(true)
+    })
 }
 
 /// Whether an attribute of a class is what asyncio's module has put there.
-fn is_asyncios(module: &Module, class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+fn is_from_asyncio(module: &Module, class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
     let py = class.py();
     let found = class.getattr(intern!(py, "__dict__"))?;
     let found = found.call_method1(intern!(py, "get"), (name,))?;

@@ -11,9 +11,9 @@ use crate::core::stream::write_buffer::Next;
 use crate::core::sys::sockets;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::attributes;
+use crate::py::support::class_version::ClassVersion;
 use crate::py::support::context;
 use crate::py::support::error::os_error;
-use crate::py::support::known_class::KnownClass;
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::transport::stream;
@@ -156,7 +156,7 @@ impl SocketTransport {
     pub fn with_native_write<'a, 'py>(
         transport: &'a Bound<'py, PyAny>,
     ) -> PyResult<Option<&'a Bound<'py, Self>>> {
-        static KNOWN: KnownClass = KnownClass::new();
+        static SEEN: ClassVersion = ClassVersion::new();
         let (py, class) = (transport.py(), transport.get_type());
         let (Ok(socket), Ok(own)) = (transport.cast::<Self>(), attributes::dict(transport)) else {
             return Ok(None);
@@ -164,17 +164,12 @@ impl SocketTransport {
         if !own.is_empty()? && own.contains(intern!(py, "write"))? {
             return Ok(None);
         }
-        if !KNOWN.is(&class) {
+        let native = SEEN.holds(&class, || {
             let name = intern!(py, "write");
-            if !class
-                .getattr(name)?
-                .is(PyType::new::<Self>(py).getattr(name)?)
-            {
-                return Ok(None);
-            }
-            KNOWN.note(&class)?;
-        }
-        Ok(Some(socket))
+            let native = PyType::new::<Self>(py).getattr(name)?;
+            Ok(class.getattr(name)?.is(native))
+        })?;
+        Ok(native.then_some(socket))
     }
 
     /// Counts a write after the end, and says so when there are many.
