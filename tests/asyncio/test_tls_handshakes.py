@@ -1,5 +1,7 @@
 """Handshakes of asyncio's TLS that go wrong, or take too long: as stock has it."""
 
+import math
+import socket
 import sys
 
 import pytest
@@ -8,8 +10,8 @@ from OpenSSL import SSL
 from helpers import authorities
 from helpers.authorities import VERSIONS
 from helpers.scenarios import turns
-from helpers.tls_asyncio import TLSPlain, connect, facing, part
-from helpers.transports import on_transports
+from helpers.tls_asyncio import TLSPlain, connect, facing, part, told_of
+from helpers.transports import on_transports, ours_transports
 
 on_ends = pytest.mark.parametrize("end", ["server", "client"])
 on_versions = pytest.mark.parametrize("version", VERSIONS)
@@ -190,3 +192,38 @@ def test_calls_in_connection_made(run, method):
 
     trace = run(scenario)
     assert ("data", b"with it") in trace
+
+
+@pytest.mark.parametrize("limit", ["ssl_handshake_timeout", "ssl_shutdown_timeout"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("create_connection", "create_unix_connection", "connect_accepted_socket"),
+        *("create_server", "create_unix_server", "start_tls"),
+    ],
+)
+def test_a_limit_that_is_not_a_number(tmp_path, method, limit):
+    """Stock takes one, and the limit never ends; ours has no such timers, and says so."""
+    if limit == "ssl_shutdown_timeout" and sys.version_info < (3, 11):
+        pytest.skip("this Python has no such limit")
+    tls = authorities.server()
+    first, second = socket.socketpair()
+    paths = {"create_unix_connection": {"sock": first}, "create_unix_server": {"path": tmp_path}}
+
+    def scenario(loop, trace):
+        named = {limit: math.nan}
+        if method == "start_tls":
+            args = (object(), TLSPlain([]), tls)
+        elif method == "connect_accepted_socket":
+            args, named = (lambda: TLSPlain([]), first), {**named, "ssl": tls}
+        elif "unix" in method:
+            args, named = (lambda: TLSPlain([]),), {**named, **paths[method], "ssl": tls}
+        else:
+            args, named = (lambda: TLSPlain([]), "127.0.0.1", 1), {**named, "ssl": tls}
+        trace.append(loop.run_until_complete(told_of(getattr(loop, method)(*args, **named))))
+
+    with first, second:
+        ((kind, text, _),) = ours_transports(scenario)
+        assert (kind, text) == ("ValueError", f"{limit} should be a positive number, got nan")
+        # Nothing was done yet.
+        assert first.fileno() >= 0

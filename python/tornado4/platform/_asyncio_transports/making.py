@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import socket
 import sys
 from asyncio import base_events, selector_events, sslproto
@@ -40,7 +41,46 @@ def make_tls(*arguments: Any, **timeouts: Any) -> Any:
     return tls
 
 
-class MakesTransports:
+class ChecksTimeouts:
+    """Refuses a time limit of TLS that is NaN, before anything is done.
+
+    A timer of NaN is refused when the connection is made, where nobody would be told of it:
+    whoever waits for the handshake would wait for ever.
+    """
+
+    async def create_connection(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().create_connection(*args, **named)  # type: ignore[misc]
+
+    async def create_unix_connection(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().create_unix_connection(*args, **named)  # type: ignore[misc]
+
+    async def connect_accepted_socket(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().connect_accepted_socket(*args, **named)  # type: ignore[misc]
+
+    async def create_server(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().create_server(*args, **named)  # type: ignore[misc]
+
+    async def create_unix_server(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().create_unix_server(*args, **named)  # type: ignore[misc]
+
+    async def start_tls(self, *args: Any, **named: Any) -> Any:
+        _refuse_nan(named)
+        return await super().start_tls(*args, **named)  # type: ignore[misc]
+
+
+def _refuse_nan(named: dict[str, Any]) -> None:
+    for name in _TIMEOUTS:
+        limit = named.get(name)
+        if isinstance(limit, float) and math.isnan(limit):
+            raise ValueError(f"{name} should be a positive number, got {limit}")
+
+
+class MakesTransports(ChecksTimeouts):
     """What stands before `asyncio.SelectorEventLoop` in the bases of a loop of ours."""
 
     _transport_of: Callable[[int], Any]
