@@ -1,7 +1,9 @@
 """What asyncio's TLS does natively, and where it leaves asyncio's own code alone."""
 
 import asyncio
+import functools
 import gc
+import ssl
 import sys
 import weakref
 from asyncio import selector_events, sslproto
@@ -481,3 +483,36 @@ def test_a_full_buffer_is_read_on(loop):
         run_until(loop, lambda: len(protocol.data) == 50)
     assert names == set()
     peer.close()
+
+
+@on_transports
+@pytest.mark.parametrize("where", ["on the object", "in the class"])
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_a_method_of_the_ssl_object_is_called(run, name, where, monkeypatch):
+    """One that is put there when the connection stands, and until it is taken away."""
+
+    def scenario(loop, trace):
+        peer = TLSPeer(loop, lambda: Echo([]))
+        sslobj = peer.transport.get_extra_info("ssl_object")
+        called = []
+        trace.append(exchanged(peer, b"first"))
+        original = getattr(ssl.SSLObject, name)
+
+        def own(*args):
+            called.append(name)
+            return original(*args)
+
+        if where == "in the class":
+            monkeypatch.setattr(ssl.SSLObject, name, own)
+        else:
+            monkeypatch.setattr(sslobj, name, functools.partial(own, sslobj), raising=False)
+        trace.append(exchanged(peer, b"second"))
+        trace.append(bool(called))
+        monkeypatch.undo()
+        vars(sslobj).pop(name, None)
+        called.clear()
+        trace.append(exchanged(peer, b"third"))
+        trace.append(bool(called))
+        peer.close()
+
+    assert run(scenario)[:5] == [b"first", b"second", True, b"third", False]

@@ -8,7 +8,15 @@ import pytest
 
 from helpers.scenarios import described, turns
 from helpers.tls_peer import TLSPeer
-from helpers.transports import Buffered, Plain, events, on_transports, run_turns, run_until
+from helpers.transports import (
+    Buffered,
+    Plain,
+    events,
+    on_transports,
+    ours_transports,
+    run_turns,
+    run_until,
+)
 
 FAMILIES = ["tcp", "unix"]
 
@@ -102,6 +110,53 @@ def test_a_buffer_that_is_none(run, what):
     trace = run(scenario)
     assert len(events(trace, "connection_lost")) == 1
     assert len(events(trace, "reported")) == (what != "is empty")
+
+
+def test_a_buffer_that_says_more_than_it_has():
+    """Stock takes the rest for the end; ours tells all that has come."""
+
+    class Boasting(bytearray):
+        def __len__(self):
+            return 100
+
+    class Told(Buffered):
+        def buffer_updated(self, count):
+            self.data += bytes(memoryview(self.buffer)[:count])
+
+        def get_buffer(self, _hint):
+            self.buffer = Boasting(10)
+            return self.buffer
+
+    def scenario(loop, trace):
+        peer = TLSPeer(loop, lambda: Told(trace))
+        data = bytes(range(95))
+        peer.write(data)
+        run_turns(loop, trace, 20)
+        trace.append(peer.protocol.data == data)
+        peer.close()
+
+    assert True in ours_transports(scenario)
+
+
+@on_transports
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_debug_log_tells_where_it_was_raised(run, debug, caplog):
+    def scenario(loop, trace):
+        caplog.clear()
+
+        def fail(_protocol):
+            raise OSError("of the application")
+
+        loop.set_debug(debug)
+        with caplog.at_level("DEBUG", logger="asyncio"):
+            peer = TLSPeer(loop, lambda: Plain(trace, data_received=fail))
+            peer.write(b"hello")
+            run_turns(loop, trace, 6)
+            peer.close()
+        fatal = [record for record in caplog.records if "Fatal error" in record.message]
+        trace.append([str(record.exc_info[1]) for record in fatal])
+
+    assert run(scenario)[-1] == ["of the application"] * debug
 
 
 @on_transports

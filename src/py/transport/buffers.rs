@@ -40,7 +40,8 @@ impl View {
         Ok(View(view))
     }
 
-    fn len(&self) -> usize {
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
         self.0.len.try_into().unwrap_or_default()
     }
 

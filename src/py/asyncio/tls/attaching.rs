@@ -41,6 +41,7 @@ pub fn attach<'py>(protocol: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, T
     let Some(engine) = Engine::of_ssl_object(&sslobj, &incoming, &outgoing)? else {
         return Ok(None);
     };
+    let object_attributes = sslobj.getattr(intern!(py, "__dict__"))?;
     let tls = Tls {
         protocol: protocol.clone().unbind(),
         known: AtomicUsize::new(attributes.len()),
@@ -48,6 +49,7 @@ pub fn attach<'py>(protocol: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, T
         attributes: attributes.clone().unbind(),
         transport: PyWeakrefReference::new(&transport)?.unbind(),
         sslobj: sslobj.unbind(),
+        object_attributes: object_attributes.cast_into::<PyDict>()?.unbind(),
         incoming: incoming.unbind(),
         outgoing: outgoing.unbind(),
         engine,

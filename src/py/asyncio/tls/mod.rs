@@ -46,6 +46,8 @@ pub struct Tls {
     transport: Py<PyWeakrefReference>,
     /// What the engine moves bytes through.
     sslobj: Py<PyAny>,
+    /// Its `__dict__`.
+    object_attributes: Py<PyDict>,
     incoming: Py<PyAny>,
     outgoing: Py<PyAny>,
     engine: Engine,
@@ -83,11 +85,13 @@ impl Tls {
     fn fatal(&self, py: Python<'_>, outcome: PyResult<()>) -> PyResult<()> {
         match outcome {
             Err(error) if stock::is_exception(py, &error) => {
-                let args = (error.into_value(py), "Fatal error on SSL protocol");
-                let protocol = self.protocol.bind(py);
-                protocol
-                    .call_method1(intern!(py, "_fatal_error"), args)
-                    .map(drop)
+                let error = error.into_value(py);
+                let report = self
+                    .protocol
+                    .bind(py)
+                    .getattr(intern!(py, "_fatal_error"))?;
+                let args = (&error, report, &error, "Fatal error on SSL protocol");
+                stock::call_handling(py)?.call1(args).map(drop)
             }
             outcome => outcome,
         }
@@ -101,6 +105,7 @@ impl Tls {
         visit.call(&self.attributes)?;
         visit.call(&self.transport)?;
         visit.call(&self.sslobj)?;
+        visit.call(&self.object_attributes)?;
         visit.call(&self.incoming)?;
         visit.call(&self.outgoing)?;
         self.engine.traverse(&visit)

@@ -125,9 +125,13 @@ impl Tls {
         let pending = this.engine.incoming_pending(py)?;
         let buffer = this.get(intern!(py, "_app_protocol_get_buffer"))?;
         let buffer = buffer.call1((pending,))?;
-        let wanted = buffer.len()?;
+        let mut wanted = buffer.len()?;
         let (count, closed) = match View::of_memory(&buffer) {
-            Ok(mut view) if wanted > 0 => this.fill(py, &mut view, wanted)?,
+            Ok(mut view) if wanted.min(view.len()) > 0 => {
+                // What it says may be more than there is.
+                wanted = wanted.min(view.len());
+                this.fill(py, &mut view, wanted)?
+            }
             // Asked for nothing, or no memory: `ssl` says what that means.
             _ => {
                 let sslobj = this.get(intern!(py, "_sslobj"))?;

@@ -160,7 +160,9 @@ impl Tls {
             Some(ready) => ready,
             None => self.look_if_ready(attributes)?,
         };
-        Ok(ready && stock::is_unchanged(py)?)
+        Ok(ready
+            && !stock::has_own_of_object(self.object_attributes.bind(py))?
+            && stock::is_unchanged(py)?)
     }
 
     fn look_if_ready(&self, attributes: &Bound<'_, PyDict>) -> PyResult<bool> {

@@ -35,14 +35,17 @@ const METHODS: [&str; 16] = [
 /// The methods of the transport that are done natively.
 pub const TRANSPORT_METHODS: [&str; 2] = ["write", "writelines"];
 
+/// The methods of the `ssl.SSLObject` that are done natively.
+const OBJECT_METHODS: [&str; 2] = ["read", "write"];
+
 /// How much asyncio reads at once: `SSLProtocol.max_size`.
 pub const MAX_SIZE: usize = 256 * 1024;
 
 /// What this knows of `asyncio.sslproto`.
 struct Module {
-    names: Py<PyDict>,
     protocol: Class,
     transport: Class,
+    object: Class,
     wrapped: Py<PyAny>,
     handshake: Py<PyAny>,
     flushing: Py<PyAny>,
@@ -53,7 +56,9 @@ struct Module {
 
 struct Class {
     class: Py<PyType>,
-    /// In which version what is done natively was found to be asyncio's.
+    /// The names of its module.
+    names: Py<PyDict>,
+    /// In which version what is done natively was found to be of its module.
     seen: ClassVersion,
 }
 
@@ -61,18 +66,19 @@ fn module(py: Python<'_>) -> PyResult<&Module> {
     static MODULE: PyOnceLock<Module> = PyOnceLock::new();
     MODULE.get_or_try_init(py, || {
         let module = py.import("asyncio.sslproto")?;
-        let class = |name| {
+        let class = |module: &Bound<'_, PyModule>, name| {
             PyResult::Ok(Class {
                 class: module.getattr(name)?.cast_into::<PyType>()?.unbind(),
+                names: module.dict().unbind(),
                 seen: ClassVersion::default(),
             })
         };
         let states = module.getattr("SSLProtocolState")?;
         let state = |name| PyResult::Ok(states.getattr(name)?.unbind());
         Ok(Module {
-            names: module.dict().unbind(),
-            protocol: class("SSLProtocol")?,
-            transport: class("_SSLProtocolTransport")?,
+            protocol: class(&module, "SSLProtocol")?,
+            transport: class(&module, "_SSLProtocolTransport")?,
+            object: class(&py.import("ssl")?, "SSLObject")?,
             wrapped: state("WRAPPED")?,
             handshake: state("DO_HANDSHAKE")?,
             flushing: state("FLUSHING")?,
@@ -132,28 +138,40 @@ pub fn has_own(attributes: &Bound<'_, PyDict>) -> PyResult<bool> {
 #[inline]
 pub fn is_unchanged(py: Python<'_>) -> PyResult<bool> {
     let module = module(py)?;
-    Ok(is_asyncios(py, module, &module.protocol, &METHODS)?
-        && is_asyncios(py, module, &module.transport, &TRANSPORT_METHODS)?)
+    Ok(module.protocol.has(py, &METHODS)?
+        && module.transport.has(py, &TRANSPORT_METHODS)?
+        && module.object.has(py, &OBJECT_METHODS)?)
 }
 
-/// Whether a class has these attributes from asyncio.
+/// Whether the attributes of an `ssl.SSLObject` stand in the way of its class's methods.
 #[inline]
-fn is_asyncios(py: Python<'_>, module: &Module, class: &Class, names: &[&str]) -> PyResult<bool> {
-    let (class, seen) = (class.class.bind(py), &class.seen);
-    seen.holds(class, || {
-        for name in names {
-            if !is_from_asyncio(module, class, name)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    })
+pub fn has_own_of_object(attributes: &Bound<'_, PyDict>) -> PyResult<bool> {
+    // What it stands for is the only one that it has by itself.
+    if attributes.len() <= 1 {
+        return Ok(false);
+    }
+    let py = attributes.py();
+    Ok(attributes.contains(intern!(py, "read"))? || attributes.contains(intern!(py, "write"))?)
 }
 
-/// Whether an attribute of a class is what asyncio's module has put there.
-fn is_from_asyncio(module: &Module, class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
-    let py = class.py();
-    let found = class.getattr(intern!(py, "__dict__"))?;
+impl Class {
+    /// Whether it has these attributes from its module.
+    #[inline]
+    fn has(&self, py: Python<'_>, names: &[&str]) -> PyResult<bool> {
+        self.seen.holds(self.class.bind(py), || {
+            for name in names {
+                if !is_original(self, name, py)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}
+
+/// Whether an attribute of a class is what the class's module has put there.
+fn is_original(class: &Class, name: &str, py: Python<'_>) -> PyResult<bool> {
+    let found = class.class.bind(py).getattr(intern!(py, "__dict__"))?;
     let found = found.call_method1(intern!(py, "get"), (name,))?;
     if name.starts_with("__") {
         return Ok(found.is_none());
@@ -169,12 +187,22 @@ fn is_from_asyncio(module: &Module, class: &Bound<'_, PyType>, name: &str) -> Py
         }
         ffi::PyFunction_GetGlobals(found.as_ptr())
     };
-    Ok(globals == module.names.as_ptr())
+    Ok(globals == class.names.as_ptr())
 }
 
 /// Whether Python's `except Exception` catches it.
 pub fn is_exception(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyException>(py)
+}
+
+/// What calls a report as from an `except` clause: asyncio's debug log has the traceback.
+pub fn call_handling(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let find = || {
+        let module = py.import("tornado4.platform._handling")?;
+        PyResult::Ok(module.getattr("call_handling")?.unbind())
+    };
+    Ok(FUNCTION.get_or_try_init(py, find)?.bind(py))
 }
 
 /// Whether asyncio takes this exception of OpenSSL's for "not now".
