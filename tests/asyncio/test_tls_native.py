@@ -516,3 +516,30 @@ def test_a_method_of_the_ssl_object_is_called(run, name, where, monkeypatch):
         peer.close()
 
     assert run(scenario)[:5] == [b"first", b"second", True, b"third", False]
+
+
+@on_transports
+@pytest.mark.parametrize("name", ["_sslobj", "_incoming", "_state", "everything"])
+def test_attributes_that_are_deleted_end_the_connection(run, name):
+    """It isn't tried again and again."""
+
+    def scenario(loop, trace):
+        peer = TLSPeer(loop, lambda: Plain([]))
+        attributes = vars(peer.tls_protocol)
+        kept = dict(attributes)
+        if name == "everything":
+            attributes.clear()
+        else:
+            del attributes[name]
+        reports = []
+        loop.set_exception_handler(lambda _loop, context: reports.append(context["message"]))
+        lower = kept["_transport"]
+        peer.write(b"hello")
+        turns(loop, 10)
+        trace.append((reports[0], lower.is_closing()))
+        # There is another one if `connection_lost` misses them, too.
+        trace.append(len(reports) <= 2)
+        attributes.update(kept)
+        peer.close()
+
+    assert run(scenario)[1]

@@ -10,13 +10,17 @@ use super::{State, Tls};
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Read;
 
+/// A method of a `BufferedProtocol`.
+pub enum Method {
+    GetBuffer,
+    BufferUpdated,
+}
+
 impl Tls {
     /// Whether `take` and `taken` do what asyncio's `get_buffer` and `buffer_updated` do.
-    ///
-    /// # Errors
-    /// Those of looking.
-    pub fn takes(&self, py: Python<'_>) -> PyResult<bool> {
-        self.is_ready(py)
+    /// If that can't be told, as attributes are missing, asyncio's own raise what they do.
+    pub fn takes(&self, py: Python<'_>) -> bool {
+        self.is_ready(py).unwrap_or(false)
     }
 
     /// Takes what has come.
@@ -45,23 +49,31 @@ impl Tls {
     /// Has somebody's own methods take what has come.
     ///
     /// # Errors
-    /// Those that they raise.
-    pub fn update(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+    /// Those that they raise, and which of them has.
+    pub fn update(&self, data: &Bound<'_, PyBytes>) -> Result<(), (PyErr, Method)> {
         let py = data.py();
         let protocol = self.protocol.bind(py);
         let mut rest = data.as_bytes();
         while !rest.is_empty() {
-            let buffer = protocol.call_method1(intern!(py, "get_buffer"), (rest.len(),))?;
-            let mut view = View::of_memory(&buffer)?;
-            let count = view.fill(|room| copy(rest, room));
-            drop(view);
-            if count == 0 {
-                return Err(stock::empty_buffer());
-            }
-            protocol.call_method1(intern!(py, "buffer_updated"), (count,))?;
+            let count = self
+                .copy_to_buffer(py, rest)
+                .map_err(|error| (error, Method::GetBuffer))?;
+            protocol
+                .call_method1(intern!(py, "buffer_updated"), (count,))
+                .map_err(|error| (error, Method::BufferUpdated))?;
             rest = rest.get(count..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Copies what there is room for into what `get_buffer` gives.
+    fn copy_to_buffer(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
+        let protocol = self.protocol.bind(py);
+        let buffer = protocol.call_method1(intern!(py, "get_buffer"), (data.len(),))?;
+        match View::of_memory(&buffer)?.fill(|room| copy(data, room)) {
+            0 => Err(stock::empty_buffer()),
+            count => Ok(count),
+        }
     }
 
     /// asyncio's `_do_read`, of a connection that is established.

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
 use crate::core::registrations::Role;
-use crate::py::asyncio::tls::{self, Tls};
+use crate::py::asyncio::tls::{self, Method, Tls};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
@@ -19,6 +19,7 @@ use crate::py::transport::reading::{self, Event, Reader, Received, Room};
 use crate::py::transport::stream::{self, Face, Stream};
 
 const RECEIVE_FAILED: &str = "Fatal error: protocol.data_received() call failed.";
+const BUFFER_FAILED: &str = "Fatal error: protocol.get_buffer() call failed.";
 const UPDATE_FAILED: &str = "Fatal error: protocol.buffer_updated() call failed.";
 const READ_FAILED: &str = "Fatal read error on socket transport";
 
@@ -144,8 +145,7 @@ impl SocketTransport {
         match buffer {
             Ok(buffer) => Ok(Some(buffer)),
             Err(error) => {
-                let message = "Fatal error: protocol.get_buffer() call failed.";
-                Self::fatal(slf, error, message)?;
+                Self::fatal(slf, error, BUFFER_FAILED)?;
                 Ok(None)
             }
         }
@@ -201,7 +201,7 @@ impl Face for SocketTransport {
             (protocol, state.is(Flag::Buffered), tls)
         };
         let room = if let Some(tls) = tls
-            && tls.get().takes(slf.py())?
+            && tls.get().takes(slf.py())
         {
             Room::Lent
         } else if buffered {
@@ -239,7 +239,11 @@ impl Face for SocketTransport {
                 None => return Ok(None),
             },
             Received::Data(data) => match slf.get().tls(py) {
-                Some(tls) => (tls.get().update(&data), UPDATE_FAILED),
+                Some(tls) => match tls.get().update(&data) {
+                    Ok(()) => return Ok(None),
+                    Err((error, Method::GetBuffer)) => (Err(error), BUFFER_FAILED),
+                    Err((error, Method::BufferUpdated)) => (Err(error), UPDATE_FAILED),
+                },
                 None => (
                     protocol
                         .call_method1(intern!(py, "data_received"), (data,))
