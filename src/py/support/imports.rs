@@ -175,10 +175,11 @@ pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     object.is_instance(cached(object.py(), &REAL, "numbers", "Real")?)
 }
 
-/// Whether a module has been imported.
+/// Whether a module has been imported. `None` in its place forbids that.
 pub fn is_loaded(py: Python<'_>, name: &str) -> PyResult<bool> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    cached(py, &MODULES, "sys", "modules")?.contains(name)
+    let modules = cached(py, &MODULES, "sys", "modules")?;
+    Ok(modules.contains(name)? && !modules.get_item(name)?.is_none())
 }
 
 /// A packed address as text, as `socket.inet_ntop` writes it.

@@ -1,5 +1,6 @@
 //! Twisted's and pyOpenSSL's own classes, and whether they are as they come.
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyModule, PyType};
@@ -43,10 +44,11 @@ pub struct Stock {
     connection_seen: ClassVersion,
 }
 
-/// The classes; `None` while nobody has imported them.
+/// The classes; `None` while nobody has imported them, or if one of the modules isn't what
+/// it is called, which is no business of connections without TLS.
 ///
 /// # Errors
-/// None, unless the modules are broken.
+/// Those that are no `Exception`.
 #[inline]
 pub fn stock(py: Python<'_>) -> PyResult<Option<&'static Stock>> {
     static STOCK: PyOnceLock<Stock> = PyOnceLock::new();
@@ -56,10 +58,11 @@ pub fn stock(py: Python<'_>) -> PyResult<Option<&'static Stock>> {
     if !imports::is_loaded(py, "twisted.protocols.tls")? {
         return Ok(None);
     }
-    let Some(found) = Stock::find(py)? else {
-        return Ok(None);
-    };
-    Ok(Some(STOCK.get_or_init(py, || found)))
+    match Stock::find(py) {
+        Ok(found) => Ok(found.map(|found| STOCK.get_or_init(py, || found))),
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Stock {
@@ -69,6 +72,9 @@ impl Stock {
     }
 
     /// `None`: they are being imported.
+    ///
+    /// # Errors
+    /// Those of modules that aren't what they are called.
     fn find(py: Python<'_>) -> PyResult<Option<Stock>> {
         let tls = py.import("twisted.protocols.tls")?;
         if tls.getattr_opt("TLSMemoryBIOFactory")?.is_none() {

@@ -30,8 +30,11 @@ fn wrapping(py: Python<'_>) -> PyResult<Option<&'static Wrapping>> {
     let Some(class) = module.getattr_opt("_WrappingProtocol")? else {
         return Ok(None);
     };
+    let Ok(class) = class.cast_into::<PyType>() else {
+        return Ok(None);
+    };
     let found = Wrapping {
-        class: class.cast_into()?.unbind(),
+        class: class.unbind(),
         module: module.unbind(),
         seen: ClassVersion::default(),
     };
