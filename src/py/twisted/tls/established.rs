@@ -118,9 +118,18 @@ impl<'py> Established<'py> {
         Ok(connection.is_some_and(|now| now.is(&self.connection))
             && is_set(&self.own, intern!(py, "_handshakeDone"))?
             && !is_set(&self.own, intern!(py, "_lostTLSConnection"))?
-            && !is_set(&self.own, intern!(py, "_aborted"))?
+            && !self.is_aborted()?
             && !has_any(&self.own, methods)?
             && !has_any(&self.of_connection, of_connection)?)
+    }
+
+    /// Whether the application has aborted the connection, and is given nothing more.
+    ///
+    /// # Errors
+    /// As `of`.
+    #[inline]
+    pub fn is_aborted(&self) -> PyResult<bool> {
+        is_set(&self.own, intern!(self.protocol.py(), "_aborted"))
     }
 
     /// An attribute that the protocol has of its own.

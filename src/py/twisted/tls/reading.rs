@@ -49,6 +49,8 @@ fn deliver(established: &Established<'_>) -> PyResult<()> {
     let py = protocol.py();
     loop {
         match established.engine.read_record(py, SIZE) {
+            // A callback of the context's may have aborted meanwhile.
+            Read::Data(_) if established.is_aborted()? => {}
             Read::Data(data) => {
                 let wrapped = established.get(intern!(py, "wrappedProtocol"))?;
                 wrapped.call_method1(intern!(py, "dataReceived"), (data,))?;
