@@ -22,6 +22,10 @@ pub const MAX_BUFFER_SIZE: usize = 64_000;
 /// How much is encrypted at once: the largest record.
 const RECORD: usize = 1 << 14;
 
+/// How much is encrypted before the transport gets it. All the ciphertext of a large write
+/// at once would need twice its size, in memory that grows by being moved.
+const BATCH: usize = 10 * RECORD;
+
 /// Keeps data, which must be bytes.
 ///
 /// # Errors
@@ -123,6 +127,7 @@ fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult
     // What a producer does when it is paused has effect on the next record.
     let stepwise = established.has_producer()?;
     let (all, mut rest) = (data.as_bytes(), data.as_bytes());
+    let mut unsent = 0;
     while !rest.is_empty() {
         let record = rest.get(..RECORD).unwrap_or(rest);
         let written = if record.len() == all.len() {
@@ -133,8 +138,10 @@ fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult
         match written {
             Written::Taken(count) => {
                 rest = rest.get(count..).unwrap_or_default();
-                if stepwise {
+                unsent += count;
+                if stepwise || unsent >= BATCH {
                     established.send()?;
+                    unsent = 0;
                 }
             }
             Written::Blocked => {
