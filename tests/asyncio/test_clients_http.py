@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import ssl
+import sys
 
 import httpx
 import hypercorn.asyncio
@@ -216,6 +217,11 @@ async def talk(serve, client, tls):
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("serve", SERVERS)
 def test_bodies_there_and_back(factory, serve, client, tls):
+    if sys.version_info < (3, 11) and tls and (serve, client) == (uvicorn_server, tornado_client):
+        pytest.skip(
+            "uvicorn closes with reading paused, and asyncio before 3.11 then doesn't read the "
+            "client's close_notify, nor the connection's end"
+        )
     bodies = [body for body in BODIES for _ in range(3)] + [BODIES[-1]] * AT_ONCE
     found = run_on(factory, talk, serve, client, tls)
     assert [status for status, _ in found] == [200] * len(bodies)

@@ -157,10 +157,13 @@ class Facing:
 
         self.until(all_gone)
 
-    def over(self):
-        """Our end is done: it was told of its end, or never of its beginning."""
+    def over(self, told=True):
+        """Our end is done: it was told of its end, or never of its beginning, or is never
+        told."""
         own = self.protocol
-        self.until(lambda: self.peer.gone(answering=True) and (own.lost or not own.transport))
+        self.until(
+            lambda: self.peer.gone(answering=True) and (own.lost or not own.transport or not told)
+        )
         turns(self.loop, 5)
 
     def outcome(self):
