@@ -54,6 +54,9 @@ class End(Shaking):
         if self.lost:
             self.trace.append("data after the end")
         self.ending = self.ending or armed is not None
+        if self.other.unsure:
+            # Data of an end that was aborted comes by chance, and so would what it does.
+            armed = None
         if armed == "raise":
             self.unsure = True
             raise ValueError("mine")
