@@ -213,3 +213,39 @@ def test_the_loop_is_closed_in_an_iteration_that_somebody_else_makes(run, kind):
             trace.append(peer.received())
 
     assert run(scenario) == [MADE, b"bye"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_used_in_a_destructor_at_the_exit(closed):
+    """When the interpreter has already ended most of itself, and the socket too."""
+    program = f"""
+        class Last:
+            def __init__(self):
+                self.transport = connect()
+                self.used = loop, near, far
+                # Only the collector ends it, in the end.
+                self.itself = self
+
+            def __del__(self, out=sys.stdout):
+                for name, *args in [
+                    ("write", b"x"),
+                    ("writelines", [b"x"]),
+                    ("pause_reading",),
+                    ("abort",),
+                    ("write", b"x"),
+                ]:
+                    try:
+                        print(name, getattr(self.transport, name)(*args), file=out)
+                    except Exception as error:
+                        print(name, type(error).__name__, file=out)
+                out.flush()
+
+        loop.set_exception_handler(lambda loop, context: None)
+        last = sys.modules["last"] = Last()
+        if {closed}:
+            loop.close()
+        del last
+    """
+    ours = printed("tornado4", program)
+    # An open loop may be closed first, or not, by the collector.
+    assert ours == printed("stock", program) or not closed

@@ -110,7 +110,7 @@ impl Handle {
             Err(error) => {
                 let report = intern!(py, "_report_callback_error");
                 let event_loop = this.event_loop.bind(py);
-                event_loop.call_method1(report, (slf, error.into_value(py)))?;
+                event_loop.call_method1(report, (slf, error::value(py, error)))?;
                 Ok(())
             }
         }

@@ -3,7 +3,7 @@
 use std::io;
 
 use pyo3::exceptions::{
-    PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyValueError,
+    PyBaseException, PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyValueError,
 };
 use pyo3::prelude::*;
 
@@ -30,6 +30,19 @@ pub fn os_error(error: io::Error) -> PyErr {
         // The poll's own complaint, not the system's.
         None => PyRuntimeError::new_err(error.to_string()),
     }
+}
+
+/// An error whose exception is made. PyO3 makes that of an error of Rust's when it is looked
+/// at, and attaches to the interpreter anew for it, which panics once the interpreter has
+/// begun to end: in a `__del__` at the exit. Raised and caught, it is made without.
+pub fn made(py: Python<'_>, error: PyErr) -> PyErr {
+    error.restore(py);
+    PyErr::fetch(py)
+}
+
+/// The exception of an error, at the exit as well; see `made`.
+pub fn value(py: Python<'_>, error: PyErr) -> Py<PyBaseException> {
+    made(py, error).into_value(py)
 }
 
 /// Refuses a deadline that isn't a number.

@@ -47,7 +47,7 @@ impl Callback {
             Err(error) if !error::ends_the_loop(py, &error) => {
                 let call = (&self.callback, &self.args, &self.kwargs);
                 let report = intern!(py, "_callback_failed");
-                io_loop.call_method1(report, (call, error.into_value(py)))?;
+                io_loop.call_method1(report, (call, error::value(py, error)))?;
                 Ok(())
             }
             outcome => outcome,

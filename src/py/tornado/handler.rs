@@ -95,7 +95,7 @@ impl Handler {
             Err(error) if error::ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let report = intern!(py, "_handler_failed");
-                let call = (&self.handler, &self.file, error.into_value(py));
+                let call = (&self.handler, &self.file, error::value(py, error));
                 self.io_loop.call_method1(py, report, call)?;
                 Ok(())
             }

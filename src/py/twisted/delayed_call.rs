@@ -172,7 +172,7 @@ impl DelayedCall {
             Ok(()) => Ok(()),
             Err(error) if this.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => {
-                let what = (error.into_value(py), this.creator(py));
+                let what = (error::value(py, error), this.creator(py));
                 this.reactor.get().report(py, "delayed_call", what)
             }
         }

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use super::Reactor;
 use crate::core::lock::lock;
 use crate::py::dispatch::call::Call;
+use crate::py::support::error;
 
 impl Reactor {
     /// Whether a due call is kept for a later run of the reactor, which has ended before
@@ -47,7 +48,7 @@ impl Reactor {
         let method = intern!(py, "runUntilCurrent");
         let outcome = match self.reactor.bind(py).call_method0(method) {
             Err(error) if error.is_instance_of::<PyException>(py) => {
-                self.report(py, "main_loop", (error.into_value(py),))
+                self.report(py, "main_loop", (error::value(py, error),))
             }
             outcome => outcome.map(drop),
         };

@@ -20,6 +20,7 @@ use crate::core::registrations::{Role, Watchers};
 use crate::core::sys::Trigger;
 use crate::py::dispatch::watcher::{self, Watcher};
 use crate::py::event_loop::EventLoop;
+use crate::py::support::error;
 use crate::py::transport::reading::{self, Event};
 
 /// A descriptor object and the reactor that it was added to.
@@ -110,7 +111,7 @@ impl Selectable {
         if let Some(selectable) = selectables.next() {
             let reactor = selectable.reactor.get();
             // Reports can't fail, and if they do there is nobody to tell.
-            drop(reactor.report(py, "selectable", (error.into_value(py), py.None())));
+            drop(reactor.report(py, "selectable", (error::value(py, error), py.None())));
         }
     }
 
@@ -127,7 +128,7 @@ impl Selectable {
         let lost = reactor.reason(py, "CONNECTION_LOST")?;
         match reactor.disconnect(selectable.object.bind(py), &lost, false) {
             Err(error) if !reactor.ends_the_loop(py, &error) => {
-                reactor.report(py, "selectable", (error.into_value(py), py.None()))
+                reactor.report(py, "selectable", (error::value(py, error), py.None()))
             }
             outcome => outcome,
         }
@@ -168,7 +169,7 @@ impl<'py> Event<'_, 'py> {
             Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
             Err(error) => {
                 let buggy = PyString::intern(py, "(buggy logPrefix method)");
-                reactor.report(py, "selectable", (error.into_value(py), &buggy))?;
+                reactor.report(py, "selectable", (error::value(py, error), &buggy))?;
                 buggy.into_any()
             }
         };
@@ -184,7 +185,7 @@ impl<'py> Event<'_, 'py> {
         }
         match outcome {
             Err(error) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => {
-                reactor.report(py, "selectable", (error.into_value(py), prefix))
+                reactor.report(py, "selectable", (error::value(py, error), prefix))
             }
             outcome => outcome,
         }
@@ -219,7 +220,7 @@ impl<'py> Event<'_, 'py> {
             Ok(_) => Ok(None),
             Err(error) if reactor.ends_the_loop(py, &error) => Err(error),
             Err(error) => {
-                let why = error.into_value(py);
+                let why = error::value(py, error);
                 reactor.report(py, "selectable", (&why, py.None()))?;
                 Ok(Some((why.into_bound(py).into_any(), reading)))
             }

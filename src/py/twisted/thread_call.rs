@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::Reactor;
+use crate::py::support::error;
 
 /// See the module's documentation.
 pub struct ThreadCall {
@@ -32,7 +33,7 @@ impl ThreadCall {
             Err(error) => self
                 .reactor
                 .get()
-                .report(py, "thread_call", (error.into_value(py),)),
+                .report(py, "thread_call", (error::value(py, error),)),
         }
     }
 

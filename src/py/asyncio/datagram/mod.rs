@@ -78,7 +78,7 @@ impl DatagramEndpoint {
         match sending::send(slf, data, addr)? {
             sending::Outcome::Sent => {}
             sending::Outcome::Failed(failure) => {
-                let failure = error::os_error(failure).into_value(py);
+                let failure = error::value(py, error::os_error(failure));
                 slf.call_method1(intern!(py, "_send_failed"), (failure,))?;
             }
             sending::Outcome::Rare => {

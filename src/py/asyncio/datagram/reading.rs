@@ -64,7 +64,7 @@ fn read_one(slf: &Bound<'_, DatagramEndpoint>) -> PyResult<bool> {
         }
         Ok(Received::Nothing) => Ok(false),
         Ok(Received::Failed(failure)) => {
-            let failure = error::os_error(failure).into_value(py);
+            let failure = error::value(py, error::os_error(failure));
             slf.call_method1(intern!(py, "_receive_failed"), (failure,))?;
             Ok(false)
         }
@@ -74,7 +74,7 @@ fn read_one(slf: &Bound<'_, DatagramEndpoint>) -> PyResult<bool> {
         }
         Err(error) if error::ends_the_loop(py, &error) => Err(error),
         Err(error) => {
-            slf.call_method1(intern!(py, "_receive_failed"), (error.into_value(py),))?;
+            slf.call_method1(intern!(py, "_receive_failed"), (error::value(py, error),))?;
             Ok(false)
         }
     }

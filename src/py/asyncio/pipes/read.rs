@@ -57,7 +57,7 @@ impl ReadPipe {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
-                let failure = error::os_error(error).into_value(py);
+                let failure = error::value(py, error::os_error(error));
                 slf.call_method1(intern!(py, "_read_failed"), (failure,))?;
             }
         }

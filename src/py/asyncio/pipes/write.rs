@@ -69,7 +69,7 @@ impl WritePipe {
                 slf.call_method1(intern!(py, "_write_rest"), (data, 0))?;
             }
             Err(error) => {
-                let failure = error::os_error(error).into_value(py);
+                let failure = error::value(py, error::os_error(error));
                 slf.call_method1(intern!(py, "_write_failed"), (failure,))?;
             }
         }

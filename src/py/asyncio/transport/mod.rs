@@ -30,7 +30,7 @@ use super::{EventLoop, Handle};
 use crate::core::interest::Readiness;
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::CompactAddress;
-use crate::py::support::error::ends_the_loop;
+use crate::py::support::error::{self, ends_the_loop};
 use crate::py::support::guarded::Guarded;
 use crate::py::transport::stream::Stream;
 
@@ -212,13 +212,14 @@ impl SocketTransport {
         let py = event_loop.py();
         let handle = Handle::create(event_loop, callback.unbind(), args.unbind(), None)?;
         let report = intern!(py, "_report_callback_error");
-        event_loop.call_method1(report, (Py::new(py, handle)?, error.into_value(py)))?;
+        event_loop.call_method1(report, (Py::new(py, handle)?, error::value(py, error)))?;
         Ok(())
     }
 
     /// Reports an error that ends the connection; what must end the loop is raised.
     fn fatal(slf: &Bound<'_, Self>, error: PyErr, message: &str) -> PyResult<()> {
         let py = slf.py();
+        let error = error::made(py, error);
         if ends_the_loop(py, &error) {
             return Err(error);
         }

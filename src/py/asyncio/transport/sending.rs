@@ -9,7 +9,7 @@ use crate::core::registrations::Role;
 use crate::core::stream::write_buffer::Sent;
 use crate::core::sys::sockets;
 use crate::py::support::context;
-use crate::py::support::error::{ends_the_loop, os_error};
+use crate::py::support::error::{self, ends_the_loop, os_error};
 use crate::py::transport::stream::{self, Face};
 
 const WRITE_FAILED: &str = "Fatal write error on socket transport";
@@ -135,7 +135,7 @@ impl SocketTransport {
             Ok(_) => Ok(()),
             Err(error) if ends_the_loop(py, &error) => Err(error),
             Err(error) => {
-                let exception = error.into_value(py);
+                let exception = error::value(py, error);
                 let message = format!("protocol.{method}() failed");
                 slf.call_method1(intern!(py, "_report"), (exception, message))?;
                 Ok(())
@@ -154,7 +154,7 @@ impl SocketTransport {
         let outcome = match slf.get().take_refused(slf.py()) {
             Some(error) => Err(error),
             None => match stream::send(slf) {
-                Ok(Sent::Failed(error)) => Err(os_error(error)),
+                Ok(Sent::Failed(error)) => Err(error::made(slf.py(), os_error(error))),
                 outcome => outcome,
             },
         };
@@ -242,7 +242,7 @@ fn set_exception(py: Python<'_>, waiter: Option<Py<PyAny>>, error: PyErr) -> PyR
     };
     let waiter = waiter.bind(py);
     if !waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
-        let exception = error.into_value(py);
+        let exception = error::value(py, error);
         waiter.call_method1(intern!(py, "set_exception"), (exception,))?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
 use crate::py::support::context;
-use crate::py::support::error::os_error;
+use crate::py::support::error::{self, os_error};
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::transport::stream;
@@ -144,7 +144,7 @@ impl SocketTransport {
         }
         let bytes = data.call_method0(intern!(py, "tobytes"))?;
         let bytes = bytes.cast_into::<PyBytes>()?;
-        let error = error.into_value(py).into_any();
+        let error = error::value(py, error).into_any();
         let before = slf.get().state.lock(py).reason.replace(error);
         drop(before);
         Self::add(slf, |state| {

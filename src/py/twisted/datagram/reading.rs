@@ -73,7 +73,7 @@ pub fn read(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> PyResult<(
             protocol.call_method1(intern!(py, "datagramReceived"), (data, from))
         });
         if let Err(error) = received {
-            reactor.report(py, "datagram", (error.into_value(py),))?;
+            reactor.report(py, "datagram", (error::value(py, error),))?;
         }
     }
     Ok(())
@@ -110,7 +110,7 @@ pub fn read_connected(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> 
                 match received {
                     Ok(_) => continue,
                     Err(error) if !error.is_instance_of::<PyOSError>(py) => {
-                        reactor.report(py, "datagram", (error.into_value(py),))?;
+                        reactor.report(py, "datagram", (error::value(py, error),))?;
                         continue;
                     }
                     Err(error) => Trouble::Python(error),

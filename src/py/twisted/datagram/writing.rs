@@ -119,7 +119,7 @@ pub fn finish<'py>(
     match outcome {
         Ok(count) => Ok(count.into_pyobject(py)?.into_any()),
         Err(error) => {
-            let error = error::os_error(error).into_value(py);
+            let error = error::value(py, error::os_error(error));
             slf.call_method1(intern!(py, "_writeFailed"), (error,))
         }
     }

@@ -19,6 +19,7 @@ use crate::core::registrations::Role;
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::late::{Next, Sender, Writable};
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::error;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::twisted::Reactor;
 
@@ -228,12 +229,12 @@ pub fn flush(slf: &Bound<'_, StreamTransport>) {
         return;
     };
     let core = core.bind(py).get();
-    let error = error.into_value(py);
+    let error = error::value(py, error);
     // Reports can't fail, and if they do there is nobody to tell.
     drop(core.report(py, "selectable", (error, py.None())));
     let lost = twisted(slf, "CONNECTION_LOST");
     if let Err(error) = lost.and_then(|lost| core.disconnect(slf.as_any(), &lost, false)) {
-        drop(core.report(py, "selectable", (error.into_value(py), py.None())));
+        drop(core.report(py, "selectable", (error::value(py, error), py.None())));
     }
 }
 
