@@ -1,6 +1,7 @@
 """Writing over TLS: what is sent, and when the protocol is told to wait, as stock has it."""
 
 import asyncio
+import ctypes
 import socket
 
 import pytest
@@ -68,6 +69,33 @@ def test_lines(run, made, bad):
     if not bad:
         assert b"one two three " + b"x" * 20_000 in trace
         assert b"after" in trace
+
+
+@on_transports
+@pytest.mark.parametrize("name", ["write", "writelines"])
+@pytest.mark.parametrize("what", ["released", "no dimension", "strided"])
+def test_views_that_cannot_be_written(run, name, what):
+    """Who writes them is told, or the connection ends, as on asyncio's loop."""
+
+    def scenario(loop, trace):
+        peer = TLSPeer(loop, lambda: Plain(trace))
+        view = memoryview(bytearray(b"0123456789"))
+        if what == "released":
+            view.release()
+        elif what == "no dimension":
+            view = memoryview(ctypes.c_char(b"x"))
+        else:
+            view = view[::2]
+        told = outcome(getattr(peer.transport, name), view if name == "write" else [b"one", view])
+        trace.append(told)
+        trace.append(outcome(peer.transport.get_write_buffer_size))
+        run_turns(loop, trace, 3)
+        trace.append(outcome(peer.transport.write, b"after"))
+        run_turns(loop, trace, 5)
+        peer.close()
+
+    trace = run(scenario)
+    assert events(trace, "connection_lost")
 
 
 @on_transports

@@ -168,7 +168,9 @@ impl Tls {
         } else {
             return this.write_by(name, list_of_data);
         };
-        if !pieces.iter().all(is_bytes_like) {
+        // A view that is released or has no dimension has no length.
+        let is_sized = |piece: &Bound<'_, PyAny>| is_bytes_like(piece) && piece.len().is_ok();
+        if !pieces.iter().all(is_sized) {
             return this.write_by(name, list_of_data);
         }
         if this.encrypts(py)? {
