@@ -18,8 +18,18 @@ CERTIFICATES = ["good", "expired", "wrong name", "unknown"]
 VERSIONS = ["1.2", "1.3"]
 
 _STDLIB = {"1.2": stdlib_ssl.TLSVersion.TLSv1_2, "1.3": stdlib_ssl.TLSVersion.TLSv1_3}
+
+
+def _named_as_newest():
+    """What makes 1.2 the newest version: up to Twisted 23.10 the one that is named is left out
+    as well."""
+    named = ssl.TLSVersion.TLSv1_3
+    options = ssl.CertificateOptions(lowerMaximumSecurityTo=named).getContext().set_options(0)
+    return named if options & SSL.OP_NO_TLSv1_3 else ssl.TLSVersion.TLSv1_2
+
+
 _TWISTED = {
-    "1.2": {"lowerMaximumSecurityTo": ssl.TLSVersion.TLSv1_2},
+    "1.2": {"lowerMaximumSecurityTo": _named_as_newest()},
     "1.3": {"raiseMinimumTo": ssl.TLSVersion.TLSv1_3},
 }
 
