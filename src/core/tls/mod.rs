@@ -7,7 +7,7 @@
 mod session;
 mod table;
 
-pub use session::{Outcome, Session};
+pub use session::{Outcome, RECORD, Session};
 pub use table::{Address, Missing, Table};
 
 #[cfg(test)]

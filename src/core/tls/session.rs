@@ -15,6 +15,11 @@ const SSL_RECEIVED_SHUTDOWN: c_int = 2;
 /// What is handed over in one call: the functions count by `int`.
 const MOST: usize = 1 << 30;
 
+/// The largest record's plaintext. Nor is more ciphertext than that put into a BIO at once
+/// where it can be helped: a BIO never gives its memory back, and that of many connections
+/// is in no cache.
+pub const RECORD: usize = 1 << 14;
+
 /// The addresses of a connection that somebody else owns.
 ///
 /// Any call may call back somebody's code (in a renegotiation), which may use the same
@@ -107,6 +112,35 @@ impl Session {
         (filled, None)
     }
 
+    /// `feed`, and `read` after each piece. Whatever comes of it, everything has been taken
+    /// in the end.
+    ///
+    /// # Errors
+    /// As `feed`.
+    pub fn feed_and_read(
+        &self,
+        mut data: &[u8],
+        room: &mut [MaybeUninit<u8>],
+    ) -> io::Result<(usize, Option<Outcome>)> {
+        let mut filled = 0;
+        while let Some(rest) = room.get_mut(filled..) {
+            let Some((piece, after)) = data.split_at_checked(RECORD.min(data.len())) else {
+                break;
+            };
+            self.feed(piece)?;
+            let (count, ended) = self.read(rest);
+            filled += count;
+            let is_over = !matches!(ended, None | Some(Outcome::WantRead));
+            if after.is_empty() || is_over || filled == room.len() {
+                // It leaves the error queue as it is.
+                self.feed(after)?;
+                return Ok((filled, ended));
+            }
+            data = after;
+        }
+        Ok((filled, None))
+    }
+
     /// `read`, of one record at most.
     pub fn read_one(&self, room: &mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>) {
         match self.read_record(room) {
@@ -148,6 +182,24 @@ impl Session {
         // SAFETY: `new`'s caller's promise; so many bytes are there.
         let count = unsafe { (self.table.write)(self.ssl.as_ptr(), start, length) };
         self.outcome(count)
+    }
+
+    /// `write`, of everything, and `take` after each record. How much there is in the room,
+    /// how much was taken, and why not more. What there is no room for waits in the BIO.
+    pub fn write_and_take(
+        &self,
+        data: &[u8],
+        room: &mut [MaybeUninit<u8>],
+    ) -> (usize, (usize, Option<Outcome>)) {
+        let (mut filled, mut written) = (0, 0);
+        while let Some(rest) = data.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.write(rest.get(..RECORD).unwrap_or(rest)) {
+                Outcome::Moved(count) => written += count,
+                ended => return (filled, (written, Some(ended))),
+            }
+            filled += self.take(room.get_mut(filled..).unwrap_or_default());
+        }
+        (filled, (written, None))
     }
 
     /// Whether our side has said that nothing more comes: a write fails then.

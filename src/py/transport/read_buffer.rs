@@ -153,6 +153,28 @@ pub unsafe fn fill<R>(
     read(py, &SPARE, limit, |room| Ok(fill(room)))
 }
 
+/// `fill`, of `bytes` of their own, where much is expected.
+///
+/// # Errors
+/// `OutOfMemory`.
+///
+/// # Safety
+/// `fill` has initialized so many bytes from the start on.
+pub unsafe fn fill_new<R>(
+    py: Python<'_>,
+    size: usize,
+    fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> (usize, R),
+) -> io::Result<(Bound<'_, PyBytes>, R)> {
+    let piece = new_piece(py, size)?;
+    // SAFETY: the piece has this size, and nobody else has seen it yet.
+    let room = unsafe {
+        let data = ffi::PyBytes_AsString(piece.as_ptr()).cast();
+        std::slice::from_raw_parts_mut(data, size)
+    };
+    let (count, rest) = fill(room);
+    Ok((shortened(piece, size, count)?, rest))
+}
+
 /// Reads by `read`, which is given room for `size` bytes (at most the spare piece's), and
 /// says how many came and what else there is to say.
 ///

@@ -2,6 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::Tls;
 use super::seen::{Flag, Size};
@@ -28,10 +29,16 @@ impl Tls {
         let Some(data) = self.engine.outgoing(py)? else {
             return self.control_app_writing(py, 0);
         };
+        self.send_below(&data)
+    }
+
+    /// Hands ciphertext to the transport below.
+    pub(super) fn send_below(&self, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let py = data.py();
         let lower = self.get(intern!(py, "_transport"))?;
         let native = SocketTransport::with_native_write(&lower)?;
         match native {
-            Some(socket) => SocketTransport::write(socket, &data)?,
+            Some(socket) => SocketTransport::write(socket, data)?,
             None => lower
                 .call_method1(intern!(py, "write"), (data,))
                 .map(drop)?,

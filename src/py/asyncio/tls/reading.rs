@@ -28,7 +28,15 @@ impl Tls {
     /// # Errors
     /// Memory is short.
     pub fn take(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        self.engine.feed_bytes(py, data)
+        if self.state(py)? == State::Wrapped
+            && !self.is(py, Flag::AppReadingPaused)?
+            && !self.is(py, Flag::Buffered)?
+        {
+            // `taken` reads it all.
+            self.engine.feed_to_read(py, data)
+        } else {
+            self.engine.feed_bytes(py, data)
+        }
     }
 
     /// Does what is to do with what was taken.

@@ -2,10 +2,11 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString, PyTuple};
 
-use super::seen::Size;
+use super::seen::{Flag, Size};
 use super::{State, Tls, stock};
+use crate::core::tls::RECORD;
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Written;
 
@@ -30,6 +31,41 @@ impl Tls {
             } else {
                 self.call(intern!(py, "_process_outgoing"))
             }
+        });
+        self.fatal(py, outcome)
+    }
+
+    /// `write_pieces`, of one. What is long, and can be sent at once, is taken from OpenSSL
+    /// record by record.
+    fn write_piece(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = data.py();
+        let pieces = std::iter::once(data.clone());
+        let Ok(bytes) = data.cast_exact::<PyBytes>() else {
+            return self.write_pieces(py, pieces);
+        };
+        if bytes.as_bytes().len() <= RECORD || self.is(py, Flag::SslWritingPaused)? {
+            return self.write_pieces(py, pieces);
+        }
+        let sealed = match self.engine.seal(bytes) {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => return self.write_pieces(py, pieces),
+            Err(error) => return self.fatal(py, Err(error)),
+        };
+        let (written, sealed) = sealed;
+        let (count, failure) = match written {
+            Written::Taken(count) => (count, None),
+            Written::Blocked => (0, None),
+            Written::Failed(error) if stock::means_again(py, &error)? => (0, None),
+            Written::Failed(error) => (0, Some(error)),
+        };
+        let waits = match bytes.as_bytes().get(count..) {
+            None | Some([]) => Ok(()),
+            Some(rest) => self.wait(PyBytes::new(py, rest).as_any()),
+        };
+        let outcome = waits.and_then(|()| match failure {
+            Some(error) => Err(error),
+            None if sealed.as_bytes().is_empty() => Ok(()),
+            None => self.send_below(&sealed),
         });
         self.fatal(py, outcome)
     }
@@ -130,10 +166,21 @@ fn frozen<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Ok(view.read(|bytes| PyBytes::new(data.py(), bytes)).into_any())
 }
 
-/// What follows the first bytes.
+/// What follows the first bytes: a view, for otherwise what is long is copied for each of
+/// its records.
 fn after<'py>(data: &Bound<'py, PyAny>, count: usize) -> PyResult<Bound<'py, PyAny>> {
-    let rest = |bytes: &[u8]| PyBytes::new(data.py(), bytes.get(count..).unwrap_or_default());
-    Ok(View::of_bytes(data)?.read(rest).into_any())
+    let py = data.py();
+    let is_ours = data.is_exact_instance_of::<PyMemoryView>()
+        && data.getattr(intern!(py, "format"))?.eq("B")?
+        && data.getattr(intern!(py, "ndim"))?.eq(1)?;
+    let bytes = if data.is_exact_instance_of::<PyBytes>() || is_ours {
+        PyMemoryView::from(data)?
+    } else {
+        let copy = View::of_bytes(data)?.read(|bytes| PyBytes::new(py, bytes));
+        PyMemoryView::from(copy.as_any())?
+    };
+    let end = bytes.len()?;
+    bytes.get_item(PySlice::new(py, count.cast_signed(), end.cast_signed(), 1))
 }
 
 #[pymethods]
@@ -150,7 +197,7 @@ impl Tls {
             return Ok(());
         }
         if this.encrypts(py)? {
-            return this.write_pieces(py, std::iter::once(data.clone()));
+            return this.write_piece(data);
         }
         // What can't be copied, can't be encrypted either.
         let kept = frozen(data).unwrap_or_else(|_| data.clone());

@@ -12,13 +12,16 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::fallback::Objects;
 use super::{Read, Written};
-use crate::core::tls::{Outcome, Session};
+use crate::core::tls::{Outcome, RECORD, Session};
 use crate::py::support::guarded::Guarded;
 use crate::py::transport::buffers::View;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 
 /// What is encrypted in a fraction of a millisecond.
 const LONG: usize = 1 << 20;
+
+/// The most that a record adds: its head, an explicit IV, a hash, padding.
+const ADDED: usize = 128;
 
 /// The direct way to a connection.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Direct {
     /// What comes after the plaintext that was read last: asked for at once, because the
     /// error queue belongs to whoever uses OpenSSL next.
     failure: Arc<Guarded<Option<PyErr>>>,
+    /// What was decrypted while it was fed, before anything else is read.
+    ahead: Arc<Guarded<Option<Py<PyBytes>>>>,
 }
 
 impl Direct {
@@ -35,6 +40,7 @@ impl Direct {
         Direct {
             session,
             failure: Arc::default(),
+            ahead: Arc::default(),
         }
     }
 
@@ -46,6 +52,34 @@ impl Direct {
     /// See `Engine::feed`.
     pub fn feed(&self, data: &[u8]) -> PyResult<()> {
         self.session.feed(data).map_err(memory)
+    }
+
+    /// See `Engine::feed_to_read`. `objects` is asked what a failure means.
+    pub fn feed_to_read(&self, py: Python<'_>, objects: &Objects, data: &[u8]) -> PyResult<()> {
+        let has_more = self.ahead.lock(py).is_some() || self.failure.lock(py).is_some();
+        if has_more || data.len() <= RECORD {
+            return self.feed(data);
+        }
+        // Part of a record may be in OpenSSL's own memory.
+        let size = data.len() + self.incoming_pending().unwrap_or(0) + RECORD;
+        let mut fed = Ok(());
+        let read = |room: &mut [MaybeUninit<u8>]| match self.session.feed_and_read(data, room) {
+            Ok(read) => read,
+            Err(error) => {
+                fed = Err(error);
+                (0, None)
+            }
+        };
+        // SAFETY: the session says how many bytes it has put there.
+        let filled = unsafe { read_buffer::fill_new(py, size, read) };
+        fed.map_err(memory)?;
+        match self.outcome(py, objects, size, filled) {
+            Read::Data(data) => *self.ahead.lock(py) = Some(data.unbind()),
+            Read::Failed(error) => *self.failure.lock(py) = Some(error),
+            // Reading once more says the same.
+            Read::Empty | Read::Closed => {}
+        }
+        Ok(())
     }
 
     /// See `Engine::read`. `objects` is asked what a failure means.
@@ -65,12 +99,38 @@ impl Direct {
         limit: usize,
         read: impl FnOnce(&mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>),
     ) -> Read<'py> {
+        if let Some(data) = self.take_ahead(py, limit) {
+            return Read::Data(data);
+        }
         let kept = self.failure.lock(py).take();
         if let Some(error) = kept {
             return Read::Failed(error);
         }
         // SAFETY: the session says how many bytes it has put there.
         let filled = unsafe { read_buffer::fill(py, limit, read) };
+        self.outcome(py, objects, limit, filled)
+    }
+
+    /// What was decrypted already, `limit` bytes of it.
+    fn take_ahead<'py>(&self, py: Python<'py>, limit: usize) -> Option<Bound<'py, PyBytes>> {
+        let data = self.ahead.lock(py).take()?.into_bound(py);
+        let Some((first, rest)) = data.as_bytes().split_at_checked(limit) else {
+            return Some(data);
+        };
+        if !rest.is_empty() {
+            *self.ahead.lock(py) = Some(PyBytes::new(py, rest).unbind());
+        }
+        Some(PyBytes::new(py, first))
+    }
+
+    /// What a read has come to. A failure's meaning is asked for at once.
+    fn outcome<'py>(
+        &self,
+        py: Python<'py>,
+        objects: &Objects,
+        limit: usize,
+        filled: io::Result<(Bound<'py, PyBytes>, Option<Outcome>)>,
+    ) -> Read<'py> {
         let (data, ended) = match filled {
             Ok(filled) => filled,
             Err(error) => return Read::Failed(memory(error)),
@@ -104,7 +164,9 @@ impl Direct {
 
     /// See `Engine::is_drained`.
     pub fn is_drained(&self, py: Python<'_>) -> bool {
-        self.failure.lock(py).is_none() && self.session.wants_more()
+        self.failure.lock(py).is_none()
+            && self.ahead.lock(py).is_none()
+            && self.session.wants_more()
     }
 
     /// See `Engine::write`. `objects` is asked what a failure means.
@@ -119,6 +181,42 @@ impl Direct {
             },
         };
         written.unwrap_or_else(|| objects.write(py, data))
+    }
+
+    /// See `Engine::seal`. `objects` is asked what a failure means.
+    pub fn seal<'py>(
+        &self,
+        objects: &Objects,
+        data: &Bound<'py, PyBytes>,
+    ) -> PyResult<Option<(Written, Bound<'py, PyBytes>)>> {
+        let (py, bytes) = (data.py(), data.as_bytes());
+        if bytes.len() <= RECORD || bytes.len() > LONG || self.session.is_shut_down() {
+            return Ok(None);
+        }
+        let size = bytes.len() + (bytes.len() / RECORD + 2) * ADDED;
+        let write = |room: &mut [_]| self.session.write_and_take(bytes, room);
+        // SAFETY: the session says how many bytes it has put there.
+        let sealed = unsafe { read_buffer::fill_new(py, size, write) };
+        let (mut sealed, (count, ended)) = sealed.map_err(memory)?;
+        let written = match ended {
+            None => Written::Taken(count),
+            Some(Outcome::WantRead) if count == 0 => Written::Blocked,
+            Some(Outcome::WantRead) => Written::Taken(count),
+            // The error queue is whoever's uses OpenSSL next.
+            Some(_) => {
+                let rest = PyBytes::new(py, bytes.get(count..).unwrap_or_default());
+                match objects.write(py, rest.as_any()) {
+                    Written::Taken(more) => Written::Taken(count + more),
+                    Written::Blocked if count > 0 => Written::Taken(count),
+                    other => other,
+                }
+            }
+        };
+        // Small records, by somebody's wish, add more to it.
+        if let Some(more) = self.outgoing(py)? {
+            sealed = join(py, sealed, more)?;
+        }
+        Ok(Some((written, sealed)))
     }
 
     /// Writes; `None`: the object's own method knows what is the matter.

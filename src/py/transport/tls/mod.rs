@@ -140,6 +140,18 @@ impl Engine {
         }
     }
 
+    /// `feed_bytes`, where everything is read next. Much of it is decrypted a piece after
+    /// the other, in the cache.
+    ///
+    /// # Errors
+    /// As `feed`.
+    pub fn feed_to_read(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        match &self.direct {
+            Some(direct) => direct.feed_to_read(py, &self.objects, data),
+            None => self.feed_bytes(py, data),
+        }
+    }
+
     /// Gives plaintext, up to `limit` bytes (at least one).
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
         let limit = limit.max(1);
@@ -173,6 +185,21 @@ impl Engine {
         match &self.direct {
             Some(direct) => direct.write(py, &self.objects, data),
             None => self.objects.write(py, data),
+        }
+    }
+
+    /// `write` and `outgoing` in one, record by record, in the cache. `None`: nothing is
+    /// done, because it is short, or there is no better way than those two.
+    ///
+    /// # Errors
+    /// Memory is short.
+    pub fn seal<'py>(
+        &self,
+        data: &Bound<'py, PyBytes>,
+    ) -> PyResult<Option<(Written, Bound<'py, PyBytes>)>> {
+        match &self.direct {
+            Some(direct) => direct.seal(&self.objects, data),
+            None => Ok(None),
         }
     }
 
