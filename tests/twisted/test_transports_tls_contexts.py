@@ -3,6 +3,7 @@
 from unittest import mock
 
 import pytest
+import twisted
 from OpenSSL import SSL
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -28,6 +29,15 @@ class Contexts:
         return self.context
 
 
+# What we work with at least does some of this in its own way.
+OLDEST = (twisted.version.major, twisted.version.minor) <= (23, 10)
+
+
+def unless_oldest_raises(action):
+    if OLDEST and action == "raise":
+        pytest.skip("the oldest Twisted raises an IndexError then, and tells nobody of the end")
+
+
 @implementer(IOpenSSLClientConnectionCreator)
 class Connections:
     """A client's, which may resume a session."""
@@ -51,10 +61,10 @@ class Connections:
     [
         ([b"h2", b"http/1.1"], [b"http/1.1", b"h2"], b"h2"),
         ([b"http/1.1"], [b"h2", b"http/1.1"], b"http/1.1"),
-        # Twisted ends those that have none in common.
+        # Twisted ends those that have none in common; the oldest, if both have any.
         ([b"h2"], [b"spdy/1"], "ended"),
         ([b"h2"], None, None),
-        (None, [b"h2"], "ended"),
+        (None, [b"h2"], None if OLDEST else "ended"),
     ],
 )
 def test_alpn(run, offered, wanted, chosen, version):
@@ -138,6 +148,7 @@ def test_sni(run, action, version):
 @pytest.mark.parametrize("action", ["accept", "refuse", "raise", "abort"])
 def test_a_callback_that_verifies(run, action, end, version):
     """Whatever OpenSSL thinks of the certificate."""
+    unless_oldest_raises(action)
 
     def scenario(reactor, trace):
         def verify(connection, certificate, number, depth, ok):
@@ -170,6 +181,8 @@ def test_a_callback_that_verifies(run, action, end, version):
 @on_versions
 @pytest.mark.parametrize("action", ["choose", "none", "raise", "abort"])
 def test_a_callback_that_chooses_a_protocol(run, action, version):
+    unless_oldest_raises(action)
+
     def scenario(reactor, trace):
         def choose(connection, protocols):
             trace.append(("alpn", type(connection).__name__, protocols))
