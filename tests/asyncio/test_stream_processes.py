@@ -229,7 +229,6 @@ def test_used_in_a_destructor_at_the_exit(closed):
             def __del__(self, out=sys.stdout):
                 for name, *args in [
                     ("write", b"x"),
-                    ("writelines", [b"x"]),
                     ("pause_reading",),
                     ("abort",),
                     ("write", b"x"),
