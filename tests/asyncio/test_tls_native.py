@@ -1,9 +1,7 @@
 """What asyncio's TLS does natively, and where it leaves asyncio's own code alone."""
 
 import asyncio
-import functools
 import gc
-import ssl
 import sys
 import weakref
 from asyncio import selector_events, sslproto
@@ -483,63 +481,3 @@ def test_a_full_buffer_is_read_on(loop):
         run_until(loop, lambda: len(protocol.data) == 50)
     assert names == set()
     peer.close()
-
-
-@on_transports
-@pytest.mark.parametrize("where", ["on the object", "in the class"])
-@pytest.mark.parametrize("name", ["read", "write"])
-def test_a_method_of_the_ssl_object_is_called(run, name, where, monkeypatch):
-    """One that is put there when the connection stands, and until it is taken away."""
-
-    def scenario(loop, trace):
-        peer = TLSPeer(loop, lambda: Echo([]))
-        sslobj = peer.transport.get_extra_info("ssl_object")
-        called = []
-        trace.append(exchanged(peer, b"first"))
-        original = getattr(ssl.SSLObject, name)
-
-        def own(*args):
-            called.append(name)
-            return original(*args)
-
-        if where == "in the class":
-            monkeypatch.setattr(ssl.SSLObject, name, own)
-        else:
-            monkeypatch.setattr(sslobj, name, functools.partial(own, sslobj), raising=False)
-        trace.append(exchanged(peer, b"second"))
-        trace.append(bool(called))
-        monkeypatch.undo()
-        vars(sslobj).pop(name, None)
-        called.clear()
-        trace.append(exchanged(peer, b"third"))
-        trace.append(bool(called))
-        peer.close()
-
-    assert run(scenario)[:5] == [b"first", b"second", True, b"third", False]
-
-
-@on_transports
-@pytest.mark.parametrize("name", ["_sslobj", "_incoming", "_state", "everything"])
-def test_attributes_that_are_deleted_end_the_connection(run, name):
-    """It isn't tried again and again."""
-
-    def scenario(loop, trace):
-        peer = TLSPeer(loop, lambda: Plain([]))
-        attributes = vars(peer.tls_protocol)
-        kept = dict(attributes)
-        if name == "everything":
-            attributes.clear()
-        else:
-            del attributes[name]
-        reports = []
-        loop.set_exception_handler(lambda _loop, context: reports.append(context["message"]))
-        lower = kept["_transport"]
-        peer.write(b"hello")
-        turns(loop, 10)
-        trace.append((reports[0], lower.is_closing()))
-        # There is another one if `connection_lost` misses them, too.
-        trace.append(len(reports) <= 2)
-        attributes.update(kept)
-        peer.close()
-
-    assert run(scenario)[1]
