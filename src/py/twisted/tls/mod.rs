@@ -55,6 +55,8 @@ struct State {
     len: usize,
     /// Whether the end of the iteration sees to that.
     noted: bool,
+    /// Whether something is being encrypted: what is written meanwhile comes after it.
+    busy: bool,
 }
 
 /// An `OpenSSL.SSL.Connection`, and what drives it.
@@ -74,6 +76,7 @@ impl TLSLayer {
                 chunks: Fifo::default(),
                 len: 0,
                 noted: false,
+                busy: false,
             }),
         }
     }

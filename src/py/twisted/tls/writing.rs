@@ -13,6 +13,7 @@ use super::TLSLayer;
 use super::established::Established;
 use super::failing::failed;
 use super::stock::stock;
+use crate::core::fifo::Fifo;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::transport::tls::Written;
 
@@ -37,26 +38,38 @@ pub fn write(slf: &Bound<'_, TLSLayer>, data: &Bound<'_, PyAny>) -> PyResult<()>
     if count == 0 {
         return Ok(());
     }
-    let core = {
+    {
         let mut state = slf.get().state.lock(py);
         if state.protocol.is_none() {
             return Ok(());
         }
         state.chunks.push(data.unbind());
         state.len += count;
-        if state.len > MAX_BUFFER_SIZE {
+        if state.len > MAX_BUFFER_SIZE && !state.busy {
             drop(state);
             return flush(slf);
         }
-        let noted = std::mem::replace(&mut state.noted, true);
-        let core = state.core.as_ref().filter(|_| !noted);
-        core.map(|core| core.clone_ref(py))
-    };
-    if let Some(core) = core {
-        let noted = Unflushed::Tls(slf.clone().unbind());
-        core.get().event_loop().note_unflushed(py, noted, count);
     }
+    note(slf);
     Ok(())
+}
+
+/// Has the end of the iteration see to what is kept.
+fn note(slf: &Bound<'_, TLSLayer>) {
+    let py = slf.py();
+    let (core, len) = {
+        let mut state = slf.get().state.lock(py);
+        if state.busy || state.noted || state.len == 0 {
+            return;
+        }
+        let Some(core) = state.core.as_ref().map(|core| core.clone_ref(py)) else {
+            return;
+        };
+        state.noted = true;
+        (core, state.len)
+    };
+    let noted = Unflushed::Tls(slf.clone().unbind());
+    core.get().event_loop().note_unflushed(py, noted, len);
 }
 
 /// `data + b""`, which is what Twisted keeps, as bytes that nobody can change.
@@ -78,24 +91,38 @@ fn join(chunks: Bound<'_, PyList>) -> PyResult<Bound<'_, PyBytes>> {
     Ok(joined.cast_into()?)
 }
 
-/// Encrypts what is kept, and has it sent.
+/// Encrypts what is kept, and has it sent. What is written meanwhile, by a producer that is
+/// paused, comes after that: it is kept until the iteration ends.
 ///
 /// # Errors
 /// Those of the transport, such as what a producer's pause raises.
 pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
     let py = slf.py();
-    let (mut chunks, protocol) = {
+    let (chunks, protocol) = {
         let mut state = slf.get().state.lock(py);
-        if state.len == 0 {
+        if state.len == 0 || state.busy {
             return Ok(());
         }
-        state.len = 0;
         let Some(protocol) = state.protocol.as_ref() else {
             return Ok(());
         };
         let protocol = protocol.bind(py).clone();
+        state.len = 0;
+        state.busy = true;
         (std::mem::take(&mut state.chunks), protocol)
     };
+    let outcome = send(slf, &protocol, chunks);
+    slf.get().state.lock(py).busy = false;
+    note(slf);
+    outcome
+}
+
+fn send(
+    slf: &Bound<'_, TLSLayer>,
+    protocol: &Bound<'_, PyAny>,
+    mut chunks: Fifo<Py<PyBytes>>,
+) -> PyResult<()> {
+    let py = slf.py();
     let Some(first) = chunks.pop() else {
         return Ok(());
     };
@@ -108,12 +135,12 @@ pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
         }
         join(list)?
     };
-    match Established::of(slf, &protocol)? {
+    match Established::of(slf, protocol)? {
         Some(established) if established.is_writable()? => encrypt(&established, &data),
         _ => match stock(py)? {
             Some(stock) => {
                 let class = stock.plain.bind(py);
-                class.call_method1(intern!(py, "write"), (&protocol, &data))?;
+                class.call_method1(intern!(py, "write"), (protocol, &data))?;
                 Ok(())
             }
             None => Ok(()),
@@ -121,13 +148,14 @@ pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
     }
 }
 
-/// See `_write`.
+/// See `_write`. What a producer's pause raises is told when all is encrypted.
 fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
     let py = data.py();
     // What a producer does when it is paused has effect on the next record.
     let stepwise = established.has_producer()?;
     let (all, mut rest) = (data.as_bytes(), data.as_bytes());
     let mut unsent = 0;
+    let mut outcome = Ok(());
     while !rest.is_empty() {
         let record = rest.get(..RECORD).unwrap_or(rest);
         let written = if record.len() == all.len() {
@@ -140,22 +168,22 @@ fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult
                 rest = rest.get(count..).unwrap_or_default();
                 unsent += count;
                 if stepwise || unsent >= BATCH {
-                    established.send()?;
+                    outcome = outcome.and(established.send());
                     unsent = 0;
                 }
             }
             Written::Blocked => {
-                established.send()?;
+                outcome = outcome.and(established.send());
                 let waits = PyBytes::new(py, rest);
                 let method = intern!(py, "_bufferedWrite");
-                established.protocol.call_method1(method, (waits,))?;
-                return Ok(());
+                let waiting = established.protocol.call_method1(method, (waits,));
+                return outcome.and(waiting.map(drop));
             }
             Written::Failed(error) => {
-                established.send()?;
-                return failed(&established.protocol, error);
+                outcome = outcome.and(established.send());
+                return outcome.and(failed(&established.protocol, error));
             }
         }
     }
-    established.send()
+    outcome.and(established.send())
 }
