@@ -194,6 +194,25 @@ def test_another_connection_in_its_place(run):
 
 
 @on_reactors
+@pytest.mark.parametrize("cls", [TLSMemoryBIOProtocol, BufferingTLSTransport])
+def test_write_on_the_class(run, cls):
+    # It comes too late: what keeps small writes together has the method already.
+    def scenario(reactor, trace):
+        server = Shaken([])
+        with secured(reactor, server) as peer:
+            trace.append(exchanged(reactor, server, peer))
+            calls = []
+            with mock.patch.object(cls, "write", counting(cls.write, calls)):
+                trace.append(exchanged(reactor, server, peer))
+            trace.append(calls)
+            trace.append(exchanged(reactor, server, peer))
+            server.transport.abortConnection()
+            run_until(reactor, lambda: server.lost)
+
+    assert run(scenario)[2] == []
+
+
+@on_reactors
 def test_another_dict_in_its_place(run):
     def scenario(reactor, trace):
         server = Shaken([])

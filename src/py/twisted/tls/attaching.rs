@@ -44,7 +44,7 @@ fn attach_to(
     let name = intern!(py, "_aggregator");
     if let Some(aggregator) = own.get_item(name)?
         && let Some(core) = transport.get().core(py)
-        && is_replaceable(
+        && let Some(sends) = replaceable(
             stock,
             core.get().reactor.bind(py),
             protocol,
@@ -52,7 +52,10 @@ fn attach_to(
             &aggregator,
         )?
     {
-        let before = layer.get().state.lock(py).core.replace(core);
+        let before = {
+            let mut state = layer.get().state.lock(py);
+            (state.core.replace(core), state.write.replace(sends))
+        };
         drop(before);
         own.set_item(name, &layer)?;
         // Older ones have a method instead, which asks the aggregator.
@@ -64,17 +67,18 @@ fn attach_to(
     Ok(layer.unbind())
 }
 
-/// Whether an aggregator is Twisted's own, unused, and its clock is the transport's reactor.
-fn is_replaceable(
+/// The method by which an aggregator sends, if it is Twisted's own, unused, and its clock is
+/// the transport's reactor.
+fn replaceable(
     stock: &Stock,
     reactor: &Bound<'_, PyAny>,
     protocol: &Bound<'_, PyAny>,
     own: &Bound<'_, PyDict>,
     aggregator: &Bound<'_, PyAny>,
-) -> PyResult<bool> {
+) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
     if !stock.aggregates(aggregator)? {
-        return Ok(false);
+        return Ok(None);
     }
     let state = attributes::dict(aggregator)?.cast_into::<PyDict>()?;
     let item = |name: &str| -> PyResult<Bound<'_, PyAny>> {
@@ -84,26 +88,23 @@ fn is_replaceable(
     if AGGREGATOR_METHODS.iter().try_fold(false, |any, name| {
         Ok::<_, PyErr>(any || state.contains(*name)?)
     })? {
-        return Ok(false);
+        return Ok(None);
     }
+    let sends = item("_write")?;
     if !item("_clock")?.is(reactor)
         || !item("_scheduled")?.is_none()
         || !item("_buffer")?
             .cast_exact::<PyList>()
             .is_ok_and(|kept| kept.is_empty())
-        || !is_method_of(
-            &item("_write")?,
-            protocol,
-            stock,
-            "TLSMemoryBIOProtocol.write",
-        )?
+        || !is_method_of(&sends, protocol, stock, "TLSMemoryBIOProtocol.write")?
     {
-        return Ok(false);
+        return Ok(None);
     }
-    match own.get_item(intern!(py, "write"))? {
-        None => Ok(true),
-        Some(write) => is_method_of(&write, aggregator, stock, "_AggregateSmallWrites.write"),
-    }
+    let unchanged = match own.get_item(intern!(py, "write"))? {
+        None => true,
+        Some(write) => is_method_of(&write, aggregator, stock, "_AggregateSmallWrites.write")?,
+    };
+    Ok(unchanged.then(|| sends.unbind()))
 }
 
 const AGGREGATOR_METHODS: [&str; 3] = ["write", "flush", "close"];

@@ -46,6 +46,8 @@ struct State {
     protocol: Option<Py<PyAny>>,
     /// That of the transport below, if what is written is kept here.
     core: Option<Py<Reactor>>,
+    /// Twisted's method that sends what was kept, as it was when the protocol was made.
+    write: Option<Py<PyAny>>,
     /// Once the connection is established.
     driven: Option<Driven>,
     /// In which versions nothing was found in the way.
@@ -71,6 +73,7 @@ impl TLSLayer {
             state: Guarded::new(State {
                 protocol: Some(protocol.clone().unbind()),
                 core: None,
+                write: None,
                 driven: None,
                 seen: None,
                 chunks: Fifo::default(),
@@ -90,6 +93,7 @@ impl TLSLayer {
             (
                 state.protocol.take(),
                 state.core.take(),
+                state.write.take(),
                 state.driven.take(),
                 std::mem::take(&mut state.chunks),
             )
@@ -123,6 +127,7 @@ impl TLSLayer {
         };
         visit.call(&state.protocol)?;
         visit.call(&state.core)?;
+        visit.call(&state.write)?;
         if let Some(driven) = &state.driven {
             visit.call(&driven.connection)?;
             driven.engine.traverse(&visit)?;

@@ -12,7 +12,6 @@ use pyo3::types::{PyBytes, PyList};
 use super::TLSLayer;
 use super::established::Established;
 use super::failing::failed;
-use super::stock::stock;
 use crate::core::fifo::Fifo;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::transport::tls::Written;
@@ -137,14 +136,16 @@ fn send(
     };
     match Established::of(slf, protocol)? {
         Some(established) if established.is_writable()? => encrypt(&established, &data),
-        _ => match stock(py)? {
-            Some(stock) => {
-                let class = stock.plain.bind(py);
-                class.call_method1(intern!(py, "write"), (protocol, &data))?;
-                Ok(())
+        _ => {
+            let write = {
+                let state = slf.get().state.lock(py);
+                state.write.as_ref().map(|write| write.bind(py).clone())
+            };
+            match write {
+                Some(write) => write.call1((&data,)).map(drop),
+                None => Ok(()),
             }
-            None => Ok(()),
-        },
+        }
     }
 }
 
