@@ -90,6 +90,18 @@ def data_and_a_bad_mac(facing, peer):
     peer.raw(good + bad[:-1] + bytes([bad[-1] ^ 1]))
 
 
+def a_bad_mac_in_the_middle_of_much(facing, peer):
+    records = [peer.record(bytes([number]) * 12_000) for number in range(4)]
+    records[2] = records[2][:-1] + bytes([records[2][-1] ^ 1])
+    peer.raw(b"".join(records))
+
+
+def much_data_and_half_a_record(facing, peer):
+    records = [peer.record(bytes([number]) * 12_000) for number in range(4)]
+    peer.raw(b"".join(records)[:-6_000])
+    peer.shutdown()
+
+
 def garbage(facing, peer):
     peer.raw(b"this is no record of TLS, and never was\r\n")
 
@@ -120,6 +132,8 @@ BEHAVIOURS = [
     resets_in_mid_record,
     bad_mac,
     data_and_a_bad_mac,
+    a_bad_mac_in_the_middle_of_much,
+    much_data_and_half_a_record,
     garbage,
     too_long_a_record,
     an_alert_in_the_clear,

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod library;
+mod pieces;
 
 use std::mem::MaybeUninit;
 

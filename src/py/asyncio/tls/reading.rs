@@ -7,6 +7,7 @@ use pyo3::types::PyBytes;
 use super::seen::Flag;
 use super::stock::{self, MAX_SIZE};
 use super::{State, Tls};
+use crate::core::tls::RECORD;
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Read;
 
@@ -28,7 +29,8 @@ impl Tls {
     /// # Errors
     /// Memory is short.
     pub fn take(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        if self.state(py)? == State::Wrapped
+        if data.len() > RECORD
+            && self.state(py)? == State::Wrapped
             && !self.is(py, Flag::AppReadingPaused)?
             && !self.is(py, Flag::Buffered)?
         {

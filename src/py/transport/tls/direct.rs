@@ -27,11 +27,24 @@ const ADDED: usize = 128;
 #[derive(Clone)]
 pub struct Direct {
     session: Session,
-    /// What comes after the plaintext that was read last: asked for at once, because the
-    /// error queue belongs to whoever uses OpenSSL next.
-    failure: Arc<Guarded<Option<PyErr>>>,
-    /// What was decrypted while it was fed, before anything else is read.
-    ahead: Arc<Guarded<Option<Py<PyBytes>>>>,
+    /// What the next reads give.
+    kept: Arc<Guarded<Kept>>,
+}
+
+/// What is known already of what comes next.
+#[derive(Default)]
+struct Kept {
+    /// What was decrypted while it was fed.
+    data: Option<Py<PyBytes>>,
+    /// What follows the plaintext: asked for at once, because the error queue belongs to
+    /// whoever uses OpenSSL next.
+    failure: Option<PyErr>,
+}
+
+impl Kept {
+    fn is_empty(&self) -> bool {
+        self.data.is_none() && self.failure.is_none()
+    }
 }
 
 impl Direct {
@@ -39,8 +52,7 @@ impl Direct {
     pub fn new(session: Session) -> Direct {
         Direct {
             session,
-            failure: Arc::default(),
-            ahead: Arc::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -56,8 +68,7 @@ impl Direct {
 
     /// See `Engine::feed_to_read`. `objects` is asked what a failure means.
     pub fn feed_to_read(&self, py: Python<'_>, objects: &Objects, data: &[u8]) -> PyResult<()> {
-        let has_more = self.ahead.lock(py).is_some() || self.failure.lock(py).is_some();
-        if has_more || data.len() <= RECORD {
+        if data.len() <= RECORD || !self.kept.lock(py).is_empty() {
             return self.feed(data);
         }
         // Part of a record may be in OpenSSL's own memory.
@@ -74,8 +85,8 @@ impl Direct {
         let filled = unsafe { read_buffer::fill_new(py, size, read) };
         fed.map_err(memory)?;
         match self.outcome(py, objects, size, filled) {
-            Read::Data(data) => *self.ahead.lock(py) = Some(data.unbind()),
-            Read::Failed(error) => *self.failure.lock(py) = Some(error),
+            Read::Data(data) => self.kept.lock(py).data = Some(data.unbind()),
+            Read::Failed(error) => self.kept.lock(py).failure = Some(error),
             // Reading once more says the same.
             Read::Empty | Read::Closed => {}
         }
@@ -99,28 +110,31 @@ impl Direct {
         limit: usize,
         read: impl FnOnce(&mut [MaybeUninit<u8>]) -> (usize, Option<Outcome>),
     ) -> Read<'py> {
-        if let Some(data) = self.take_ahead(py, limit) {
-            return Read::Data(data);
-        }
-        let kept = self.failure.lock(py).take();
-        if let Some(error) = kept {
-            return Read::Failed(error);
+        if let Some(kept) = self.take_kept(py, limit) {
+            return kept;
         }
         // SAFETY: the session says how many bytes it has put there.
         let filled = unsafe { read_buffer::fill(py, limit, read) };
         self.outcome(py, objects, limit, filled)
     }
 
-    /// What was decrypted already, `limit` bytes of it.
-    fn take_ahead<'py>(&self, py: Python<'py>, limit: usize) -> Option<Bound<'py, PyBytes>> {
-        let data = self.ahead.lock(py).take()?.into_bound(py);
-        let Some((first, rest)) = data.as_bytes().split_at_checked(limit) else {
-            return Some(data);
+    /// What is known already, `limit` bytes of it.
+    fn take_kept<'py>(&self, py: Python<'py>, limit: usize) -> Option<Read<'py>> {
+        let data = {
+            let mut kept = self.kept.lock(py);
+            match kept.data.take() {
+                Some(data) => data.into_bound(py),
+                None => return kept.failure.take().map(Read::Failed),
+            }
         };
-        if !rest.is_empty() {
-            *self.ahead.lock(py) = Some(PyBytes::new(py, rest).unbind());
+        match data.as_bytes().split_at_checked(limit) {
+            None | Some((_, [])) => Some(Read::Data(data)),
+            Some((first, rest)) => {
+                let rest = PyBytes::new(py, rest).unbind();
+                self.kept.lock(py).data = Some(rest);
+                Some(Read::Data(PyBytes::new(py, first)))
+            }
         }
-        Some(PyBytes::new(py, first))
     }
 
     /// What a read has come to. A failure's meaning is asked for at once.
@@ -148,7 +162,7 @@ impl Direct {
         }
         match told {
             Read::Failed(error) => {
-                let other = self.failure.lock(py).replace(error);
+                let other = self.kept.lock(py).failure.replace(error);
                 drop(other);
             }
             Read::Data(more) => {
@@ -164,9 +178,7 @@ impl Direct {
 
     /// See `Engine::is_drained`.
     pub fn is_drained(&self, py: Python<'_>) -> bool {
-        self.failure.lock(py).is_none()
-            && self.ahead.lock(py).is_none()
-            && self.session.wants_more()
+        self.kept.lock(py).is_empty() && self.session.wants_more()
     }
 
     /// See `Engine::write`. `objects` is asked what a failure means.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList};
 
 use super::stock::{has_any, stock};
 use super::{Driven, TLSLayer};
@@ -177,12 +177,22 @@ impl<'py> Established<'py> {
         let py = self.protocol.py();
         match self.engine.outgoing(py)? {
             None => Ok(()),
-            Some(data) => {
-                let transport = self.get(intern!(py, "transport"))?;
-                transport.call_method1(intern!(py, "write"), (data,))?;
-                Ok(())
-            }
+            Some(data) => self.send_now(&data),
         }
+    }
+
+    /// Has the transport below send this.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn send_now(&self, data: &Bound<'py, PyBytes>) -> PyResult<()> {
+        if data.as_bytes().is_empty() {
+            return Ok(());
+        }
+        let py = data.py();
+        let transport = self.get(intern!(py, "transport"))?;
+        transport.call_method1(intern!(py, "write"), (data,))?;
+        Ok(())
     }
 }
 

@@ -157,6 +157,20 @@ fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult
     let (all, mut rest) = (data.as_bytes(), data.as_bytes());
     let mut unsent = 0;
     let mut outcome = Ok(());
+    if !stepwise && let Some((written, sealed)) = established.engine.seal(data)? {
+        outcome = established.send_now(&sealed);
+        match written {
+            Written::Taken(count) => rest = rest.get(count..).unwrap_or_default(),
+            // It is blocked once more.
+            Written::Blocked => {}
+            Written::Failed(error) => {
+                return outcome.and(failed(&established.protocol, error));
+            }
+        }
+        if rest.is_empty() {
+            return outcome;
+        }
+    }
     while !rest.is_empty() {
         let record = rest.get(..RECORD).unwrap_or(rest);
         let written = if record.len() == all.len() {
