@@ -83,3 +83,43 @@ def test_attributes_that_are_deleted_end_the_connection(run, name):
         peer.close()
 
     assert run(scenario)[1]
+
+
+@on_transports
+@pytest.mark.parametrize("act", ["abort", "another protocol", "its own again", "nothing"])
+def test_a_small_buffer_of_somebodys_own(run, act):
+    """What follows a piece isn't told to whom it no longer concerns, nor lost."""
+
+    def scenario(loop, trace):
+        peer = TLSPeer(loop, lambda: Plain([]))
+        tls = peer.tls_protocol
+        lower, buffer, calls = tls._transport, bytearray(50), []
+        other = Plain([])
+
+        def updated(count):
+            calls.append(count)
+            if act == "abort":
+                lower.abort()
+            elif act == "another protocol":
+                lower.set_protocol(other)
+            elif act == "its own again":
+                tls._incoming.write(buffer[:count])
+                vars(tls).pop("get_buffer", None)
+                vars(tls).pop("buffer_updated", None)
+
+        tls.get_buffer = lambda _hint: memoryview(buffer)
+        tls.buffer_updated = updated
+        data = b"y" * 500
+        if act == "its own again":
+            peer.write(data)
+        else:
+            peer.send_raw(data)
+        turns(loop, 20)
+        trace.append((calls, other.data, peer.protocol.data))
+        lower.abort()
+        turns(loop, 2)
+
+    calls, other, own = run(scenario)[0]
+    assert calls == [50] * (10 if act == "nothing" else 1)
+    assert len(other) == (450 if act == "another protocol" else 0)
+    assert len(own) == (500 if act == "its own again" else 0)

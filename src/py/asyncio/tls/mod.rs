@@ -30,7 +30,6 @@ use crate::py::transport::tls::Engine;
 use seen::Seen;
 
 pub use attaching::attach;
-pub use reading::Method;
 
 /// The native half of an `asyncio.sslproto.SSLProtocol`.
 #[pyclass(frozen, module = "tornado4._core")]

@@ -11,15 +11,9 @@ use crate::core::tls::RECORD;
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Read;
 
-/// A method of a `BufferedProtocol`.
-pub enum Method {
-    GetBuffer,
-    BufferUpdated,
-}
-
 impl Tls {
     /// Whether `take` and `taken` do what asyncio's `get_buffer` and `buffer_updated` do.
-    /// If that can't be told, as attributes are missing, asyncio's own raise what they do.
+    /// If not, those are called; also if that can't be told: they raise what they do.
     pub fn takes(&self, py: Python<'_>) -> bool {
         self.is_ready(py).unwrap_or(false)
     }
@@ -53,36 +47,6 @@ impl Tls {
             State::Flushing => this.call(intern!(py, "_do_flush")),
             State::Shutdown => this.call(intern!(py, "_do_shutdown")),
             State::Unwrapped => Ok(()),
-        }
-    }
-
-    /// Has somebody's own methods take what has come.
-    ///
-    /// # Errors
-    /// Those that they raise, and which of them has.
-    pub fn update(&self, data: &Bound<'_, PyBytes>) -> Result<(), (PyErr, Method)> {
-        let py = data.py();
-        let protocol = self.protocol.bind(py);
-        let mut rest = data.as_bytes();
-        while !rest.is_empty() {
-            let count = self
-                .copy_to_buffer(py, rest)
-                .map_err(|error| (error, Method::GetBuffer))?;
-            protocol
-                .call_method1(intern!(py, "buffer_updated"), (count,))
-                .map_err(|error| (error, Method::BufferUpdated))?;
-            rest = rest.get(count..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
-    /// Copies what there is room for into what `get_buffer` gives.
-    fn copy_to_buffer(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
-        let protocol = self.protocol.bind(py);
-        let buffer = protocol.call_method1(intern!(py, "get_buffer"), (data.len(),))?;
-        match View::of_memory(&buffer)?.fill(|room| copy(data, room)) {
-            0 => Err(stock::empty_buffer()),
-            count => Ok(count),
         }
     }
 

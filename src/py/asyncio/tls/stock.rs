@@ -1,7 +1,7 @@
 //! asyncio's own classes, and whether they are as asyncio has them.
 #![allow(unsafe_code)]
 
-use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -210,9 +210,4 @@ pub fn means_again(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let find = || PyResult::Ok(py.import("ssl")?.getattr("SSLSyscallError")?.unbind());
     Ok(error.is_instance(py, CLASS.get_or_try_init(py, find)?.bind(py)))
-}
-
-/// What asyncio's transports say of a protocol that has no room.
-pub fn empty_buffer() -> PyErr {
-    PyRuntimeError::new_err("get_buffer() returned an empty buffer")
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
 use crate::core::interest::Readiness;
 use crate::core::registrations::Role;
-use crate::py::asyncio::tls::{self, Method, Tls};
+use crate::py::asyncio::tls::{self, Tls};
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::{context, error};
@@ -200,23 +200,20 @@ impl Face for SocketTransport {
             let protocol = protocol.bind(slf.py()).clone();
             (protocol, state.is(Flag::Buffered), tls)
         };
-        let room = if let Some(tls) = tls
-            && tls.get().takes(slf.py())
-        {
-            Room::Lent
-        } else if buffered {
-            match Self::memory(slf, &protocol)? {
+        let room = match tls {
+            Some(tls) if tls.get().takes(slf.py()) => Room::Lent,
+            // With TLS: by somebody's own methods.
+            tls if buffered || tls.is_some() => match Self::memory(slf, &protocol)? {
                 Some(memory) => Room::Memory(memory),
                 None => return Ok(None),
-            }
-        } else {
-            Room::Bytes(READ_SIZE)
+            },
+            _ => Room::Bytes(READ_SIZE),
         };
         Ok(Some(Reader {
             protocol,
             fd,
+            once: matches!(room, Room::Memory(_)),
             room,
-            once: buffered,
         }))
     }
 
@@ -238,19 +235,12 @@ impl Face for SocketTransport {
                 Some(tls) => (Tls::taken(&tls), UPDATE_FAILED),
                 None => return Ok(None),
             },
-            Received::Data(data) => match slf.get().tls(py) {
-                Some(tls) => match tls.get().update(&data) {
-                    Ok(()) => return Ok(None),
-                    Err((error, Method::GetBuffer)) => (Err(error), BUFFER_FAILED),
-                    Err((error, Method::BufferUpdated)) => (Err(error), UPDATE_FAILED),
-                },
-                None => (
-                    protocol
-                        .call_method1(intern!(py, "data_received"), (data,))
-                        .map(drop),
-                    RECEIVE_FAILED,
-                ),
-            },
+            Received::Data(data) => (
+                protocol
+                    .call_method1(intern!(py, "data_received"), (data,))
+                    .map(drop),
+                RECEIVE_FAILED,
+            ),
             Received::Filled(count) => (
                 protocol
                     .call_method1(intern!(py, "buffer_updated"), (count,))
