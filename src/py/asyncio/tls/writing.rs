@@ -2,7 +2,7 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PySlice, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
 use super::seen::{Flag, Size};
 use super::{State, Tls, stock};
@@ -166,21 +166,10 @@ fn frozen<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Ok(view.read(|bytes| PyBytes::new(data.py(), bytes)).into_any())
 }
 
-/// What follows the first bytes: a view, for otherwise what is long is copied for each of
-/// its records.
+/// What follows the first bytes.
 fn after<'py>(data: &Bound<'py, PyAny>, count: usize) -> PyResult<Bound<'py, PyAny>> {
-    let py = data.py();
-    let is_ours = data.is_exact_instance_of::<PyMemoryView>()
-        && data.getattr(intern!(py, "format"))?.eq("B")?
-        && data.getattr(intern!(py, "ndim"))?.eq(1)?;
-    let bytes = if data.is_exact_instance_of::<PyBytes>() || is_ours {
-        PyMemoryView::from(data)?
-    } else {
-        let copy = View::of_bytes(data)?.read(|bytes| PyBytes::new(py, bytes));
-        PyMemoryView::from(copy.as_any())?
-    };
-    let end = bytes.len()?;
-    bytes.get_item(PySlice::new(py, count.cast_signed(), end.cast_signed(), 1))
+    let rest = |bytes: &[u8]| PyBytes::new(data.py(), bytes.get(count..).unwrap_or_default());
+    Ok(View::of_bytes(data)?.read(rest).into_any())
 }
 
 #[pymethods]
