@@ -3,12 +3,13 @@
 from unittest import mock
 
 import pytest
+from twisted.protocols.tls import BufferingTLSTransport
 
 from helpers import authorities
 from helpers.authorities import VERSIONS
 from helpers.loops import on_reactors
 from helpers.programs import output_of
-from helpers.streams import until_lost
+from helpers.streams import run_until, until_lost
 from helpers.tls_secured import Shaken, comes, secured
 from helpers.tls_twisted import Shaking, facing
 
@@ -77,6 +78,31 @@ def test_much_is_sent_bit_by_bit(run):
             until_lost(reactor, server)
 
     assert run(scenario) == [True, True]
+
+
+@on_reactors
+@pytest.mark.parametrize("kept", ["method", "aggregator"])
+def test_what_a_factory_has_kept_of_a_protocol(run, kept):
+    # Before there is a transport.
+    def scenario(reactor, trace):
+        found = []
+
+        def wrap(*args):
+            made = BufferingTLSTransport(*args)
+            found.append(made.write if kept == "method" else made._aggregator)
+            return made
+
+        server = Shaken([])
+        with secured(reactor, server, wrap=wrap) as peer:
+            write = found[0] if kept == "method" else found[0].write
+            server.transport.write(b"1")
+            write(b"2")
+            server.transport.write(b"3")
+            server.transport.loseConnection()
+            run_until(reactor, lambda: peer.pump() and server.lost)
+            trace.append(peer.data)
+
+    assert run(scenario) == [b"123"]
 
 
 FORBIDDEN = """

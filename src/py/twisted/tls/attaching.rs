@@ -8,7 +8,7 @@ use super::original::is_function_of;
 use super::stock::{Stock, stock};
 use super::wrapping::wrapped_by;
 use super::{StreamTransport, TLSLayer};
-use crate::py::support::attributes;
+use crate::py::support::{attributes, refcounts};
 
 /// The native half of a protocol that a transport has just got, if it is TLS. It takes the
 /// place of what keeps the writes of an iteration together before anybody can have seen
@@ -100,9 +100,15 @@ fn replaceable(
     {
         return Ok(None);
     }
+    // Whoever has one of the two already would write to an aggregator that nobody flushes.
+    // The protocol holds both, and so does this function; the method holds the aggregator.
     let unchanged = match own.get_item(intern!(py, "write"))? {
-        None => true,
-        Some(write) => is_method_of(&write, aggregator, stock, "_AggregateSmallWrites.write")?,
+        None => refcounts::references(aggregator) == 2,
+        Some(write) => {
+            is_method_of(&write, aggregator, stock, "_AggregateSmallWrites.write")?
+                && refcounts::references(&write) == 2
+                && refcounts::references(aggregator) == 3
+        }
     };
     Ok(unchanged.then(|| sends.unbind()))
 }
