@@ -350,9 +350,11 @@ class TwistedTLSProgram:
 
     def look(self, end):
         own = end.transport
-        end.trace.append(
-            tuple(getattr(own, name, None) for name in ("connected", "disconnecting", "TLS"))
-        )
+        names = ["connected", "disconnecting", "TLS"]
+        if end.lost and end.chance():
+            # Whether its peer's last words came before it aborted.
+            names.remove("disconnecting")
+        end.trace.append(tuple(getattr(own, name, None) for name in names))
 
     def other(self, end):
         """The application's protocol is replaced by one that hands everything on."""
