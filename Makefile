@@ -86,8 +86,8 @@ test-all: lint test-rust build $(VENV)/built-clients $(BARE)/built test-oldest t
 	$(PYTEST)
 
 .PHONY: test-oldest
-test-oldest: $(OLDEST)/built ## Run the project's own tests with the oldest Twisted and Tornado
-	$(OLDEST)/bin/python -m pytest --ignore=tests/suites --ignore=tests/asyncio
+test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest Twisted and Tornado
+	$(OLDEST)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 # Each is built for, which takes a minute; then they run at the same time, some five minutes.
 PYTHONS ?= 3.10 3.11 3.12 3.13
