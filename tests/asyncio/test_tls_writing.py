@@ -166,6 +166,8 @@ def test_what_is_written_before_the_handshake(run):
 @pytest.mark.parametrize("fails", [None, ValueError, SystemExit])
 def test_a_peer_that_does_not_read(run, family, fails):
     """The lower layer pauses first, then the application's."""
+    if fails is SystemExit and family == "tcp":
+        pytest.skip("TCP may take more while nobody reads, and resuming ends the loop then")
 
     def scenario(loop, trace):
         def fail(_protocol):
