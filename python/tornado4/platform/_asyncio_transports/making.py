@@ -155,7 +155,7 @@ class MakesTransports(ChecksTimeouts):
             return
         factory = protocol_factory
         if sslcontext:
-            limits = dict(zip(_TIMEOUTS, timeouts, strict=False))
+            limits: dict[str, Any] = dict(zip(_TIMEOUTS, timeouts, strict=False))
             factory = functools.partial(self._serve_tls, protocol_factory, sslcontext, limits)
         # What is accepted has it from the listening socket.
         base_events._set_nodelay(sock)  # type: ignore[attr-defined]
