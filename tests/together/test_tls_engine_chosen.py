@@ -76,7 +76,7 @@ def test_pyopenssl_is_not_imported_for_it() -> None:
     [
         ("import _ssl; _ssl.__file__ = '/nowhere.so'", "isn't loaded"),
         ("import _ssl; del _ssl.__file__", "linked into the interpreter"),
-        ("import _ssl, tornado4; _ssl.__file__ = tornado4._core.__file__", "SSL_read"),
+        ("import _ssl; from tornado4 import _core; _ssl.__file__ = _core.__file__", "SSL_read"),
         ("import _ssl; _ssl.OPENSSL_VERSION = 'OpenSSL 0.1'", "OpenSSL 0.1"),
         ("import _ssl; _ssl.MemoryBIO = None", "not callable"),
         ("sys.implementation.name = 'snakeskin'", "how this Python keeps"),
