@@ -9,7 +9,9 @@ import pytest
 from helpers.loops import tornado4_reactor, trace_reactor
 from helpers.scenarios import run_turns
 from helpers.streams import reset, run_until, until_lost
-from helpers.tls_secured import Shaken, secured
+from helpers.tls_secured import Shaken, secured, wants_todays_writing
+
+pytestmark = wants_todays_writing
 
 
 def exchanged(reactor, server, peer):

@@ -14,7 +14,9 @@ from helpers.certificates import client_context, pem_of_all, server_context
 from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import run_turns
 from helpers.streams import Handing, Traced, pair, run_until, until_lost
-from helpers.tls_secured import Peer, Shaken, comes, secured
+from helpers.tls_secured import Peer, Shaken, comes, secured, wants_todays_writing
+
+pytestmark = wants_todays_writing
 
 # What the native way leaves out.
 LEFT_OUT = {

@@ -14,7 +14,9 @@ from helpers.certificates import client_context
 from helpers.loops import on_reactors
 from helpers.scenarios import run_turns
 from helpers.streams import run_until
-from helpers.tls_secured import Shaken, comes, secured
+from helpers.tls_secured import Shaken, comes, secured, wants_todays_writing
+
+pytestmark = wants_todays_writing
 
 # What reading and writing call, of the protocol and of its connection.
 OF_PROTOCOL = ["dataReceived", "_flushReceiveBIO", "_flushSendBIO", "_write"]

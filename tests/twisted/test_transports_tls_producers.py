@@ -8,7 +8,9 @@ from helpers.certificates import client_context, server_context
 from helpers.loops import on_reactors, ours_reactor
 from helpers.scenarios import outcome, run_turns
 from helpers.streams import PATTERN, Handing, run_until, until_lost
-from helpers.tls_secured import Shaken, comes, secured
+from helpers.tls_secured import Shaken, comes, secured, wants_todays_writing
+
+pytestmark = wants_todays_writing
 
 # More than the kernel takes of a peer that doesn't read.
 HUGE = PATTERN * 2

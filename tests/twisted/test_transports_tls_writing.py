@@ -6,7 +6,9 @@ from twisted.protocols.tls import _AggregateSmallWrites
 from helpers.loops import on_reactors
 from helpers.scenarios import outcome, run_turns
 from helpers.streams import PATTERN, run_until, until_lost
-from helpers.tls_secured import Shaken, comes, secured
+from helpers.tls_secured import Shaken, comes, secured, wants_todays_writing
+
+pytestmark = wants_todays_writing
 
 MUCH = _AggregateSmallWrites.MAX_BUFFER_SIZE
 
