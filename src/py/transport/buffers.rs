@@ -5,7 +5,9 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
 
 /// A view of an object's memory, which stays where it is until this is dropped.
 ///
@@ -74,4 +76,14 @@ impl Drop for View {
         // an attached thread: a `View` is neither `Send` nor kept by anything.
         unsafe { ffi::PyBuffer_Release(&raw mut self.0) };
     }
+}
+
+/// What these say, one after the other.
+///
+/// # Errors
+/// Memory is short.
+pub fn join<'py>(pieces: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = pieces.py();
+    let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (pieces,))?;
+    Ok(joined.cast_into()?)
 }

@@ -2,13 +2,13 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::PyList;
 
 use super::seen::Flag;
 use super::stock::{self, MAX_SIZE};
 use super::{State, Tls};
 use crate::core::tls::RECORD;
-use crate::py::transport::buffers::View;
+use crate::py::transport::buffers::{View, join};
 use crate::py::transport::tls::Read;
 
 impl Tls {
@@ -97,7 +97,10 @@ impl Tls {
             let data = if more.is_empty() {
                 first
             } else {
-                joined(&first, &more)?
+                join(&PyList::new(
+                    py,
+                    std::iter::once(first).chain(more).collect::<Vec<_>>(),
+                )?)?
             };
             let protocol = self.get(intern!(py, "_app_protocol"))?;
             protocol.call_method1(intern!(py, "data_received"), (data,))?;
@@ -174,27 +177,6 @@ fn copy(bytes: &[u8], room: &mut [std::mem::MaybeUninit<u8>]) -> usize {
         to.write(*from);
     }
     count
-}
-
-fn joined<'py>(
-    first: &Bound<'py, PyBytes>,
-    more: &[Bound<'py, PyBytes>],
-) -> PyResult<Bound<'py, PyBytes>> {
-    let pieces = || {
-        std::iter::once(first)
-            .chain(more)
-            .map(|piece| piece.as_bytes())
-    };
-    let size = pieces().map(<[u8]>::len).sum();
-    PyBytes::new_with(first.py(), size, |room| {
-        let mut rest = room;
-        for piece in pieces() {
-            let (here, after) = rest.split_at_mut(piece.len());
-            here.copy_from_slice(piece);
-            rest = after;
-        }
-        Ok(())
-    })
 }
 
 #[pymethods]

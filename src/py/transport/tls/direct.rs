@@ -6,7 +6,6 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyMemoryError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -14,7 +13,7 @@ use super::fallback::Objects;
 use super::{Read, Written};
 use crate::core::tls::{Outcome, RECORD, Session};
 use crate::py::support::guarded::Guarded;
-use crate::py::transport::buffers::View;
+use crate::py::transport::buffers::{View, join};
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 
 /// What is encrypted in a fraction of a millisecond.
@@ -166,7 +165,7 @@ impl Direct {
                 drop(other);
             }
             Read::Data(more) => {
-                return match join(py, data, more) {
+                return match PyList::new(py, [data, more]).and_then(|both| join(&both)) {
                     Ok(data) => Read::Data(data),
                     Err(error) => Read::Failed(error),
                 };
@@ -226,7 +225,7 @@ impl Direct {
         };
         // Small records, by somebody's wish, add more to it.
         if let Some(more) = self.outgoing(py)? {
-            sealed = join(py, sealed, more)?;
+            sealed = join(&PyList::new(py, [sealed, more])?)?;
         }
         Ok(Some((written, sealed)))
     }
@@ -265,8 +264,7 @@ impl Direct {
                 break;
             }
         }
-        let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (parts,))?;
-        Ok(Some(joined.cast_into()?))
+        join(&parts).map(Some)
     }
 
     fn take<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -285,15 +283,6 @@ impl Direct {
     pub fn outgoing_pending(&self) -> Option<usize> {
         self.session.outgoing_pending()
     }
-}
-
-fn join<'py>(
-    py: Python<'py>,
-    data: Bound<'py, PyBytes>,
-    more: Bound<'py, PyBytes>,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let joined = data.call_method1(intern!(py, "__add__"), (more,))?;
-    Ok(joined.cast_into()?)
 }
 
 fn memory(_error: io::Error) -> PyErr {

@@ -14,6 +14,7 @@ use super::established::Established;
 use super::failing::failed;
 use crate::core::fifo::Fifo;
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::transport::buffers::join;
 use crate::py::transport::tls::Written;
 
 /// How much is kept at most, as `_AggregateSmallWrites` has it.
@@ -80,14 +81,8 @@ fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let sum = data.add(PyBytes::new(py, b""))?;
     match sum.cast_exact::<PyBytes>() {
         Ok(bytes) => Ok(bytes.clone()),
-        Err(_) => join(PyList::new(py, [sum])?),
+        Err(_) => join(&PyList::new(py, [sum])?),
     }
-}
-
-fn join(chunks: Bound<'_, PyList>) -> PyResult<Bound<'_, PyBytes>> {
-    let py = chunks.py();
-    let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (chunks,))?;
-    Ok(joined.cast_into()?)
 }
 
 /// Encrypts what is kept, and has it sent. What is written meanwhile, by a producer that is
@@ -132,7 +127,7 @@ fn send(
         while let Some(next) = chunks.pop() {
             list.append(next)?;
         }
-        join(list)?
+        join(&list)?
     };
     match Established::of(slf, protocol)? {
         Some(established) if established.is_writable()? => encrypt(&established, &data),
