@@ -5,7 +5,7 @@ import ssl
 import pytest
 
 from helpers import authorities
-from helpers.authorities import CERTIFICATES, HOST, VERSIONS
+from helpers.authorities import CERTIFICATES, HOST, on_versions
 from helpers.tls_asyncio import (
     BOTH_KINDS,
     TLSPlain,
@@ -17,8 +17,6 @@ from helpers.tls_asyncio import (
     told_of,
 )
 from helpers.transports import on_transports
-
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 CLIENTS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 

@@ -6,13 +6,10 @@ from unittest import mock
 import pytest
 
 from helpers import authorities
-from helpers.authorities import HOST, VERSIONS
+from helpers.authorities import HOST, on_versions
 from helpers.scenarios import turns
 from helpers.tls_asyncio import TLSPlain, connect, facing, part, talk
 from helpers.transports import on_transports
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
 @on_transports

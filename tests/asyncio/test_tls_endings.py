@@ -6,23 +6,17 @@ import sys
 import pytest
 
 from helpers import authorities, tls_endings
-from helpers.authorities import VERSIONS
+from helpers.authorities import on_ends, on_versions
 from helpers.scenarios import outcome, turns
 from helpers.tls_asyncio import TLSBuffered, TLSPlain, facing
+from helpers.tls_endings import named
 from helpers.transports import on_transports
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
 def contexts(end, version):
     if end == "server":
         return authorities.server(), authorities.peer_context(version=version)
     return authorities.client(), authorities.peer_context("good", version)
-
-
-def named(functions):
-    return pytest.mark.parametrize("does", functions, ids=lambda function: function.__name__)
 
 
 def looked(protocol):

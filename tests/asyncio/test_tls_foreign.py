@@ -17,7 +17,6 @@ LARGE = b"=" * 300_000
 # Which OpenSSL 3 has servers do only where it is asked for, and Python has no name for.
 ALLOW_CLIENT_RENEGOTIATION = 1 << 8
 
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 on_endings = pytest.mark.parametrize("ending", ["in order", "killed"])
 
 

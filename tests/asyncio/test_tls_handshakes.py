@@ -8,14 +8,10 @@ import pytest
 from OpenSSL import SSL
 
 from helpers import authorities
-from helpers.authorities import VERSIONS
+from helpers.authorities import on_ends
 from helpers.scenarios import turns
 from helpers.tls_asyncio import TLSPlain, connect, facing, part, told_of
 from helpers.transports import on_transports, ours_transports
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
-
 
 NOT_TLS = {
     "HTTP": b"GET / HTTP/1.1\r\nHost: test\r\n\r\n",

@@ -8,13 +8,12 @@ import sys
 import pytest
 
 from helpers import authorities
-from helpers.authorities import HOST, VERSIONS
+from helpers.authorities import HOST, on_versions
 from helpers.scenarios import outcome
 from helpers.servers import pair
 from helpers.tls_asyncio import TLSBuffered, TLSPlain, told_of
 from helpers.transports import on_transports
 
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 needs_tls_in_tls = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="TLS over TLS is new in asyncio in 3.11"
 )

@@ -6,6 +6,7 @@ import functools
 import ssl as stdlib_ssl
 import tempfile
 
+import pytest
 import trustme
 from OpenSSL import SSL
 from twisted.internet import ssl
@@ -16,6 +17,10 @@ HOST = "test"
 # What a server or a client may show, none of which but the first is good.
 CERTIFICATES = ["good", "expired", "wrong name", "unknown"]
 VERSIONS = ["1.2", "1.3"]
+
+# Of the tests on both faces.
+on_versions = pytest.mark.parametrize("version", VERSIONS)
+on_ends = pytest.mark.parametrize("end", ["server", "client"])
 
 _STDLIB = {"1.2": stdlib_ssl.TLSVersion.TLSv1_2, "1.3": stdlib_ssl.TLSVersion.TLSv1_3}
 

@@ -8,7 +8,7 @@ import time
 from helpers.authorities import HOST
 from helpers.loops import LIMIT
 from helpers.scenarios import open_fds, turns
-from helpers.tls_peers import TLSPeer
+from helpers.tls_peers import HasPeer, TLSPeer
 from helpers.transports import Buffered, Plain
 
 LOCAL = "127.0.0.1"
@@ -126,7 +126,7 @@ def talk(loop, first, second):
     return first.data, second.data
 
 
-class Facing:
+class Facing(HasPeer):
     """A protocol, its peer, and what connecting came to, where ours connects."""
 
     def __init__(self, loop, protocol, peer, connecting):
@@ -144,18 +144,6 @@ class Facing:
         if self.peer.ended is None:
             self.until(lambda: self.protocol.transport or self.peer.gone())
         return self.peer
-
-    def sent(self, data):
-        """The peer sends so much, as our end takes it."""
-        for start in range(0, len(data), 16_000):
-            self.peer.tls.send(data[start : start + 16_000])
-            self.peer.flush()
-
-        def all_gone():
-            self.peer.raw(b"")
-            return not self.peer.unsent
-
-        self.until(all_gone)
 
     def over(self, told=True):
         """Our end is done: it was told of its end, or never of its beginning, or is never

@@ -1,9 +1,15 @@
 """How a foreign peer of a TLS connection may behave towards its end: whichever framework
 our end is of. Each is given a `helpers.tls_asyncio.Facing` or its like."""
 
+import pytest
 from OpenSSL import SSL
 
 from helpers.tls_peers import HEADER
+
+
+def named(functions):
+    return pytest.mark.parametrize("does", functions, ids=lambda function: function.__name__)
+
 
 LARGE = bytes(range(251)) * 4000
 

@@ -161,3 +161,19 @@ def shown(error):
     if error.args and isinstance(error.args[0], list):
         return ("Error", [entry[-1] for entry in error.args[0]])
     return (type(error).__name__, [str(argument) for argument in error.args])
+
+
+class HasPeer:
+    """A connection under test that has a peer, and waits in `until`."""
+
+    def sent(self, data):
+        """The peer sends so much, as our end takes it."""
+        for start in range(0, len(data), 16_000):
+            self.peer.tls.send(data[start : start + 16_000])
+            self.peer.flush()
+
+        def all_gone():
+            self.peer.raw(b"")
+            return not self.peer.unsent
+
+        self.until(all_gone)

@@ -8,7 +8,7 @@ from zope.interface import implementer
 
 from helpers.scenarios import open_fds, run_reactor, run_turns
 from helpers.streams import Handing, Traced
-from helpers.tls_peers import TLSPeer, shown
+from helpers.tls_peers import HasPeer, TLSPeer, shown
 
 LOCAL = "127.0.0.1"
 
@@ -112,7 +112,7 @@ def talk(reactor, first, second):
     return first.data, second.data
 
 
-class Facing:
+class Facing(HasPeer):
     """A protocol and its peer."""
 
     def __init__(self, reactor, protocol, peer):
@@ -129,18 +129,6 @@ class Facing:
         if self.peer.ended is None and isinstance(self.protocol, Shaking):
             self.until(lambda: self.protocol.shaken or self.peer.gone())
         return self.peer
-
-    def sent(self, data):
-        """The peer sends so much, as our end takes it."""
-        for start in range(0, len(data), 16_000):
-            self.peer.tls.send(data[start : start + 16_000])
-            self.peer.flush()
-
-        def all_gone():
-            self.peer.raw(b"")
-            return not self.peer.unsent
-
-        self.until(all_gone)
 
     def over(self):
         self.until(lambda: self.peer.gone(answering=True) and self.protocol.lost)

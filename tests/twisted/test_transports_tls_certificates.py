@@ -3,12 +3,10 @@
 import pytest
 
 from helpers import authorities
-from helpers.authorities import CERTIFICATES, VERSIONS
+from helpers.authorities import CERTIFICATES, on_versions
 from helpers.loops import on_reactors
 from helpers.streams import Handing
 from helpers.tls_twisted import LOCAL, Shaking, all_closed, facing, run_until
-
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 # Whether a client needs a certificate; None: whether it is asked at all.
 CLIENTS = {"none": None, "optional": False, "required": True}

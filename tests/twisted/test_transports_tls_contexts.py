@@ -11,12 +11,9 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from helpers import authorities
-from helpers.authorities import HOST, VERSIONS
+from helpers.authorities import HOST, on_versions
 from helpers.loops import on_reactors
 from helpers.tls_twisted import Shaking, connect, facing, part, talk
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
 class Contexts:

@@ -4,23 +4,17 @@ out of it, as stock has it."""
 import pytest
 
 from helpers import authorities, tls_endings
-from helpers.authorities import VERSIONS
+from helpers.authorities import on_ends, on_versions
 from helpers.loops import on_reactors
 from helpers.scenarios import outcome, run_turns
+from helpers.tls_endings import named
 from helpers.tls_twisted import Shaking, TLSTraced, facing
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
 
 
 def contexts(end, version):
     if end == "server":
         return authorities.twisted_server(), authorities.peer_context(version=version)
     return authorities.twisted_client(), authorities.peer_context("good", version)
-
-
-def named(functions):
-    return pytest.mark.parametrize("does", functions, ids=lambda function: function.__name__)
 
 
 def looked(protocol):

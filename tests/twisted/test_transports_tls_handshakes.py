@@ -12,15 +12,11 @@ from twisted.internet.endpoints import (
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from helpers import authorities
-from helpers.authorities import VERSIONS
+from helpers.authorities import on_ends, on_versions
 from helpers.loops import on_reactors
 from helpers.scenarios import run_turns
 from helpers.streams import Handing
 from helpers.tls_twisted import LOCAL, Shaking, facing, part, run_until, talk
-
-on_ends = pytest.mark.parametrize("end", ["server", "client"])
-on_versions = pytest.mark.parametrize("version", VERSIONS)
-
 
 NOT_TLS = {
     "HTTP": b"GET / HTTP/1.1\r\nHost: test\r\n\r\n",
