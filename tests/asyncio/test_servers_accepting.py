@@ -336,3 +336,33 @@ def test_addresses_that_are_asked_for_when_the_connection_is_closed(run, host, t
         server.close()
 
     assert run(scenario)[-3:] == [True, True, -1]
+
+
+@on_transports
+@pytest.mark.parametrize("answer", [None, "seven", 1.5, -1, 2**40])
+def test_a_listening_socket_whose_descriptor_is_none(run, answer):
+    """It is looked up as a reader's is, and fails with the selectors' error."""
+
+    def scenario(loop, trace):
+        class Odd(socket.socket):
+            lies = False
+
+            def fileno(self):
+                return answer if self.lies else super().fileno()
+
+            def __repr__(self):
+                return "<Odd>"
+
+        async def main():
+            with Odd() as sock:
+                sock.bind((LOCAL, 0))
+                server = await loop.create_server(echoing([], []), sock=sock, start_serving=False)
+                sock.lies = True
+                error, message = await outcome_of(server.start_serving())
+                # What doesn't fit is told in PyO3's words.
+                trace.append((error, message if error == "ValueError" else ""))
+                sock.lies = False
+
+        loop.run_until_complete(main())
+
+    assert run(scenario)[0][0] == ("OverflowError" if answer == 2**40 else "ValueError")

@@ -32,7 +32,7 @@ impl Direction {
 }
 
 /// The descriptor of an int or a file object, as Python's selectors take it.
-fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+pub fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     let invalid = || match file.repr() {
         Ok(repr) => PyValueError::new_err(format!("Invalid file object: {repr}")),
         Err(error) => error,

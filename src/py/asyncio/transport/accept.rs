@@ -13,6 +13,7 @@ use pyo3::types::{PyTuple, PyType};
 use super::lifetime::Parts;
 use super::{EventLoop, SocketTransport, stock};
 use crate::core::sys::sockets::{self as sys, Peer};
+use crate::py::asyncio::readers::descriptor;
 use crate::py::support::context;
 use crate::py::support::error::ends_the_loop;
 
@@ -76,7 +77,7 @@ impl Acceptor {
         fallback: (Py<PyAny>, Py<PyTuple>),
     ) -> PyResult<Self> {
         let fd = socket.call_method0(intern!(socket.py(), "fileno"))?;
-        let local = sys::local_address_of_accepted(fd.extract()?);
+        let local = sys::local_address_of_accepted(descriptor(&fd)?);
         Ok(Acceptor {
             event_loop,
             class: class_,
