@@ -117,7 +117,7 @@ def test_data_that_has_to_wait(run, kind, data):
 
 @on_transports
 @on_kinds
-@pytest.mark.parametrize("data", ["text", None, 1, [b"x"], object()], ids=repr)
+@pytest.mark.parametrize("data", ["text", None, 1, [b"x"], object()], ids=type)
 def test_what_may_not_be_written(run, kind, data):
     def scenario(loop, trace):
         protocol = Plain(trace)

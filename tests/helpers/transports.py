@@ -26,6 +26,8 @@ from helpers.scenarios import described, turns
 
 # Fills the kernel's buffers; no test writes it.
 FILLER = b"#"
+# From linux/sockios.h: how much is in the send queue that hasn't been sent.
+SIOCOUTQNSD = 0x894B
 
 KINDS = ["tcp server", "tcp client", "unix server", "unix client"]
 
@@ -352,20 +354,25 @@ class Peer:
                 return got.replace(FILLER, b""), "EOF"
             got += data
 
+    def _under_way(self):
+        """How much our end has sent that isn't acknowledged."""
+        return queued(self.fd, termios.TIOCOUTQ) - queued(self.fd, SIOCOUTQNSD)
+
     def clog(self):
         """Fill the kernel's buffers between the two, so that our end can send nothing."""
         if self.fd == -1:
             return
         with socket.socket(fileno=socket.dup(self.fd)) as ours:
             ours.setblocking(False)
-            full = 0
-            # Now and then there is room again for a while, on a busy machine above all.
-            while full < 5:
+            # What is acknowledged makes room once more: on TCP it is full only when nothing is
+            # under way, and the other end takes no more.
+            while True:
                 try:
                     ours.send(FILLER * 65_536)
-                    full = 0
                 except BlockingIOError:
-                    full += 1
-                    time.sleep(0.002)
+                    if self.family != socket.AF_INET or not self._under_way():
+                        return
+                    self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                    time.sleep(0.0002)
                 except OSError:
                     return

@@ -35,7 +35,7 @@ class Bytes(bytes):
 @pytest.mark.parametrize(
     "data",
     ["text", None, 1, 1.5, [b"list"], memoryview(b"view"), object()],
-    ids=lambda data: type(data).__name__,
+    ids=type,
 )
 def test_what_is_refused(run, data, when):
     def write(protocol):

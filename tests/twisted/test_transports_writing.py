@@ -44,7 +44,7 @@ def test_what_is_large_arrives_whole(run, end):
 @on_reactors
 @on_some_ends
 @pytest.mark.parametrize(
-    "data", ["text", None, 3, bytearray(b"x"), memoryview(b"x"), [b"x"]], ids=repr
+    "data", ["text", None, 3, bytearray(b"x"), memoryview(b"x"), [b"x"]], ids=type
 )
 def test_only_bytes_may_be_written(run, end, data):
     def scenario(reactor, trace):
@@ -251,7 +251,7 @@ def test_turns_by_hand_send(run, end):
 
 
 @on_reactors
-@pytest.mark.parametrize("value", [b"set", bytearray(b"set"), memoryview(b"set")], ids=repr)
+@pytest.mark.parametrize("value", [b"set", bytearray(b"set"), memoryview(b"set")], ids=type)
 def test_a_data_buffer_of_somebody_elses_is_sent_once(run, value):
     def scenario(reactor, trace):
         protocol = Traced(trace)
