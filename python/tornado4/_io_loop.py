@@ -21,13 +21,15 @@ from tornado.log import app_log
 from tornado.platform.asyncio import AsyncIOLoop, BaseAsyncIOLoop
 from tornado.util import Configurable
 
-from tornado4 import _core
+from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
 from tornado4.platform._handling import call_handling
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
 __all__ = ["IOLoop", "ask_for_ours"]
+
+_private_names.warn_if_newer("Tornado", tornado.version)
 
 
 class IOLoop(_core.IOLoop, AsyncIOLoop):

@@ -39,6 +39,7 @@ RUST_LAYERS = {
 PYTHON_LAYERS = [
     "tornado4._alias",
     "tornado4._core",
+    "tornado4._private_names",
     "tornado4._tls",
     "tornado4.platform._guest",
     "tornado4.platform._selector",

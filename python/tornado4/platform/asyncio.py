@@ -16,12 +16,13 @@ import inspect
 import os
 import signal
 import socket
+import sys
 import threading
 from asyncio import base_events, events, format_helpers
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from tornado4 import _core
+from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
 from tornado4.platform._asyncio_transports.making import MakesTransports
 from tornado4.platform._handling import call_handling
@@ -50,6 +51,8 @@ if not TYPE_CHECKING:
             return getattr(importlib.import_module("tornado.platform.asyncio"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+_private_names.warn_if_newer("Python", sys.version.split()[0])
 
 # Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (

@@ -7,6 +7,14 @@ documentation of ``tornado.platform.twisted`` of Tornado 4.5.
 
 from __future__ import annotations
 
+import twisted
+
+from tornado4 import _private_names
+
+# Before the imports below, which may fail by it.
+# ruff: noqa: E402
+_private_names.warn_if_newer("Twisted", twisted.__version__)
+
 from tornado4.platform.twisted._awaiting import as_deferred, as_future, task_factory
 from tornado4.platform.twisted._install import install
 from tornado4.platform.twisted._io_loop import TwistedIOLoop
