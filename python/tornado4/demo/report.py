@@ -19,7 +19,7 @@ Check = Callable[[Services], Awaitable[str]]
 
 CHECKS: dict[str, Check] = {
     **{pair.name: pair.check for pair in PAIRS},
-    "asyncio streams -> Tornado web -> Twisted lines": relay,
+    "asyncio -> Tornado web -> Twisted lines": relay,
     **BRIDGES,
 }
 TIMEOUT = 10.0  # seconds, for each check
@@ -34,11 +34,11 @@ async def check(services: Services, checks: Mapping[str, Check]) -> int:
         try:
             result = await asyncio.wait_for(run(services), TIMEOUT)
         except Exception as error:
-            print(f"FAILED  {name:48} {type(error).__name__}: {error}", flush=True)
+            print(f"FAILED {name:40} {type(error).__name__}: {error}", flush=True)
             traceback.print_exc()
         else:
             passed += 1
-            print(f"ok      {name:48} {result}", flush=True)
+            print(f"ok     {name:40} {result}", flush=True)
     faulthandler.cancel_dump_traceback_later()
     print(f"{passed} of {len(checks)} checks passed")
     return 0 if checks and passed == len(checks) else 1
