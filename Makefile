@@ -9,6 +9,9 @@ OLDEST := $(VENV)-oldest
 BARE := $(VENV)-bare
 # The wheel, built once and installed into each of them.
 WHEEL := $(VENV)/wheel
+# Runs what takes a while: `$(RUN) LOG TITLE COMMAND...`.
+RUN := $(PYTHON) tools/progress.py
+LOGS := $(VENV)/logs
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
 	-not -name '*.so' -not -path '*/__pycache__/*')
@@ -21,19 +24,20 @@ help: ## Show what there is
 
 # Debian's Python makes one without pip, and says so, as long as python3-venv isn't there.
 $(BIN)/pip:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
-# Not quiet: it takes a minute or two, and shows what it does.
 $(WHEEL)/built: $(BIN)/pip $(SOURCES)
-	rm -rf $(WHEEL)
-	$(BIN)/python -m pip wheel --verbose --no-deps --wheel-dir $(WHEEL) .
-	touch $@
+	@rm -rf $(WHEEL)
+	@$(RUN) $(LOGS)/wheel.log "Building the wheel, which takes a minute or two" \
+		$(BIN)/python -m pip wheel --verbose --no-deps --wheel-dir $(WHEEL) .
+	@touch $@
 
 # The versions are the same, so pip has to be told to replace what is there.
 $(VENV)/installed: $(WHEEL)/built
-	$(BIN)/python -m pip install $(WHEEL)/*.whl
-	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
-	touch $@
+	@$(RUN) $(LOGS)/install.log "Installing it, with Twisted and Tornado" \
+		$(BIN)/python -m pip install $(WHEEL)/*.whl
+	@$(BIN)/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
+	@touch $@
 
 $(VENV)/built: $(VENV)/installed
 	$(BIN)/python -m pip install "$$(echo $(WHEEL)/*.whl)[test]"
@@ -75,8 +79,11 @@ dev: ## Rebuild in seconds, for edit and test: editable, and not quite as fast
 
 .PHONY: demo
 demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and check every pair
-	$(BIN)/python -m tornado4.demo
-	$(BIN)/python -m tornado4.demo --check
+	@$(BIN)/python -m tornado4.demo
+	@echo
+	@$(BIN)/python -m tornado4.demo --check
+	@echo
+	@echo "$(BIN)/python knows tornado4 from now on."
 
 .PHONY: test
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
