@@ -2,7 +2,7 @@
 
 Everything that the command says goes to the file LOG. What is worth a line of that is shown,
 on a terminal or not, and how long it has been at it when it says nothing for a while. A
-command that fails shows the end of LOG. No line is longer than 80 columns.
+command that fails shows the end of LOG. No other line is longer than 80 columns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from pathlib import Path
 
 WIDTH = 79
 QUIET = 10.0  # seconds without a word, until the time is told
-SHOWN = re.compile(r"\s*((?:Compiling|Collecting|Downloading|Building|Installing|Finished) .*)")
+#: The words of cargo and pip; without "(from ...)", which tells who wants it.
+SHOWN = re.compile(
+    r"\s*((?:Compiling|Collecting|Downloading crates|Building|Installing|Finished) .*?)"
+    r"(?: \(from|$)"
+)
 LAST_LINES = 40
 
 
@@ -50,10 +54,10 @@ def main(arguments: list[str]) -> int:
                 told = time.monotonic()
                 say(f"  {found[1]}")
     if process.returncode:
-        say(f"{title} failed. The end of {log}:")
         text = Path(log).read_text(encoding="utf-8")
-        # As they are: nothing of an error may be cut off.
-        print(*text.splitlines()[-LAST_LINES:], sep="\n", flush=True)
+        # As it is: nothing of an error may be cut off.
+        print(*text.splitlines()[-LAST_LINES:], sep="\n")
+        print(f"This failed: {title}\nAll that it said: {log}", flush=True)
     else:
         say(f"  done in {time.monotonic() - begun:.0f} seconds")
     return process.returncode
