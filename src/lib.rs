@@ -17,18 +17,11 @@ mod py;
 #[cfg(feature = "python")]
 #[pyo3::pymodule(gil_used = true)]
 mod _core {
-    #[pymodule_export]
-    use crate::py::asyncio::{
-        Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport,
-        TaskMaker, TimerHandle, WritePipe,
-    };
-    #[pymodule_export]
-    use crate::py::tornado::{IOLoop, Timeout};
-    #[pymodule_export]
-    use crate::py::transport::tls::{TLSProbe, tls_engines};
-    #[pymodule_export]
-    use crate::py::twisted::{
-        DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport,
-        accept_connections,
-    };
+    use pyo3::prelude::*;
+
+    /// Not by exporting what there is: a subinterpreter is refused before anything is made.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::py::module::fill(module)
+    }
 }

@@ -17,6 +17,7 @@
 pub mod asyncio;
 mod dispatch;
 mod event_loop;
+pub mod module;
 mod support;
 pub mod tornado;
 pub mod transport;

@@ -31,6 +31,8 @@ RUST_LAYERS = {
     "py/twisted": FACE,
     # The enums that list the faces look upwards, so that nobody else has to.
     "py/dispatch": {*FACE, "py/asyncio", "py/tornado", "py/twisted"},
+    # What Python finds in the native module.
+    "py/module": {*FACE, "py/asyncio", "py/tornado", "py/twisted"},
     # The list of the modules.
     "py": set(),
 }

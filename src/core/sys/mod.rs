@@ -21,6 +21,7 @@ use super::interest::Interest;
 
 pub mod pipe;
 pub mod sockets;
+pub mod stack;
 pub mod threads;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -19,6 +19,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::core::lock::{lock, try_lock};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::recursion::Deeper;
 
 /// The class Deferred, and what makes the future for one.
 pub type Deferreds = (Py<PyType>, Py<PyAny>);
@@ -66,6 +67,7 @@ impl Coroutine {
     /// The next step of the coroutine, past any result of a Deferred.
     fn step<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
         hang_rather_than_unwind();
+        let _deeper = deeper(value.py())?;
         let inner = self.inner.bind(value.py());
         let step = match self.stop_waiting(value.py()) {
             None => send(inner, value)?,
@@ -150,6 +152,11 @@ fn has_type(object: &Bound<'_, PyAny>, class: &Bound<'_, PyType>) -> bool {
     unsafe { ffi::PyType_IsSubtype(object.get_type_ptr(), class.as_type_ptr()) != 0 }
 }
 
+/// What is wrapped may be wrapped itself, however often.
+fn deeper(py: Python<'_>) -> PyResult<Deeper<'_>> {
+    Deeper::enter(py, c" in a coroutine that may await Deferreds")
+}
+
 fn stop_iteration(value: Bound<'_, PyAny>) -> PyErr {
     PyStopIteration::new_err((value.unbind(),))
 }
@@ -181,6 +188,7 @@ impl Coroutine {
     fn throw<'py>(&self, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         hang_rather_than_unwind();
         let py = args.py();
+        let _deeper = deeper(py)?;
         self.leave(py)?;
         let inner = self.inner.bind(py);
         self.replace(inner.call_method1(intern!(py, "throw"), args)?)
@@ -189,6 +197,7 @@ impl Coroutine {
     /// Raise GeneratorExit where the coroutine waits.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         hang_rather_than_unwind();
+        let _deeper = deeper(py)?;
         self.leave(py)?;
         self.inner.call_method0(py, intern!(py, "close"))?;
         Ok(())
@@ -208,10 +217,12 @@ impl Coroutine {
     }
 
     fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let _deeper = deeper(name.py())?;
         self.inner.bind(name.py()).getattr(name)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let _deeper = deeper(py)?;
         let inner = self.inner.bind(py).repr()?;
         Ok(format!(
             "<tornado4 {}>",

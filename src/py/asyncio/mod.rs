@@ -20,4 +20,5 @@ pub use handle::Handle;
 pub use pipes::{ReadPipe, WritePipe};
 pub use task_maker::TaskMaker;
 pub use timer_handle::TimerHandle;
+pub use tls::Tls;
 pub use transport::{Acceptor, SocketTransport, Step};

@@ -22,6 +22,7 @@ use crate::py::dispatch::call::Call;
 use crate::py::dispatch::hook::Hook;
 use crate::py::dispatch::watcher::{self, Ready};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::recursion::check_stack;
 
 /// How many descriptors are served before the clock is asked whether to let other threads
 /// run: each may have hundreds of kilobytes to read.
@@ -132,6 +133,7 @@ fn run_collected(
     due: Option<Deadline>,
     handover: &mut Handover,
 ) -> PyResult<()> {
+    check_stack()?;
     let this = event_loop.get();
     let outer = this.calls.lock(event_loop.py()).begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);

@@ -9,4 +9,7 @@ pub mod finalization;
 pub mod guarded;
 pub mod imports;
 pub mod instances;
+pub mod interpreters;
+pub mod recursion;
 pub mod refcounts;
+pub mod trashcan;

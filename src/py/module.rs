@@ -1,0 +1,82 @@
+//! What the module `tornado4._core` consists of.
+#![allow(unsafe_code)]
+
+use pyo3::prelude::*;
+
+use super::asyncio::{
+    Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport, TaskMaker,
+    TimerHandle, Tls, WritePipe,
+};
+use super::support::{interpreters, trashcan};
+use super::tornado::{IOLoop, Timeout};
+use super::transport::tls::{TLSProbe, tls_engines};
+use super::twisted::{
+    DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport, TLSLayer,
+    accept_connections,
+};
+
+/// Adds classes to a module.
+macro_rules! add {
+    ($module:expr, $($class:ty),+ $(,)?) => {$($module.add_class::<$class>()?;)+};
+}
+
+/// Fills the module.
+///
+/// # Errors
+/// `ImportError` in a subinterpreter, before anything is made there.
+pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    interpreters::check_main(py)?;
+    add!(
+        module,
+        EventLoop,
+        Handle,
+        TimerHandle,
+        Coroutine,
+        TaskMaker,
+        Acceptor,
+        SocketTransport,
+        DatagramEndpoint,
+        ReadPipe,
+        WritePipe
+    );
+    add!(module, IOLoop, Timeout);
+    add!(
+        module,
+        Reactor,
+        DelayedCall,
+        Lazy,
+        Replaceable,
+        StreamTransport,
+        DatagramTransport
+    );
+    add!(module, TLSProbe);
+    module.add_function(wrap_pyfunction!(tls_engines, module)?)?;
+    module.add_function(wrap_pyfunction!(accept_connections, module)?)?;
+    // All that can hold another one, by whatever is in between.
+    trashcan::guard_all!(
+        py,
+        EventLoop,
+        Handle,
+        TimerHandle,
+        Coroutine,
+        TaskMaker,
+        Acceptor,
+        SocketTransport,
+        DatagramEndpoint,
+        ReadPipe,
+        WritePipe,
+        Tls,
+        IOLoop,
+        Timeout,
+        Reactor,
+        DelayedCall,
+        Lazy,
+        Replaceable,
+        StreamTransport,
+        DatagramTransport,
+        TLSLayer,
+        TLSProbe
+    );
+    Ok(())
+}

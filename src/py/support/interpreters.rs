@@ -1,0 +1,23 @@
+//! Which of the process's interpreters this is.
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Refuses any interpreter but the main one. Classes, names and modules are kept in static
+/// variables, and belong to one: another would use objects that aren't its own, and be left
+/// with freed ones when that ends.
+///
+/// # Errors
+/// `ImportError`.
+pub fn check_main(_py: Python<'_>) -> PyResult<()> {
+    // SAFETY: attached; neither takes anything, and both are only compared.
+    let is_main = unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() };
+    if is_main {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "tornado4 works in the main interpreter only, not in a subinterpreter",
+    ))
+}
