@@ -5,9 +5,9 @@ nothing. See `tornado4.platform.twisted` for the reactor, `tornado4.ioloop` for
 the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
 
 Every other module of the installed Tornado has a name here too: `tornado4.web` is
-`tornado.web`, imported when it is first asked for. Type checkers don't see those
-names. `version` and `version_info` are those of the installed Tornado, for code that
-asks which one it has; ``__version__`` is that of this package.
+`tornado.web`, imported when it is first asked for. `version` and `version_info` are
+those of the installed Tornado, for code that asks which one it has; ``__version__`` is
+that of this package.
 """
 
 from __future__ import annotations
@@ -21,6 +21,37 @@ if TYPE_CHECKING:
     from tornado import version as version
     from tornado import version_info as version_info
 
+    from tornado4 import auth as auth
+    from tornado4 import autoreload as autoreload
+    from tornado4 import concurrent as concurrent
+    from tornado4 import curl_httpclient as curl_httpclient
+    from tornado4 import escape as escape
+    from tornado4 import gen as gen
+    from tornado4 import http1connection as http1connection
+    from tornado4 import httpclient as httpclient
+    from tornado4 import httpserver as httpserver
+    from tornado4 import httputil as httputil
+    from tornado4 import ioloop as ioloop
+    from tornado4 import iostream as iostream
+    from tornado4 import locale as locale
+    from tornado4 import locks as locks
+    from tornado4 import log as log
+    from tornado4 import netutil as netutil
+    from tornado4 import options as options
+    from tornado4 import platform as platform
+    from tornado4 import process as process
+    from tornado4 import queues as queues
+    from tornado4 import routing as routing
+    from tornado4 import simple_httpclient as simple_httpclient
+    from tornado4 import speedups as speedups
+    from tornado4 import tcpclient as tcpclient
+    from tornado4 import tcpserver as tcpserver
+    from tornado4 import template as template
+    from tornado4 import testing as testing
+    from tornado4 import util as util
+    from tornado4 import web as web
+    from tornado4 import websocket as websocket
+    from tornado4 import wsgi as wsgi
     from tornado4._tls import TLSEngine
     from tornado4.platform.asyncio import EventLoop
 
@@ -35,6 +66,10 @@ _alias.install()
 if not TYPE_CHECKING:
     # Hidden, so that a type checker still finds a misspelt name.
     __getattr__ = _alias.attribute
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_alias.NAMES})
 
 
 def new_event_loop() -> EventLoop:

@@ -8,8 +8,8 @@ name: its ``__name__``, ``__spec__`` and ``__loader__``, and with them pickling 
 `importlib.reload`, are Tornado's. Nothing of Tornado is imported before it is asked
 for. ``python -m tornado4.NAME`` runs what ``python -m tornado.NAME`` runs.
 
-A type checker doesn't see these names: it reports an import of `tornado4.web` as
-not found. Code that is checked imports `tornado.web`, which is the same module.
+Type checkers and editors don't ask finders but look for files. For them each name in
+`MODULES` has one, which isn't run, and refuses to be.
 """
 
 from __future__ import annotations
@@ -27,11 +27,55 @@ else:
     # Loading importlib.abc would double the time that `import tornado4` takes.
     Loader = object
 
-__all__ = ["attribute", "install", "uninstall"]
+__all__ = ["MODULES", "NAMES", "attribute", "install", "uninstall"]
 
 _HERE = "tornado4"
 _THERE = "tornado"
 _VERSIONS = {"version", "version_info"}
+
+MODULES = (
+    "auth",
+    "autoreload",
+    "concurrent",
+    "curl_httpclient",
+    "escape",
+    "gen",
+    "http1connection",
+    "httpclient",
+    "httpserver",
+    "httputil",
+    "iostream",
+    "locale",
+    "locks",
+    "log",
+    "netutil",
+    "options",
+    "platform.caresresolver",
+    "process",
+    "queues",
+    "routing",
+    "simple_httpclient",
+    "speedups",
+    "tcpclient",
+    "tcpserver",
+    "template",
+    "testing",
+    "util",
+    "web",
+    "websocket",
+    "wsgi",
+)
+"""Tornado's modules that this package has files for, without the package's name."""
+
+NAMES = (
+    *(name for name in MODULES if "." not in name and name != "curl_httpclient"),
+    "ioloop",
+    "platform",
+    "version",
+    "version_info",
+)
+"""What `attribute` finds, for ``__dir__``. Who lists names also looks them up, so what needs
+another package (pycurl) isn't among them."""
 
 
 def install() -> None:
@@ -75,9 +119,9 @@ def attribute(name: str) -> Any:
 class _Finder:
     """Finds Tornado's modules under our name, but for those that we have ourselves.
 
-    All the other finders are asked for ours first. Nothing is imported here: the
-    import system holds its global lock, and an import that waits for another
-    thread's would never end.
+    All the other finders are asked for ours first, but not for the files of `MODULES`.
+    Nothing is imported here: the import system holds its global lock, and an import that
+    waits for another thread's would never end.
     """
 
     def find_spec(
@@ -85,7 +129,8 @@ class _Finder:
     ) -> ModuleSpec | None:
         if not fullname.startswith(f"{_HERE}."):
             return None
-        if not _is_alias(fullname.rpartition(".")[0]):
+        has_file = fullname.removeprefix(f"{_HERE}.") in MODULES
+        if not has_file and not _is_alias(fullname.rpartition(".")[0]):
             ours = _search(fullname, path, target)
             if ours is not None:
                 return ours

@@ -3,13 +3,19 @@
 What users need of it is documented where it is inherited.
 """
 
+import asyncio
 from asyncio import Future, Task
 from collections.abc import Callable, Generator, Iterable
+from collections.abc import Coroutine as _Coroutine
 from contextvars import Context
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol, final
+from typing import Any, ClassVar, Protocol, TypeVar, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import ParamSpec, Self, TypeVarTuple, Unpack, disjoint_base
+
+_T = TypeVar("_T")
+_P = ParamSpec("_P")
+_Ts = TypeVarTuple("_Ts")
 
 class _HasFileno(Protocol):
     def fileno(self) -> int: ...
@@ -139,34 +145,37 @@ class TaskMaker:
 class EventLoop:
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def create_future(self) -> Future[Any]: ...
-    def create_task(self, coro: Any, **kwargs: Any) -> Task[Any]: ...
+    def create_task(
+        self, coro: Generator[Any, None, _T] | _Coroutine[Any, Any, _T], **kwargs: Any
+    ) -> Task[_T]: ...
     _task_factory: Callable[..., Any] | None
+    # To `isinstance` the handles are asyncio's.
     def call_soon(
         self,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
         context: Context | None = None,
-    ) -> Handle: ...
+    ) -> asyncio.Handle: ...
     def call_soon_threadsafe(
         self,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
         context: Context | None = None,
-    ) -> Any: ...
+    ) -> asyncio.Handle: ...
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
         context: Context | None = None,
-    ) -> TimerHandle: ...
+    ) -> asyncio.TimerHandle: ...
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
         context: Context | None = None,
-    ) -> TimerHandle: ...
+    ) -> asyncio.TimerHandle: ...
     def time(self) -> float: ...
     def stop(self) -> None: ...
     def is_running(self) -> bool: ...
@@ -213,30 +222,32 @@ class IOLoop:
     def remove_handler(self, fd: _Fd) -> None: ...
     def _remove_handlers(self) -> list[Any]: ...
     def _drop_calls(self) -> None: ...
-    def add_callback(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> None: ...
+    def add_callback(
+        self, callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None: ...
     def add_callback_from_signal(
-        self, callback: Callable[..., object], *args: Any, **kwargs: Any
+        self, callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
     ) -> None: ...
     def add_timeout(
         self,
         deadline: float | timedelta,
-        callback: Callable[..., object],
-        *args: Any,
-        **kwargs: Any,
+        callback: Callable[_P, object],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> Timeout: ...
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
-        **kwargs: Any,
+        callback: Callable[_P, object],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> Timeout: ...
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
-        **kwargs: Any,
+        callback: Callable[_P, object],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> Timeout: ...
     def remove_timeout(self, timeout: object) -> None: ...
 
@@ -249,10 +260,12 @@ class Reactor:
     @staticmethod
     def seconds() -> float: ...
     def callLater(
-        self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any
+        self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
     ) -> DelayedCall: ...
     def getDelayedCalls(self) -> list[DelayedCall]: ...
-    def callFromThread(self, f: Callable[..., object], *args: Any, **kwargs: Any) -> None: ...
+    def callFromThread(
+        self, f: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+    ) -> None: ...
     def callAtEndOfTurn(self, f: Callable[[], object]) -> None: ...
     def wakeUp(self) -> None: ...
     def timeout(self) -> float | None: ...

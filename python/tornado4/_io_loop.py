@@ -12,8 +12,8 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import tornado.ioloop
 from tornado import gen
@@ -27,9 +27,18 @@ from tornado4.platform._handling import call_handling
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
+if TYPE_CHECKING:
+    import concurrent.futures
+
+    from typing_extensions import Self
+
 __all__ = ["IOLoop", "ask_for_ours"]
 
 _private_names.warn_if_newer("Tornado", tornado.version)
+
+_T = TypeVar("_T")
+# What Tornado takes beside awaitables.
+_Yielded: TypeAlias = "list[Any] | dict[Any, Any] | concurrent.futures.Future[Any]"
 
 
 class IOLoop(_core.IOLoop, AsyncIOLoop):
@@ -52,10 +61,19 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     _instance_lock = threading.RLock()
     _thread = threading.local()
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            make_current: bool | None = None,
+            asyncio_loop: asyncio.AbstractEventLoop | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Tornado's factory makes its instances with object.__new__, which
         # refuses a native base; the rest of it is as there.
-        impl: type[Configurable] = cls
+        impl: Any = cls
         if cls is IOLoop:
             impl = cls.configured_class()
             kwargs = {**(cls._save_configuration()[1] or {}), **kwargs}
@@ -63,12 +81,13 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
             if isinstance(loop, asyncio.AbstractEventLoop) and not isinstance(loop, EventLoop):
                 if kwargs.get("make_current") is None:
                     kwargs["make_current"] = IOLoop.current(instance=False) is None
-                return AsyncIOLoop(*args, **kwargs)
+                other: Any = AsyncIOLoop(*args, **kwargs)
+                return other  # type: ignore[no-any-return]
         if not issubclass(impl, _core.IOLoop):
-            return impl(*args, **kwargs)
-        self = _core.IOLoop.__new__(impl)
+            return impl(*args, **kwargs)  # type: ignore[no-any-return]
+        self: Any = _core.IOLoop.__new__(impl)
         self.initialize(*args, **kwargs)
-        return self
+        return self  # type: ignore[no-any-return]
 
     @classmethod
     def configurable_base(cls) -> type[Configurable]:
@@ -116,6 +135,12 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """
         self.asyncio_loop.run_forever()
 
+    @overload
+    def run_sync(self, func: Callable[[], Awaitable[_T]], timeout: float | None = None) -> _T: ...
+    @overload
+    def run_sync(self, func: Callable[[], None], timeout: float | None = None) -> None: ...
+    @overload
+    def run_sync(self, func: Callable[[], _Yielded], timeout: float | None = None) -> Any: ...
     def run_sync(self, func: Callable[[], object], timeout: float | None = None) -> Any:
         """Run a function, and the loop until its result is there; see Tornado's own.
 
@@ -184,6 +209,13 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if current is not None:
             current._clear_current_hook()
 
+    # Tornado's own have the same methods, but for those that Tornado has dropped.
+    @overload  # type: ignore[override]
+    @staticmethod
+    def current(instance: Literal[True] = True) -> IOLoop: ...
+    @overload
+    @staticmethod
+    def current(instance: bool) -> IOLoop | None: ...
     @staticmethod
     def current(instance: bool = True) -> Any:
         """Return the thread's current IOLoop, which may be one of Tornado's own.
@@ -211,7 +243,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         return current
 
     @staticmethod
-    def instance() -> Any:
+    def instance() -> IOLoop:
         """Return the process's global IOLoop, made when first asked for.
 
         Any thread may ask; use it to reach the main loop from another thread. If the
@@ -221,7 +253,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
             instance = IOLoop._instance
             if instance is None or instance.asyncio_loop.is_closed():
                 instance = IOLoop._instance = _current_of_main_thread() or _made()
-            return instance
+            return instance  # type: ignore[no-any-return]
 
     @staticmethod
     def initialized() -> bool:

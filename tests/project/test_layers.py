@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tornado4 import _alias
+
 ROOT = Path(__file__).parent.parent.parent
 RUST = ROOT / "src"
 PYTHON = ROOT / "python" / "tornado4"
@@ -40,6 +42,8 @@ RUST_LAYERS = {
 # The Python modules, lowest first: each may import those before it only.
 PYTHON_LAYERS = [
     "tornado4._alias",
+    # Files that are never run.
+    *(f"tornado4.{name}" for name in _alias.MODULES),
     "tornado4._core",
     "tornado4._private_names",
     "tornado4._tls",
@@ -91,6 +95,8 @@ UPWARDS = {
     ("tornado4", "tornado4._tls"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),
+    # By type checkers alone.
+    *(("tornado4", f"tornado4.{name}") for name in (*_alias.MODULES, "ioloop", "platform")),
 }
 
 

@@ -5,7 +5,7 @@ executors, ``sock_*``) is inherited from asyncio.
 
 What `tornado.platform.asyncio` provides has a name here too, and is Tornado's own:
 `AsyncIOMainLoop`, `AsyncIOLoop`, `to_asyncio_future` and so on. Tornado is imported when
-one of these is first asked for. Type checkers don't see these names.
+one of these is first asked for.
 """
 
 from __future__ import annotations
@@ -43,7 +43,16 @@ _TORNADOS = {
     "to_tornado_future",
 }
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from tornado.platform.asyncio import AddThreadSelectorEventLoop as AddThreadSelectorEventLoop
+    from tornado.platform.asyncio import AnyThreadEventLoopPolicy as AnyThreadEventLoopPolicy
+    from tornado.platform.asyncio import AsyncIOLoop as AsyncIOLoop
+    from tornado.platform.asyncio import AsyncIOMainLoop as AsyncIOMainLoop
+    from tornado.platform.asyncio import BaseAsyncIOLoop as BaseAsyncIOLoop
+    from tornado.platform.asyncio import SelectorThread as SelectorThread
+    from tornado.platform.asyncio import to_asyncio_future as to_asyncio_future
+    from tornado.platform.asyncio import to_tornado_future as to_tornado_future
+else:
     # Hidden, so that a type checker still finds a misspelt name.
 
     def __getattr__(name: str) -> Any:
@@ -75,7 +84,7 @@ def _no_action(*_args: object) -> None:
     """Handle a signal by doing nothing: the wake-up is all that is wanted."""
 
 
-class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):  # type: ignore[misc]
+class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     """An asyncio event loop that runs in Rust.
 
     Use it wherever an asyncio loop is wanted; see `tornado4.run` and

@@ -9,7 +9,7 @@ import importlib
 import inspect
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 import tornado
@@ -68,7 +68,11 @@ _ADVICE = "; use tornado4.platform.twisted.as_future(deferred) in this task"
 _tasks = _core.TaskMaker(asyncio.Task)
 
 
-def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+def task_factory(
+    loop: asyncio.AbstractEventLoop,
+    coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T],
+    **kwargs: Any,
+) -> asyncio.Task[_T]:
     """Make a task that may await Deferreds, on any asyncio loop.
 
     For a foreign loop: ``loop.set_task_factory(task_factory)``. Loops of ours don't
@@ -76,7 +80,7 @@ def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> a
     `asyncio.Task.get_coro` of them returns a `tornado4._core.Coroutine`, which stands
     for the coroutine.
     """
-    task: asyncio.Task[Any] = _tasks(coro, loop=loop, **kwargs)
+    task: asyncio.Task[_T] = _tasks(coro, loop=loop, **kwargs)
     return task
 
 

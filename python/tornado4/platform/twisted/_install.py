@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
+import tornado.ioloop
 from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 
@@ -13,7 +15,11 @@ from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._reactor import TornadoReactor
 
 
-def install(io_loop: object = None, *, restartable: bool = False) -> TornadoReactor:
+def install(
+    io_loop: tornado.ioloop.IOLoop | asyncio.AbstractEventLoop | None = None,
+    *,
+    restartable: bool = False,
+) -> TornadoReactor:
     """Install a `TornadoReactor` as Twisted's global reactor and return it.
 
     ``io_loop`` and ``restartable`` are as for `TornadoReactor`. On a loop of ours, it is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tornado.ioloop
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
@@ -27,6 +27,12 @@ class TwistedIOLoop(IOLoop):
     """
 
     reactor: Any
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, reactor: Any = None, make_current: bool | None = None, **kwargs: Any
+        ) -> None: ...
 
     def initialize(  # type: ignore[override]
         self, reactor: Any = None, make_current: bool | None = None, **kwargs: Any

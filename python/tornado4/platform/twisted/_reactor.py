@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet._signals import _MultiSignalHandling
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -21,6 +21,25 @@ from tornado4 import _core
 from tornado4.platform.twisted import _reports
 from tornado4.platform.twisted._hosts import host_of
 from tornado4.platform.twisted._transports import Transports
+
+if TYPE_CHECKING:
+    # Twisted's interfaces mean nothing to a type checker without zope's plugin: by this base
+    # a reactor may be passed on as IReactorTime, IReactorTCP or whatever is asked for.
+    from typing import Any as _Provides
+
+    import tornado.ioloop
+    from typing_extensions import ParamSpec
+
+    _P = ParamSpec("_P")
+
+    class _DelayedCall(DelayedCall, _Provides):  # type: ignore[misc]
+        """What `callLater` returns: to `isinstance` it is Twisted's."""
+
+    class _NoSuchAttribute:
+        """Can't be called, so that mypy finds a misspelt name in spite of that base."""
+
+else:
+    _Provides = object
 
 classImplements(_core.DelayedCall, IDelayedCall)
 for _name, _value in vars(DelayedCall).items():
@@ -56,7 +75,7 @@ class _Waker:
 
 
 @implementer(IReactorFDSet)
-class TornadoReactor(Transports, AsyncioSelectorReactor):
+class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ignore[misc]
     """A Twisted reactor on a Tornado IOLoop.
 
     ``io_loop`` is the IOLoop to run on: by default the current one, which is made
@@ -78,7 +97,16 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
     move that from one reactor to another.
     """
 
-    def __init__(self, io_loop: object = None, *, restartable: bool = False) -> None:
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> _NoSuchAttribute: ...
+
+    def __init__(
+        self,
+        io_loop: tornado.ioloop.IOLoop | asyncio.AbstractEventLoop | None = None,
+        *,
+        restartable: bool = False,
+    ) -> None:
         self._host = host_of(io_loop)
         self._io_loop = self._host.io_loop
         self._asyncioEventloop: Any = self._host.asyncio_loop
@@ -144,20 +172,21 @@ class TornadoReactor(Transports, AsyncioSelectorReactor):
     seconds = staticmethod(_core.Reactor.seconds)
 
     def callLater(
-        self, delay: float, callable: Callable[..., object], *args: Any, **kw: Any
-    ) -> IDelayedCall:
+        self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
+    ) -> _DelayedCall:
         """See `IReactorTime.callLater`. ``delay`` is in seconds."""
         call: Any = self._core.callLater(delay, callable, *args, **kw)
         return call  # type: ignore[no-any-return]
 
-    def getDelayedCalls(self) -> Any:
+    def getDelayedCalls(self) -> Sequence[_DelayedCall]:
         """See `IReactorTime.getDelayedCalls`."""
-        return self._core.getDelayedCalls()
+        calls: Any = self._core.getDelayedCalls()
+        return calls  # type: ignore[no-any-return]
 
     # IReactorFromThreads, and the waker
 
     def callFromThread(  # type: ignore[override]
-        self, f: Callable[..., object], *args: Any, **kwargs: Any
+        self, f: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
     ) -> None:
         """See `IReactorFromThreads.callFromThread`."""
         self._core.callFromThread(f, *args, **kwargs)

@@ -21,6 +21,8 @@ from tornado4.platform.twisted._hosts import loops_of
 from tornado4.platform.twisted._reactor import TornadoReactor
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from tornado4.platform.twisted._names import Names
 
 _FAMILIES: dict[int, tuple[socket.AddressFamily, ...]] = {
@@ -42,6 +44,20 @@ class TwistedResolver(Resolver):
     Follows the documentation of Tornado 4.5, but it gives all addresses that it
     finds, not one at most, and any ``family`` may be asked for.
     """
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Self: ...
+
+        def __init__(
+            self,
+            io_loop: tornado.ioloop.IOLoop | None = None,
+            *,
+            servers: Iterable[tuple[str, int]] | None = None,
+            resolvconf: str | os.PathLike[str] = "/etc/resolv.conf",
+            hosts: str | os.PathLike[str] = "/etc/hosts",
+            timeout: Sequence[float] = (1, 3, 11, 45),
+        ) -> None: ...
 
     def initialize(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import twisted.internet
 from twisted.internet.defer import Deferred
@@ -20,8 +20,37 @@ from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.twisted._install import check_not_installed
 from tornado4.platform.twisted._reactor import TornadoReactor
 
+if TYPE_CHECKING:
+    from typing import Concatenate
 
-def run_once(function: Callable[..., Any], /, *args: Any, install: bool = False, **kw: Any) -> Any:
+    from typing_extensions import ParamSpec
+
+    _P = ParamSpec("_P")
+
+_T = TypeVar("_T")
+
+
+# A function's own arguments can't be checked beside `install`.
+@overload
+def run_once(
+    function: Callable[Concatenate[TornadoReactor, _P], Awaitable[_T]],
+    /,
+    *args: _P.args,
+    **kw: _P.kwargs,
+) -> _T: ...
+@overload
+def run_once(
+    function: Callable[Concatenate[TornadoReactor, _P], _T], /, *args: _P.args, **kw: _P.kwargs
+) -> _T: ...
+@overload
+def run_once(
+    function: Callable[..., Awaitable[_T]], /, *args: Any, install: bool, **kw: Any
+) -> _T: ...
+@overload
+def run_once(function: Callable[..., _T], /, *args: Any, install: bool, **kw: Any) -> _T: ...
+def run_once(  # type: ignore[misc]
+    function: Callable[..., Any], /, *args: Any, install: bool = False, **kw: Any
+) -> Any:
     """Call ``function(reactor, *args, **kw)`` with a reactor of its own; return the result.
 
     For scripts and tests; may be called any number of times. The function may return

@@ -1,0 +1,8 @@
+"""For type checkers and editors; at run time it is `tornado.curl_httpclient` itself."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tornado.curl_httpclient import *  # noqa: F403
+else:
+    raise ModuleNotFoundError(f"No module named {__name__!r}", name=__name__)

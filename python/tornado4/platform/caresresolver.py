@@ -1,0 +1,8 @@
+"""For type checkers and editors; at run time it is `tornado.platform.caresresolver` itself."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tornado.platform.caresresolver import *  # noqa: F403
+else:
+    raise ModuleNotFoundError(f"No module named {__name__!r}", name=__name__)
