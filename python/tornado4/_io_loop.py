@@ -24,6 +24,7 @@ from tornado.util import Configurable
 from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
 from tornado4.platform._handling import call_handling
+from tornado4.platform._naming import counted
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
@@ -125,6 +126,18 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
                 loop.close()
             raise
         self._bind(loop, type(self).time is not tornado.ioloop.IOLoop.time)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        try:
+            handlers, timers = self._counts()
+        except RuntimeError:
+            return f"<{name} not initialized>"
+        loop = self.asyncio_loop
+        if self.closing or loop.is_closed():
+            return f"<{name} closed>"
+        state = "running" if loop.is_running() else "stopped"
+        return f"<{name} {state}, {counted(handlers, 'handler')}, {counted(timers, 'timer')}>"
 
     # Running
 

@@ -18,4 +18,9 @@ from tornado4._io_loop import IOLoop, ask_for_ours
 
 __all__ = ["IOLoop", "PeriodicCallback", "TimeoutError"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 ask_for_ours()

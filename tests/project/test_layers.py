@@ -47,6 +47,7 @@ PYTHON_LAYERS = [
     "tornado4._core",
     "tornado4._private_names",
     "tornado4._tls",
+    "tornado4.platform._naming",
     "tornado4.platform._guest",
     "tornado4.platform._selector",
     "tornado4.platform._thread",
@@ -97,6 +98,7 @@ UPWARDS = {
     ("tornado4.platform._runner", "tornado4"),
     # By type checkers alone.
     *(("tornado4", f"tornado4.{name}") for name in (*_alias.MODULES, "ioloop", "platform")),
+    *(("tornado4.platform", f"tornado4.platform.{name}") for name in ("asyncio", "twisted")),
 }
 
 

@@ -63,6 +63,13 @@ else:
 
 _private_names.warn_if_newer("Python", sys.version.split()[0])
 
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_TORNADOS})
+
+
+run.__module__ = __name__
+
 # Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (
     "debug" in inspect.signature(format_helpers._format_callback_source).parameters

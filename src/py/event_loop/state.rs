@@ -234,6 +234,11 @@ impl EventLoop {
         self.timers.lock(py).next_deadline()
     }
 
+    /// How many timers there are.
+    pub fn timer_count(&self, py: Python<'_>) -> usize {
+        self.timers.lock(py).len()
+    }
+
     /// Queues every timer that is due; `due` is an empty buffer.
     pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline, due: &mut Vec<Timer>) {
         {

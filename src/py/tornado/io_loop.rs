@@ -225,6 +225,17 @@ impl IOLoop {
         Ok(known.into_iter().map(|(_, file)| file).collect())
     }
 
+    /// How many descriptors have handlers of Tornado's, and how many timers the loop has, of
+    /// whatever kind.
+    fn _counts(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+        let event_loop = self.event_loop()?.get();
+        let handlers = event_loop.with_registrations(|registrations| {
+            let all = registrations.iter().filter_map(|(_, w)| w.get(Role::Error));
+            all.filter(|watcher| watcher.handler().is_some()).count()
+        });
+        Ok((handlers, event_loop.timer_count(py)))
+    }
+
     /// Drop what add_callback() and the timeouts have left, and what comes:
     /// the IOLoop is closed, but its asyncio loop goes on.
     fn _drop_calls(&self) {

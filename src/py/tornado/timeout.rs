@@ -66,6 +66,18 @@ impl Timeout {
 
 #[pymethods]
 impl Timeout {
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let callback = self.callback.lock(py);
+        let callback = callback.as_ref().map(|it| it.callback.clone_ref(py));
+        // `{}` is what str() says; a repr() that raises is left out.
+        let said = callback.map(|it| it.bind(py).repr().map(|said| said.to_string()));
+        match said {
+            Some(Ok(said)) => format!("<Timeout pending {said}>"),
+            Some(Err(_)) => "<Timeout pending>".to_owned(),
+            None => "<Timeout done or removed>".to_owned(),
+        }
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
         match self.callback.visit(&visit).as_deref() {

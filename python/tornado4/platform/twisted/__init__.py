@@ -15,6 +15,7 @@ from tornado4 import _private_names
 # ruff: noqa: E402
 _private_names.warn_if_newer("Twisted", twisted.__version__)
 
+from tornado4.platform._naming import make_public
 from tornado4.platform.twisted._awaiting import as_deferred, as_future, task_factory
 from tornado4.platform.twisted._install import install
 from tornado4.platform.twisted._io_loop import TwistedIOLoop
@@ -33,5 +34,8 @@ __all__ = [
     "task_factory",
 ]
 
-# Settings such as Scrapy's name the reactor by the place where users find it.
-TornadoReactor.__module__ = TwistedIOLoop.__module__ = __name__
+make_public(__name__, __all__, globals())
+
+
+def __dir__() -> list[str]:
+    return __all__

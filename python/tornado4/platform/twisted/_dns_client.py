@@ -62,6 +62,11 @@ class Client(_Resolver):  # type: ignore[misc]
         if self._closed:
             raise socket.gaierror(socket.EAI_FAIL, "the resolver is closed")
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
     def close(self) -> None:
         """End what is under way, and give back all that is held; idempotent."""
         self._closed = True

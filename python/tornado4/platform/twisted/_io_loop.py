@@ -56,6 +56,11 @@ class TwistedIOLoop(IOLoop):
             self._leave(loop)
             raise
 
+    def __repr__(self) -> str:
+        said = super().__repr__()
+        reactor = getattr(self, "reactor", None)
+        return said if reactor is None else f"{said[:-1]}, on {type(reactor).__name__}>"
+
     def start(self) -> None:
         """Run the reactor until it, or this loop, is stopped.
 

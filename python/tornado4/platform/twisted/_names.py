@@ -62,6 +62,11 @@ class Names:
         """Raise `OSError` if it is closed."""
         self._client.check_open()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._client.is_closed
+
     def close(self) -> None:
         """End what is under way, and give back all that is held; idempotent."""
         self._client.close()

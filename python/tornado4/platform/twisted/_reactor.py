@@ -18,6 +18,7 @@ from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
 from zope.interface import classImplements, implementer
 
 from tornado4 import _core
+from tornado4.platform._naming import counted
 from tornado4.platform.twisted import _reports
 from tornado4.platform.twisted._hosts import host_of
 from tornado4.platform.twisted._transports import Transports
@@ -166,6 +167,24 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         """Let the loop know whether `runUntilCurrent` is somebody's own."""
         own = getattr(self.runUntilCurrent, "__func__", None) is not _RUN_UNTIL_CURRENT
         self._core.setWrapped(own and not self._ended)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if "_core" not in self.__dict__:
+            return f"<{name} not initialized>"
+        loop = self._asyncioEventloop
+        if loop.is_closed():
+            state = "on closed"
+        elif self._started:
+            state = "running on"
+        else:
+            state = "stopped on" if self._ended else "not running on"
+        counts = (
+            counted(len(self.getReaders()), "reader"),
+            counted(len(self.getWriters()), "writer"),
+            counted(len(self.getDelayedCalls()), "delayed call"),
+        )
+        return f"<{name} {state} {type(loop).__name__}, {', '.join(counts)}>"
 
     # IReactorTime
 

@@ -97,6 +97,13 @@ class TwistedResolver(Resolver):
         self._names = Names(client, os.fspath(hosts))
         shared.names.add(self._names)
 
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        names = getattr(self, "_names", None)
+        if names is None:
+            return f"<{name} not initialized>"
+        return f"<{name} {'closed' if names.is_closed else 'open'}, on {self.io_loop!r}>"
+
     def close(self) -> None:
         """Free all resources. What is under way, or asked for later, fails.
 
