@@ -7,11 +7,14 @@ BIN := $(VENV)/bin
 OLDEST := $(VENV)-oldest
 # With what the package itself requires and nothing else: what a user has.
 BARE := $(VENV)-bare
+# With the applications that the recipes in examples/recipes are for.
+RECIPES := $(VENV)-recipes
 # The wheel, built once and installed into each of them.
 WHEEL := $(VENV)/wheel
 # Runs what takes a while: `$(RUN) LOG TITLE COMMAND...`.
 RUN := $(PYTHON) tools/progress.py
 LOGS := $(VENV)/logs
+PYTHON_SOURCES := python tests benches examples tools
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
 	-not -name '*.so' -not -path '*/__pycache__/*')
@@ -61,6 +64,12 @@ $(BARE)/built: $(WHEEL)/built
 	$(BARE)/bin/python -m pip install --quiet $(WHEEL)/*.whl
 	touch $@
 
+$(RECIPES)/built: $(WHEEL)/built
+	test -e $(RECIPES) || $(BIN)/python -m venv $(RECIPES)
+	$(RECIPES)/bin/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
+	$(RECIPES)/bin/python -m pip install "$$(echo $(WHEEL)/*.whl)[recipes]"
+	touch $@
+
 $(VENV)/built-bench: $(VENV)/built
 	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[bench]"
 	touch $@
@@ -89,12 +98,16 @@ demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and 
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
 
 .PHONY: test-all
-test-all: lint test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-pythons ## Run the lints and all tests
+test-all: lint test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-recipes test-pythons ## Run the lints and all tests
 	$(PYTEST)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest Twisted and Tornado
 	$(OLDEST)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
+
+.PHONY: test-recipes
+test-recipes: $(RECIPES)/built ## Run the recipes in an environment with all that they are for
+	TORNADO4_RECIPES=1 $(RECIPES)/bin/python -m pytest -p no:asyncio -p no:twisted tests/recipes
 
 # Each is built for, which takes a minute; then they run at the same time, some five minutes.
 PYTHONS ?= 3.10 3.11 3.12 3.13
@@ -128,8 +141,8 @@ lint: build ## Check formatting, lints and types
 	cargo fmt --check
 	PYO3_PYTHON=$(abspath $(BIN))/python cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
-	$(BIN)/ruff format --check python tests benches tools
-	$(BIN)/ruff check python tests benches tools
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest tornado4._core
@@ -137,8 +150,8 @@ lint: build ## Check formatting, lints and types
 .PHONY: format
 format: build ## Format all sources
 	cargo fmt
-	$(BIN)/ruff format python tests benches tools
-	$(BIN)/ruff check --fix python tests benches tools
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
 .PHONY: bench
 bench: $(VENV)/built-bench ## Measure the core, and the faces and transports beside their peers
@@ -148,4 +161,4 @@ bench: $(VENV)/built-bench ## Measure the core, and the faces and transports bes
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) target python/tornado4/_core*.so
+	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target python/tornado4/_core*.so
