@@ -299,3 +299,60 @@ async def main():
 print({run}(main{"" if run.endswith("sync") else "()"}))
 """
     assert output_of(code) == "False\n"
+
+
+@pytest.mark.parametrize("how", ["reactor.stop()", 'reactor.fireSystemEvent("shutdown")'])
+@pytest.mark.parametrize("run", ["asyncio.run", "tornado4.run"])
+def test_stopped_while_the_tasks_that_main_left_are_cancelled(run, how):
+    # Each step of the clean-up is a run of the loop.
+    code = f"""
+import asyncio, tornado4
+from tornado4.ioloop import IOLoop
+
+async def left(reactor):
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0)
+        {how}
+        await asyncio.sleep(0.02)
+        print(reactor.running)
+
+async def main():
+    from tornado4.platform.twisted import install
+    task = asyncio.create_task(left(install()))
+    await asyncio.sleep(0.01)
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    new_event_loop = staticmethod(tornado4.new_event_loop)
+
+asyncio.set_event_loop_policy(Policy())
+{run}(main())
+print("ended")
+"""
+    assert output_of(code) == "False\nended\n"
+
+
+def test_stopped_while_tasks_are_cancelled_though_it_was_there_first():
+    code = """
+import asyncio, tornado4
+from tornado4.platform.twisted import install
+reactor = install()
+
+async def left():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        reactor.stop()
+        await asyncio.sleep(0.02)
+        print(reactor.running)
+
+async def main():
+    global task
+    task = asyncio.create_task(left())
+    await asyncio.sleep(0.01)
+
+tornado4.run(main())
+print("ended")
+"""
+    assert output_of(code) == "False\nended\n"

@@ -53,8 +53,18 @@ def run_on(
     main = _core.TaskMaker(asyncio.Task).wrap(main)
     if sys.version_info >= (3, 11):
         with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
-            return runner.run(main)
+            try:
+                return runner.run(main)
+            finally:
+                _clean_up_begins(runner.get_loop())
     return _run_without_runner(loop_factory, main, debug)
+
+
+def _clean_up_begins(loop: asyncio.AbstractEventLoop) -> None:
+    # A task that stops the reactor when it is cancelled doesn't stop the loop: the other
+    # tasks are waited for.
+    if hasattr(loop, "_cleans_up"):
+        loop._cleans_up = True
 
 
 def _run_without_runner(
@@ -72,6 +82,7 @@ def _run_without_runner(
             loop.set_debug(debug)
         return loop.run_until_complete(main)
     finally:
+        _clean_up_begins(loop)
         try:
             asyncio.runners._cancel_all_tasks(loop)  # type: ignore[attr-defined]
             loop.run_until_complete(loop.shutdown_asyncgens())

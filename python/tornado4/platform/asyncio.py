@@ -107,6 +107,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         "_at_shutdown",
         "_at_start",
         "_child_watchers",
+        "_cleans_up",
+        "_completes",
         "_drives",
         "_is_set",
         "_iterate_limit",
@@ -137,6 +139,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self._child_watchers: list[Callable[[], object]] = []
         # How often the loop has begun to run, not counting single turns.
         self._runs_begun = 0
+        # Whether it runs until something completes, rather than until it is stopped.
+        self._completes = False
+        # Whether `tornado4.run` has ended but for its clean-up.
+        self._cleans_up = False
         self._iterates = False
         self._iterate_limit: float | None = None
         # What `_forgotten` asks about: the thread that made it, and whether it is a
@@ -215,6 +221,14 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
             if takes_signals:
                 wakeup.end_run(self)
             self._wrap_tasks()
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until the future or coroutine is done; return its result or raise its error."""
+        before, self._completes = self._completes, True
+        try:
+            return super().run_until_complete(future)
+        finally:
+            self._completes = before
 
     def _queue_starts(self) -> None:
         self._runs_begun += 1

@@ -30,6 +30,7 @@ class OwnLoop:
         self.io_loop = io_loop
         # The run that was under way before there was a reactor.
         self._older_run = loop._runs_begun if self._does_run() else None
+        self._older_completes = self._older_run is not None and loop._completes
 
     def _does_run(self) -> bool:
         return self.asyncio_loop.is_running() and not self.asyncio_loop._iterates
@@ -37,9 +38,15 @@ class OwnLoop:
     def goes_on(self) -> bool:
         """Tell whether the loop was running before the reactor was made, and still is.
 
-        It goes on then, and would make the reactor's calls after its end.
+        It goes on then, and would make the reactor's calls after its end. So it does when
+        it is run again to complete something else: `asyncio.run` cleans up like that.
         """
-        return self._older_run == self.asyncio_loop._runs_begun and self._does_run()
+        if not self._does_run():
+            return False
+        loop = self.asyncio_loop
+        if loop._cleans_up or (self._older_completes and loop._completes):
+            return True
+        return self._older_run == loop._runs_begun
 
     def when_started(self, start: Callable[[], object]) -> None:
         """Call `start` when the loop runs, but not for a single turn."""
