@@ -16,7 +16,7 @@ from tornado.ioloop import IOLoop
 IOLoop.configure("tornado4.ioloop.IOLoop")  # Before anything makes a loop.
 
 
-def install():
+def install(prefix=sys.prefix):
     """Tell Jupyter of this kernel, in this environment."""
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -24,19 +24,15 @@ def install():
         "argv": [sys.executable, str(Path(__file__).resolve()), "-f", "{connection_file}"],
         "display_name": "Python on tornado4",
         "language": "python",
-        "metadata": {"debugger": True},
     }
     with tempfile.TemporaryDirectory() as place:
         Path(place, "kernel.json").write_text(json.dumps(spec))
-        print(
-            "Installed",
-            KernelSpecManager().install_kernel_spec(place, "tornado4", prefix=sys.prefix),
-        )
+        print(KernelSpecManager().install_kernel_spec(place, "tornado4", prefix=prefix))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["install"]:
-        install()
+    if sys.argv[1:2] == ["install"]:
+        install(*sys.argv[2:])
     else:
         from ipykernel.kernelapp import launch_new_instance
 
