@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def free_port() -> int:
     """A port that nobody listens to now."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
+
+
+def fetch(url: str, body: bytes | None = None) -> bytes:
+    """The answer of a server, which may be about to listen."""
+    end = time.monotonic() + LIMIT
+    while True:
+        try:
+            with urllib.request.urlopen(url, body, timeout=LIMIT) as answer:
+                return bytes(answer.read())
+        except urllib.error.URLError as error:
+            refused = isinstance(error.reason, ConnectionRefusedError)
+            if not refused or time.monotonic() > end:
+                raise
+        time.sleep(0.05)
 
 
 class Program:
