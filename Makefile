@@ -14,7 +14,7 @@ WHEEL := $(VENV)/wheel
 # Runs what takes a while: `$(RUN) LOG TITLE COMMAND...`.
 RUN := $(PYTHON) tools/progress.py
 LOGS := $(VENV)/logs
-PYTHON_SOURCES := python tests benches examples tools
+PYTHON_SOURCES := python tests benches examples tools docs
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
 	-not -name '*.so' -not -path '*/__pycache__/*')
@@ -74,6 +74,10 @@ $(VENV)/built-bench: $(VENV)/built
 	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[bench]"
 	touch $@
 
+$(VENV)/built-docs: $(VENV)/built
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[docs]"
+	touch $@
+
 .PHONY: build
 build: $(VENV)/built ## Build and install into the virtual environment .venv
 
@@ -98,7 +102,7 @@ demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and 
 test: lint test-rust test-python ## Run the lints and all tests but the slow ones
 
 .PHONY: test-all
-test-all: lint test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-recipes test-pythons ## Run the lints and all tests
+test-all: lint docs test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-recipes test-pythons ## Run the lints and all tests
 	$(PYTEST)
 
 .PHONY: test-oldest
@@ -159,6 +163,11 @@ bench: $(VENV)/built-bench ## Measure the core, and the faces and transports bes
 	$(BIN)/python benches/compare.py
 	$(BIN)/python benches/compare_transports.py
 
+# Warnings are errors: a name or a link that leads nowhere is one.
+.PHONY: docs
+docs: $(VENV)/built-docs ## Build the documentation, in docs/_build/html
+	$(BIN)/python -m sphinx -b html -W --keep-going -n -q docs docs/_build/html
+
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target python/tornado4/_core*.so
+	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target docs/_build python/tornado4/_core*.so

@@ -1,77 +1,62 @@
-"""README.md as a reader takes it: each program, pasted as it is, prints what is shown
-below it. Here, and where nothing but the package is installed."""
+"""README.md as a reader takes it: each program, pasted as it is, is one of `examples/first`,
+runs, and ends without a word of complaint. Here, and where nothing but the package is
+installed."""
 
 from __future__ import annotations
 
 import re
-import signal
-import socket
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from helpers.examples import FIRST, served_until_interrupted
+from helpers.markdown import REPOSITORY, ROOT, blocks, leads_nowhere, links
 from helpers.programs import everywhere
 
-ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "README.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = BLOCK.findall(TEXT)
-PROGRAMS = [
-    (code, shown)
-    for (language, code), (_, shown) in zip(BLOCKS, [*BLOCKS[1:], ("", "")], strict=True)
-    if language == "python"
-]
-# Those that a reader has to interrupt.
-SERVERS = [program for program in PROGRAMS if "reactor.run()" in program[0]]
+BLOCKS = blocks(TEXT)
+PROGRAMS = [block.text for block in BLOCKS if block.info == "python"]
+# What the others print.
+PRINTED = {
+    "asyncio_sleeps.py": "slept: 10000\n",
+    "all_three.py": "Tornado's client got: Hello from Twisted's server\n"
+    "Twisted's timer said: now\n",
+}
+# Those that a reader has to interrupt, and what is in the page they serve.
+SERVED = {
+    "twisted_web.py": b'href="first.py"',
+    "tornado_web.py": b"Hello from Tornado\n",
+}
 LIMIT = 30.0  # seconds. Only a hang takes this long.
 
 
-def test_every_program_shows_what_it_prints() -> None:
-    assert len(PROGRAMS) == TEXT.count("```python") == 3
-    assert len(SERVERS) == 1
-    after = [BLOCKS[number + 1][0] for number, block in enumerate(BLOCKS) if block[0] == "python"]
-    assert after == ["text"] * len(PROGRAMS)
+def test_its_programs_are_the_first_examples() -> None:
+    files = {path.name: path.read_text() for path in FIRST.glob("*.py")}
+    assert sorted(files) == sorted([*PRINTED, *SERVED])
+    assert sorted(PROGRAMS) == sorted(files.values())
+
+
+def test_it_is_short() -> None:
+    assert len(TEXT.splitlines()) <= 140
+    prose = [line for line in TEXT.splitlines() if "](" not in line]
+    assert max(map(len, prose)) <= 100
 
 
 @everywhere
-@pytest.mark.parametrize(
-    ("code", "shown"), [program for program in PROGRAMS if program not in SERVERS]
-)
-def test_a_program_that_ends(python: str, code: str, shown: str, tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(code)
-    command = [python, "program.py"]
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_program_that_ends(python: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text((FIRST / name).read_text())
+    command = [python, "first.py"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, PRINTED[name], "")
 
 
 @everywhere
-@pytest.mark.parametrize(("code", "shown"), SERVERS)
-def test_a_program_that_ends_by_an_interrupt(
-    python: str, code: str, shown: str, tmp_path: Path
-) -> None:
-    # Another port than the reader's, who may be running it.
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    assert code.count("8888") == shown.count("8888") * 2 == 2
-    (tmp_path / "program.py").write_text(code.replace("8888", port))
-    command = [python, "-u", "program.py"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as process:
-        assert process.stdout
-        try:
-            said = process.stdout.readline()
-            [url] = re.findall(r"http://\S+", said)
-            with urllib.request.urlopen(url, timeout=LIMIT) as answer:
-                assert answer.read() == b"Twisted's word by Tornado\n"
-            process.send_signal(signal.SIGINT)
-            rest, errors = process.communicate(timeout=LIMIT)
-        finally:
-            process.kill()
-    assert (process.returncode, errors) == (0, "")
-    assert said + rest == shown.replace("8888", port)
+@pytest.mark.parametrize("name", SERVED)
+def test_a_program_that_ends_by_an_interrupt(python: str, name: str, tmp_path: Path) -> None:
+    answer = served_until_interrupted(python, (FIRST / name).read_text(), tmp_path / "first.py")
+    assert SERVED[name] in answer
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
@@ -82,13 +67,16 @@ def test_the_commands_are_there(page: str) -> None:
     assert set(named) <= set(targets)
 
 
-def test_links_within_the_project_lead_somewhere() -> None:
-    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", TEXT), re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)]+)\)", TEXT)
-    assert len(links) > 5
-    for link in links:
-        if link.startswith("#"):
-            assert link[1:] in anchors
-        elif "://" not in link:
-            assert (ROOT / link).exists(), link
+def test_no_command_asks_for_what_a_plain_debian_lacks() -> None:
+    # It has no `python`, and refuses to install into its own Python.
+    commands = [block.text for block in BLOCKS if block.info == "console"]
+    assert len(commands) >= 2
+    for command in re.findall(r"^\$ (\S+)", "".join(commands), re.MULTILINE):
+        assert command in ("sudo", "make", "python3") or command.startswith(".venv/bin/")
+
+
+def test_its_links_lead_somewhere_on_pypi_too() -> None:
+    found = links(TEXT)
+    assert sum(link.startswith(REPOSITORY) for link in found) > 10
+    assert [link for link in found if not link.startswith("https://")] == []
+    assert [link for link in found if leads_nowhere(ROOT / "README.md", link)] == []
