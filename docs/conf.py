@@ -41,13 +41,16 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(signal|socket|ssl|sys|threading|typing|types)\..*"),
     (r"py:.*", r"(tornado|twisted|zope|uvloop|gen|events|futures)\..*"),
     # Built in.
-    (r"py:.*", r"(True|False|None|int|float|str|bytes|bool|object|type|dict|list|tuple|callable)"),
+    (r"py:.*", r"(True|False|None|int|float|str|bytes|bool|object|type|dict|list|tuple)"),
+    (r"py:.*", r"(callable|isinstance)"),
     (r"py:.*", r"\w*(Error|Exception|Interrupt|Warning)"),
     # Twisted's and Tornado's, as their code calls them.
     (r"py:.*", r"I[A-Z]\w+(\.\w+)?"),
     (r"py:.*", r"(Deferred(\.\w+)?|DelayedCall|Configurable|Resolver|Reactor\w+|Any|Future)"),
-    # Type variables, and what a native class is in the signatures that Python shows.
-    (r"py:.*", r"_.*|tornado4\._.*"),
+    # Private: type variables, native and mixed-in base classes.
+    (r"py:.*", r"(.*\.)?_\w+(\..*)?"),
+    # How zope.interface shows an interface in a signature.
+    (r"py:.*", r"<InterfaceClass .*>"),
 ]
 
 if os.environ.get("TORNADO4_DOCS_LINKS"):

@@ -4,7 +4,7 @@ import tornado4.platform.twisted
 
 reactor = tornado4.platform.twisted.install()
 
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -23,8 +23,17 @@ class Slow(Resource):
 
 
 port = reactor.listenTCP(8000, Site(Slow()), interface="127.0.0.1")
-# Before the connections are closed: nobody new is let in, and those inside may finish.
-reactor.addSystemEventTrigger("before", "shutdown", port.stopListening)
-reactor.addSystemEventTrigger("before", "shutdown", lambda: DeferredList(list(under_way)))
+
+
+async def let_them_finish():
+    await port.stopListening()  # nobody new gets in
+    await DeferredList(list(under_way))
+    await deferLater(reactor, 0.1)  # for the last answers to be sent
+
+
+# The connections are closed after this.
+reactor.addSystemEventTrigger(
+    "before", "shutdown", lambda: Deferred.fromCoroutine(let_them_finish())
+)
 print("See http://127.0.0.1:8000/ until Ctrl-C")
 reactor.run()

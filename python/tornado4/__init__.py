@@ -1,13 +1,12 @@
-"""One Rust event loop with three faces: Twisted, Tornado and asyncio.
+"""One event loop, written in Rust, for Twisted, Tornado and asyncio.
 
 Importing this package imports neither Twisted nor Tornado and installs
 nothing. See `tornado4.platform.twisted` for the reactor, `tornado4.ioloop` for
 the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
 
-Every other module of the installed Tornado has a name here too: `tornado4.web` is
-`tornado.web`, imported when it is first asked for. `version` and `version_info` are
-those of the installed Tornado, for code that asks which one it has; ``__version__`` is
-that of this package.
+Every other module of the installed Tornado has a name here too: ``tornado4.web`` is
+``tornado.web``, imported when it is first asked for. `version` and `version_info` are those of the installed Tornado, for code that
+asks which one it has; `__version__` is that of this package.
 """
 
 from __future__ import annotations
@@ -75,8 +74,9 @@ def __dir__() -> list[str]:
 def new_event_loop() -> EventLoop:
     """Make a new asyncio event loop, as `asyncio.new_event_loop` does.
 
-    To be given to `asyncio.run` or `asyncio.Runner` as ``loop_factory``.
-    Raises `OSError` when the process has no file descriptors left.
+    It is a `tornado4.platform.asyncio.EventLoop`, and isn't set as the thread's current
+    one. To be given to `asyncio.run` (from Python 3.12 on) or `asyncio.Runner` (3.11) as
+    ``loop_factory``. Raises `OSError` when the process has no file descriptors left.
     """
     from tornado4.platform.asyncio import EventLoop
 
@@ -86,12 +86,15 @@ def new_event_loop() -> EventLoop:
 def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     """Run a coroutine on the Rust loop and return its result.
 
-    Like `asyncio.run`: tasks that are left are cancelled, and the loop is
-    closed at the end. When a reactor was installed by
-    `tornado4.platform.twisted.install`, its loop is the one that runs: the
+    Like `asyncio.run`, in every version of Python: tasks that are left are cancelled, and
+    the loop is closed at the end; Ctrl-C cancels ``main`` (from Python 3.11 on) and raises
+    `KeyboardInterrupt`. ``debug`` turns asyncio's debug mode on or off. When a reactor was
+    installed by `tornado4.platform.twisted.install`, its loop is the one that runs: the
     reactor starts with it, and is shut down at the end.
 
-    Raises `RuntimeError` if a loop runs in this thread; the coroutine is closed then.
+    What the coroutine raises is raised. Raises `RuntimeError` if a loop runs in this
+    thread, and closes the coroutine then; `ValueError` or `TypeError` for what is no
+    coroutine.
     """
     from tornado4.platform.asyncio import run
 

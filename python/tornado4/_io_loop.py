@@ -52,8 +52,9 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
     ``make_current`` is as in Tornado 4.5: by default the loop becomes the
     thread's current one if there is none, True makes it the current one, False
-    doesn't. ``asyncio_loop`` is the `EventLoop` to run on, a new one by default. For any
-    other asyncio loop it is Tornado's own IOLoop that is made; a subclass can't be.
+    doesn't. ``asyncio_loop`` is the `tornado4.platform.asyncio.EventLoop` to run on, a new
+    one by default. For any other asyncio loop it is Tornado's own IOLoop that is made; a
+    subclass can't be. Raises `RuntimeError` for a loop that is closed or has an IOLoop.
     """
 
     __module__ = "tornado4.ioloop"
@@ -108,8 +109,9 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     ) -> None:
         """Set the loop up; a subclass extends this and not ``__init__``.
 
-        Raises `TypeError` for an ``asyncio_loop`` that isn't an `EventLoop`,
-        `RuntimeError` for one that is closed or has an IOLoop.
+        Raises `TypeError` for an ``asyncio_loop`` that isn't a
+        `tornado4.platform.asyncio.EventLoop`, `RuntimeError` for one that is closed or has
+        an IOLoop.
         """
         if asyncio_loop is not None and not isinstance(asyncio_loop, EventLoop):
             raise TypeError(f"not a tornado4 event loop: {asyncio_loop!r}")
@@ -144,7 +146,9 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     def start(self) -> None:
         """Run until `stop` is called. If it was called before, return at once.
 
-        The loop is the thread's current one while it runs.
+        The loop is the thread's current one while it runs. Ctrl-C raises
+        `KeyboardInterrupt` here, after which it may be started again. Raises `RuntimeError`
+        if a loop runs in this thread, or if this one is closed.
         """
         self.asyncio_loop.run_forever()
 
@@ -155,17 +159,20 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     @overload
     def run_sync(self, func: Callable[[], _Yielded], timeout: float | None = None) -> Any: ...
     def run_sync(self, func: Callable[[], object], timeout: float | None = None) -> Any:
-        """Run a function, and the loop until its result is there; see Tornado's own.
+        """Run a function, and the loop until its result is there, and return that.
 
-        A coroutine may await Deferreds as soon as a reactor is there.
+        The function may return a coroutine or another awaitable; a coroutine may await
+        Deferreds as soon as a reactor is there. ``timeout`` is in seconds; after it
+        `TimeoutError` is raised. What the function raises is raised.
         """
         wrap = _core.TaskMaker(asyncio.Task).wrap
         return super().run_sync(lambda: wrap(func()), timeout)
 
     def stop(self) -> None:
-        """Stop the loop after the turn that is under way.
+        """Stop the loop after the iteration that is under way.
 
-        If it doesn't run, the next `start` returns at once.
+        If it doesn't run, the next `start` returns at once. From another thread it is to be
+        called by ``add_callback(loop.stop)``.
         """
         self.asyncio_loop.stop()
 
@@ -217,7 +224,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
     @staticmethod
     def clear_current() -> None:
-        """Make no IOLoop the thread's current one."""
+        """Make no IOLoop the thread's current one; what was before, is again."""
         current = IOLoop.current(instance=False)
         if current is not None:
             current._clear_current_hook()
@@ -260,7 +267,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """Return the process's global IOLoop, made when first asked for.
 
         Any thread may ask; use it to reach the main loop from another thread. If the
-        main thread is the first to ask, it is the one that is current there.
+        main thread is the first to ask, it is the one that is current there. Follows the
+        documentation of Tornado 4.5; today's Tornado has an alias of `current` here.
         """
         with IOLoop._instance_lock:
             instance = IOLoop._instance
@@ -270,18 +278,18 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
 
     @staticmethod
     def initialized() -> bool:
-        """Tell whether there is a global instance."""
+        """Tell whether there is a global instance, which `instance` has made or `install`."""
         return IOLoop._instance is not None
 
     def install(self) -> None:
-        """Make this the global instance, and the thread's current IOLoop."""
+        """Make this the global `instance`, and the thread's current IOLoop."""
         with IOLoop._instance_lock:
             IOLoop._instance = self
         self._make_current()
 
     @staticmethod
     def clear_instance() -> None:
-        """Forget the global instance."""
+        """Forget the global instance; the next `instance` makes another one."""
         with IOLoop._instance_lock:
             IOLoop._instance = None
 
@@ -290,7 +298,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
     def handle_callback_exception(self, callback: Callable[..., object] | None) -> None:
         """Report an exception of a callback; `sys.exc_info` has it.
 
-        A subclass may override this. By default it is logged.
+        Called whenever a callback, a timeout or a handler raises. A subclass may override
+        this. By default it is logged to ``tornado.application``, as Tornado 4.5 documents.
         """
         app_log.error("Exception in callback %r", callback, exc_info=True)
 

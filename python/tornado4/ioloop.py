@@ -1,4 +1,4 @@
-"""The Tornado face: `IOLoop`, a real Tornado IOLoop on the native loop.
+"""`IOLoop`, a real Tornado IOLoop on the loop in Rust.
 
 The names that Tornado's own ``ioloop`` module has beside it are here too. Tornado 4.5's
 ``set_blocking_signal_threshold``, ``set_blocking_log_threshold`` and ``log_stack`` aren't,

@@ -16,7 +16,9 @@ FIRST = EXAMPLES / "first"
 LIMIT = 30.0  # seconds. Only a hang takes this long.
 
 
-def served_until_interrupted(python: str, code: str, path: Path) -> bytes:
+def served_until_interrupted(
+    python: str, code: str, path: Path, *, interrupts_itself: bool = False
+) -> bytes:
     """Run a program that says where it serves; ask once, interrupt it, return the answer.
 
     It has to end as if nothing had happened.
@@ -39,7 +41,8 @@ def served_until_interrupted(python: str, code: str, path: Path) -> bytes:
             [url] = re.findall(r"http://[\w.:]+/", said)
             with urllib.request.urlopen(url, timeout=LIMIT) as answer:
                 body: bytes = answer.read()
-            process.send_signal(signal.SIGINT)
+            if not interrupts_itself:
+                process.send_signal(signal.SIGINT)
             rest, errors = process.communicate(timeout=LIMIT)
         finally:
             process.kill()

@@ -1,10 +1,10 @@
-"""The asyncio face: `EventLoop`, asyncio's selector loop, run natively.
+"""`EventLoop`, asyncio's selector loop with the loop and its transports in Rust.
 
-Everything that isn't the loop itself or a transport (streams, TLS, subprocesses,
-executors, ``sock_*``) is inherited from asyncio.
+Everything that isn't the loop itself or a transport (streams, the rare parts of TLS,
+subprocesses, executors, ``sock_*``) is inherited from asyncio.
 
-What `tornado.platform.asyncio` provides has a name here too, and is Tornado's own:
-`AsyncIOMainLoop`, `AsyncIOLoop`, `to_asyncio_future` and so on. Tornado is imported when
+What ``tornado.platform.asyncio`` provides has a name here too, and is Tornado's own:
+``AsyncIOMainLoop``, ``AsyncIOLoop``, ``to_asyncio_future`` and so on. Tornado is imported when
 one of these is first asked for.
 """
 
@@ -97,7 +97,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     Use it wherever an asyncio loop is wanted; see `tornado4.run` and
     `tornado4.new_event_loop`. Follows the documentation of the asyncio event
     loop; ``selector`` is accepted for the sake of `asyncio.SelectorEventLoop`,
-    and ignored.
+    and ignored. Raises `OSError` when the process has no file descriptors left.
     """
 
     # Beside the `__dict__`, which asyncio fills: with more than 30 attributes in that,
@@ -185,10 +185,11 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
             del self.create_task
 
     def run_forever(self) -> None:
-        """Run until `stop` is called.
+        """Run until ``stop()`` is called.
 
         While it runs on the main thread, signals wake the loop, so that their
-        Python handlers run at once.
+        Python handlers run at once. Raises `RuntimeError` if a loop runs in this thread,
+        or if this one is closed.
         """
         # Before anything is touched: some versions of asyncio clean up after the
         # loop that runs when they refuse to run it again.

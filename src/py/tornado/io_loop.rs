@@ -242,7 +242,7 @@ impl IOLoop {
         self.drops_calls.store(true, Ordering::Relaxed);
     }
 
-    /// Call callback(*args, **kwargs) in the next turn of the loop.
+    /// Call ``callback(*args, **kwargs)`` in the next iteration of the loop.
     ///
     /// Safe from any thread. Runs in a copy of the current context. After
     /// close() it does nothing. Follows the documentation of Tornado 4.5.
@@ -270,8 +270,8 @@ impl IOLoop {
         IOLoop::add_call(slf, callback, args, kwargs, context)
     }
 
-    /// Call callback(*args, **kwargs) at deadline: a number on the clock of
-    /// time(), or a datetime.timedelta from now.
+    /// Call ``callback(*args, **kwargs)`` at deadline: a number of seconds on
+    /// the clock of time(), or a datetime.timedelta from now.
     ///
     /// Returns a handle for remove_timeout(). Raises TypeError for anything
     /// else, ValueError for NaN. Follows the documentation of Tornado 4.5.
@@ -294,7 +294,7 @@ impl IOLoop {
         }
     }
 
-    /// Call callback(*args, **kwargs) after delay seconds.
+    /// Call ``callback(*args, **kwargs)`` after delay seconds.
     ///
     /// Returns a handle for remove_timeout(). Follows the documentation of
     /// Tornado 4.5.
@@ -309,8 +309,8 @@ impl IOLoop {
         IOLoop::after(slf, delay, callback, args, kwargs)
     }
 
-    /// Call callback(*args, **kwargs) at the time when, on the clock of
-    /// time().
+    /// Call ``callback(*args, **kwargs)`` at the time when, in seconds on the
+    /// clock of time().
     ///
     /// Returns a handle for remove_timeout(). Follows the documentation of
     /// Tornado 4.5.

@@ -1,8 +1,8 @@
-"""The Twisted face: a Twisted reactor on a Tornado IOLoop.
+"""A Twisted reactor on a Tornado IOLoop, and a Tornado IOLoop on a Twisted reactor.
 
-``install()`` makes it the global reactor; then ``IOLoop.current().start()``
-or ``reactor.run()`` runs Twisted, Tornado and asyncio together. Follows the
-documentation of ``tornado.platform.twisted`` of Tornado 4.5.
+`install` makes a `TornadoReactor` the global reactor; then ``reactor.run()``,
+``IOLoop.current().start()`` or `tornado4.run` runs Twisted, Tornado and asyncio together.
+Follows the documentation of ``tornado.platform.twisted`` of Tornado 4.5.
 """
 
 from __future__ import annotations

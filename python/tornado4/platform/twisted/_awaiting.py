@@ -77,8 +77,8 @@ def task_factory(
 
     For a foreign loop: ``loop.set_task_factory(task_factory)``. Loops of ours don't
     need it: all tasks are such tasks from the making of the loop's reactor on.
-    `asyncio.Task.get_coro` of them returns a `tornado4._core.Coroutine`, which stands
-    for the coroutine.
+    `asyncio.Task.get_coro` of them returns an object that stands for the coroutine and
+    answers whatever it does. ``kwargs`` are as for `asyncio.Task`.
     """
     task: asyncio.Task[_T] = _tasks(coro, loop=loop, **kwargs)
     return task
@@ -94,9 +94,9 @@ def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
     with Twisted's `CancelledError`.
 
     Where no loop runs, it is one of the loop that is set for the thread (as
-    `IOLoop.make_current` does), or else of the global reactor's, or else of the one that
-    `asyncio.Future` would take, which depends on the Python. Raises `TypeError` for what
-    is no Deferred, `RuntimeError` if there is no such loop.
+    `tornado4.ioloop.IOLoop.make_current` does), or else of the global reactor's, or else
+    of the one that `asyncio.Future` would take, which depends on the Python. Raises
+    `TypeError` for what is no Deferred, `RuntimeError` if there is no such loop.
     """
     if not isinstance(deferred, Deferred):
         raise TypeError(f"not a Deferred: {deferred!r}")

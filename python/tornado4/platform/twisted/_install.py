@@ -22,10 +22,11 @@ def install(
 ) -> TornadoReactor:
     """Install a `TornadoReactor` as Twisted's global reactor and return it.
 
-    ``io_loop`` and ``restartable`` are as for `TornadoReactor`. On a loop of ours, it is
-    also ours that Tornado makes from then on for a thread that has none. Raises
-    Twisted's `ReactorAlreadyInstalledError` if there is a global reactor.
-    Follows the documentation of Tornado 4.5.
+    To be called before anything imports ``twisted.internet.reactor``. ``io_loop`` and
+    ``restartable`` are as for `TornadoReactor`. On a loop of ours, it is also ours that
+    Tornado makes from then on for a thread that has none, and that `tornado4.run` runs in
+    this thread. Raises Twisted's `ReactorAlreadyInstalledError`, with the name of the
+    reactor, if there is a global one. Follows the documentation of Tornado 4.5.
     """
     check_not_installed()
     reactor = TornadoReactor(io_loop, restartable=restartable)

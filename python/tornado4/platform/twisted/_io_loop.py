@@ -23,7 +23,8 @@ class TwistedIOLoop(IOLoop):
 
     The documented use is ``TwistedIOLoop().install()``, then ``reactor.run()``.
     `start` runs the reactor too, and `stop` leaves it so that it can be run
-    again. Follows the documentation of Tornado 4.5.
+    again. Whatever else an IOLoop has is `tornado4.ioloop.IOLoop`'s. Follows the
+    documentation of Tornado 4.5.
     """
 
     reactor: Any
@@ -87,7 +88,7 @@ class TwistedIOLoop(IOLoop):
         """Close the loop; the reactor goes on, without what was added here.
 
         With ``all_fds`` every descriptor that has a handler is closed too.
-        Raises `RuntimeError` during a turn of a loop of its own; idempotent.
+        Raises `RuntimeError` during an iteration of a loop of its own; idempotent.
         """
         if not self._shares_loop:
             super().close(all_fds)

@@ -86,17 +86,17 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
     one.
 
     The reactor starts when its loop does, whichever way that is started:
-    `IOLoop.start`, `run`, `tornado4.run`. It runs once, as every Twisted reactor,
+    `tornado4.ioloop.IOLoop.start`, `run`, `tornado4.run`. It runs once, as every Twisted reactor,
     unless it is ``restartable``: then it may be `run` again after it stopped.
 
     A reactor that lives shorter than the process is cleaned up by
     ``reactor.fireSystemEvent("shutdown")``, ``reactor.disconnectAll()`` and
     ``io_loop.close()``. Follows the documentation of Tornado 4.5; the
     interfaces are those of `twisted.internet.posixbase.PosixReactorBase`.
-
-    It is a plain class whose native half is in its ``__dict__``: test suites
-    move that from one reactor to another.
     """
+
+    # A plain class whose native half is in its `__dict__`: test suites move that from one
+    # reactor to another.
 
     if TYPE_CHECKING:
 
@@ -193,7 +193,11 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
     def callLater(
         self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
     ) -> _DelayedCall:
-        """See `IReactorTime.callLater`. ``delay`` is in seconds."""
+        """See `IReactorTime.callLater`. ``delay`` is in seconds.
+
+        What is returned is an instance of `twisted.internet.base.DelayedCall` to
+        `isinstance`. Raises `AssertionError` for a delay that is negative or NaN.
+        """
         call: Any = self._core.callLater(delay, callable, *args, **kw)
         return call  # type: ignore[no-any-return]
 
@@ -207,7 +211,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
     def callFromThread(  # type: ignore[override]
         self, f: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
     ) -> None:
-        """See `IReactorFromThreads.callFromThread`."""
+        """See `IReactorFromThreads.callFromThread`: call ``f`` in the loop, from any thread."""
         self._core.callFromThread(f, *args, **kwargs)
 
     def installWaker(self) -> None:
@@ -291,8 +295,11 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
     def run(self, installSignalHandlers: bool = True) -> None:
         """See `IReactorCore.run`.
 
-        In a running loop the reactor starts by itself, and this raises `RuntimeError`
-        before anything is started.
+        SIGINT and SIGTERM stop the reactor unless ``installSignalHandlers`` is false, as it
+        has to be on any other thread than the main one. In a running loop the reactor
+        starts by itself, and this raises `RuntimeError` before anything is started. Raises
+        Twisted's `ReactorAlreadyRunning` and `ReactorNotRestartable`, the latter after the
+        reactor has stopped unless it is ``restartable``.
         """
         if self._started:
             raise ReactorAlreadyRunning
@@ -338,7 +345,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         self._host.iterate(delay)
 
     def doIteration(self, delay: float | None) -> None:
-        """Turn the loop once, waiting at most ``delay`` seconds, None: for ever."""
+        """Make one iteration, waiting at most ``delay`` seconds, None: for ever."""
         self._host.iterate(delay)
 
     def timeout(self) -> float | None:
@@ -349,7 +356,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         """Run what is due, without waiting.
 
         Where it is overridden, on the class or the object, the loop makes the calls of
-        each turn by way of this.
+        each iteration by way of this.
         """
         if self._core.runCalls():
             return
@@ -370,7 +377,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         self._core.callAtEndOfTurn(self._fireShutdown)
 
     def crash(self) -> None:
-        """See `IReactorCore.crash`."""
+        """See `IReactorCore.crash`: stop at once, without shutdown triggers."""
         ReactorBase.crash(self)
         if not self._hostEnds:
             self._host.stop()
