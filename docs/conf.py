@@ -1,7 +1,8 @@
 """How Sphinx builds the documentation: `make docs`. Without a network, unless one is asked for.
 
-With ``TORNADO4_DOCS_LINKS=1`` in the environment, names of Python, Twisted and Tornado
-become links into their documentation, for which Sphinx fetches their lists of names.
+With ``TORNADO4_DOCS_LINKS=1`` in the environment, and on readthedocs.org, names of Python,
+Twisted and Tornado become links into their documentation, for which Sphinx fetches their
+lists of names.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"<InterfaceClass .*>"),
 ]
 
-if os.environ.get("TORNADO4_DOCS_LINKS"):
+if os.environ.get("TORNADO4_DOCS_LINKS") or os.environ.get("READTHEDOCS"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -104,10 +105,14 @@ def test_what_twistd_runs(tmp_path: Path) -> None:
         assert process.stdout
         try:
             said = ""
-            while "Starting factory" not in said:
+            while "Factory starting on" not in said:
                 line = process.stdout.readline()
                 assert line, said
                 said += line
+            # Once it answers, it runs, and handles signals.
+            with socket.create_connection(("127.0.0.1", int(said.split()[-1])), LIMIT) as client:
+                client.send(b"x")
+                assert client.recv(10) == b"x"
             process.terminate()
             said += process.communicate(timeout=LIMIT)[0]
         finally:
