@@ -158,10 +158,8 @@ format: build ## Format all sources
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
 .PHONY: bench
-bench: $(VENV)/built-bench ## Measure the core, and the faces and transports beside their peers
-	cargo bench --locked --no-default-features
-	$(BIN)/python benches/compare.py
-	$(BIN)/python benches/compare_transports.py
+bench: $(VENV)/built-bench ## Measure everything beside its peers; 15 minutes
+	$(BIN)/python benches/run.py
 
 # Warnings are errors: a name or a link that leads nowhere is one.
 .PHONY: docs

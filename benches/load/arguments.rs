@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::tls::Version;
 
-const USAGE: &str = "usage: load echo|four|http|handshake|close|udp|idle PORT|PATH \
-    [--connections N] [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] \
+const USAGE: &str = "usage: load echo|four|http|ws|handshake|close|udp|idle PORT|PATH \
+    [--connections N] [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] [--warm] \
     [--tls 1.2|1.3] [--server PID]";
 
 /// What is done with the server.
@@ -20,6 +20,8 @@ pub enum Mode {
     Four,
     /// A page is asked for; the connection stays.
     Http,
+    /// A WebSocket message comes back.
+    Frames,
     /// A TLS connection is made, a message comes back, and both sides close it.
     Handshake,
     /// The server closes each connection that it accepts.
@@ -53,6 +55,8 @@ pub struct Arguments {
     pub timeout: Duration,
     /// Whether one operation is enough.
     pub once: bool,
+    /// Whether the server has had its first connection.
+    pub warm: bool,
     /// The version of TLS, if it is spoken.
     pub tls: Option<Version>,
     /// The server's process, to be stopped until all connections wait for it.
@@ -68,6 +72,7 @@ impl Arguments {
             "echo" => Mode::Echo,
             "four" => Mode::Four,
             "http" => Mode::Http,
+            "ws" => Mode::Frames,
             "handshake" => Mode::Handshake,
             "close" => Mode::Close,
             "udp" => Mode::Udp,
@@ -94,12 +99,17 @@ impl Arguments {
             warm_up: Duration::from_millis(200),
             timeout: Duration::from_secs(5),
             once: false,
+            warm: false,
             tls: None,
             server: None,
         };
         while let Some(word) = words.next() {
             if word == "--once" {
                 arguments.once = true;
+                continue;
+            }
+            if word == "--warm" {
+                arguments.warm = true;
                 continue;
             }
             let value = words.next();
@@ -117,7 +127,7 @@ impl Arguments {
         if arguments.path.is_some() && !matches!(mode, Mode::Echo | Mode::Four | Mode::Http) {
             return Err(format!("{} isn't for a UNIX socket", arguments.name));
         }
-        if arguments.tls.is_some() && matches!(mode, Mode::Close | Mode::Udp) {
+        if arguments.tls.is_some() && matches!(mode, Mode::Close | Mode::Udp | Mode::Frames) {
             return Err(format!("{} isn't for TLS", arguments.name));
         }
         if arguments.connections == 0 || arguments.size == 0 {

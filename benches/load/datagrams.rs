@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::time::Instant;
 
 use mio::{Interest, Registry};
 
 use crate::arguments::Arguments;
+use crate::meter::Meter;
 use crate::sys::source;
 use crate::turns::{Load, watch};
 
@@ -24,6 +26,7 @@ struct Socket {
     socket: UdpSocket,
     datagram: Vec<u8>,
     number: u64,
+    sent: Instant,
     // The number at the last look for lost ones.
     swept: u64,
 }
@@ -47,6 +50,7 @@ impl Datagrams {
                     socket,
                     datagram: vec![index as u8; arguments.size],
                     number: 0,
+                    sent: Instant::now(),
                     swept: 0,
                 })
             })
@@ -71,12 +75,17 @@ impl Load for Datagrams {
         Ok(())
     }
 
-    fn ready(&mut self, index: usize, _registry: &Registry) -> Result<u64, String> {
+    fn ready(
+        &mut self,
+        index: usize,
+        _registry: &Registry,
+        meter: &mut Meter,
+    ) -> Result<(), String> {
         let socket = self.sockets.get_mut(index).ok_or("an unknown socket")?;
         let bytes = loop {
             let count = match socket.socket.recv(&mut self.buffer) {
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(format!("socket {index}: {error}")),
             };
             let bytes = self.buffer.get(..count).unwrap_or_default();
@@ -88,10 +97,11 @@ impl Load for Datagrams {
         if bytes != socket.datagram {
             return Err("what came back isn't what was sent".into());
         }
+        meter.completed(socket.sent.elapsed());
         if !self.once {
             socket.send_next()?;
         }
-        Ok(1)
+        Ok(())
     }
 
     fn sweep(&mut self) -> Result<(), String> {
@@ -113,6 +123,7 @@ impl Load for Datagrams {
 impl Socket {
     fn send_next(&mut self) -> Result<(), String> {
         self.number += 1;
+        self.sent = Instant::now();
         if let Some(place) = self.datagram.get_mut(..NUMBER) {
             place.copy_from_slice(&self.number.to_le_bytes());
         }

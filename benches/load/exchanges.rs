@@ -2,10 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
+use std::time::Instant;
 
 use mio::{Interest, Registry};
 
 use crate::arguments::Arguments;
+use crate::frames::{message_and_echo, upgrade};
+use crate::meter::Meter;
 use crate::page::Page;
 use crate::stream::{Opener, Stream};
 use crate::turns::{Load, watch};
@@ -20,6 +23,8 @@ pub enum Talk {
     Copies(usize),
     /// A page, by HTTP.
     Pages,
+    /// The same message, by WebSocket.
+    Frames,
 }
 
 /// Connections, and what they have in common.
@@ -34,7 +39,10 @@ pub struct Exchanges {
 struct Connection {
     stream: Stream,
     request: Range<usize>,
+    // What comes back begins like this, and goes on with it again.
+    expected: Range<usize>,
     sent: usize,
+    began: Instant,
     answer: Answer,
 }
 
@@ -51,32 +59,43 @@ enum Answer {
 impl Exchanges {
     /// Connects.
     pub fn new(arguments: &Arguments, talk: Talk) -> Result<Self, String> {
+        let mut echo = 0..0;
         let words = match talk {
             // A prime, so that a shifted answer is a wrong answer.
-            Talk::Copies(_) => (0..arguments.size + arguments.connections)
-                .map(|place| (place % 251) as u8)
-                .collect(),
+            Talk::Copies(_) => bytes(arguments.size + arguments.connections),
             Talk::Pages => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Talk::Frames => {
+                let (message, answer) = message_and_echo(&bytes(arguments.size))?;
+                echo = message.len()..message.len() + answer.len();
+                [message, answer].concat()
+            }
         };
         let opener = Opener::new(arguments)?;
         let connections = (0..arguments.connections)
             .map(|index| {
-                let stream = opener.open(index)?;
-                let (request, answer) = match talk {
-                    Talk::Copies(copies) => (
-                        index..index + arguments.size,
-                        Answer::Copies {
-                            length: arguments.size * copies,
-                            got: 0,
-                            first: true,
-                        },
-                    ),
-                    Talk::Pages => (0..words.len(), Answer::Page(Page::default())),
+                let mut stream = opener.open(index)?;
+                let copies = |length| Answer::Copies {
+                    length,
+                    got: 0,
+                    first: true,
+                };
+                let (request, expected, answer) = match talk {
+                    Talk::Copies(count) => {
+                        let message = index..index + arguments.size;
+                        (message.clone(), message, copies(arguments.size * count))
+                    }
+                    Talk::Pages => (0..words.len(), 0..0, Answer::Page(Page::default())),
+                    Talk::Frames => {
+                        upgrade(&mut stream).map_err(|error| format!("WebSocket: {error}"))?;
+                        (0..echo.start, echo.clone(), copies(echo.len()))
+                    }
                 };
                 Ok(Connection {
                     stream,
                     request,
+                    expected,
                     sent: 0,
+                    began: Instant::now(),
                     answer,
                 })
             })
@@ -113,25 +132,36 @@ impl Load for Exchanges {
         Ok(())
     }
 
-    fn ready(&mut self, index: usize, _registry: &Registry) -> Result<u64, String> {
+    fn ready(
+        &mut self,
+        index: usize,
+        _registry: &Registry,
+        meter: &mut Meter,
+    ) -> Result<(), String> {
         let connection = self
             .connections
             .get_mut(index)
             .ok_or("an unknown connection")?;
-        let request = self
-            .words
-            .get(connection.request.clone())
-            .ok_or("no request")?;
+        let words = |range: &Range<usize>| self.words.get(range.clone()).ok_or("no request");
+        let request = words(&connection.request)?;
+        let expected = words(&connection.expected)?;
+        let buffer = self.buffer.as_mut_slice();
         connection
-            .serve(request, &mut self.buffer, self.once)
+            .serve(request, expected, buffer, self.once, meter)
             .map_err(|problem| format!("connection {index}: {problem}"))
     }
 }
 
 impl Connection {
     /// Sends and reads what it can.
-    fn serve(&mut self, request: &[u8], buffer: &mut [u8], once: bool) -> Result<u64, String> {
-        let mut completed = 0;
+    fn serve(
+        &mut self,
+        request: &[u8],
+        expected: &[u8],
+        buffer: &mut [u8],
+        once: bool,
+        meter: &mut Meter,
+    ) -> Result<(), String> {
         self.send(request)?;
         // What TLS has taken may not be gone yet.
         self.stream.flush().map_err(|error| error.to_string())?;
@@ -139,21 +169,23 @@ impl Connection {
             let count = match self.stream.read(buffer) {
                 Ok(0) => return Err("closed by the server".into()),
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(completed),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.to_string()),
             };
             let bytes = buffer.get(..count).unwrap_or_default();
-            if self.answer.take(bytes, request)? {
-                completed += 1;
+            if self.answer.take(bytes, expected)? {
+                let now = Instant::now();
+                meter.completed(now - self.began);
                 if once {
-                    return Ok(completed);
+                    return Ok(());
                 }
+                self.began = now;
                 self.sent = 0;
                 self.send(request)?;
             }
             if self.stream.is_drained(count, buffer.len()) {
-                return Ok(completed);
+                return Ok(());
             }
         }
     }
@@ -173,10 +205,10 @@ impl Connection {
 
 impl Answer {
     /// Takes what came; whether that was the last of it.
-    fn take(&mut self, bytes: &[u8], request: &[u8]) -> Result<bool, String> {
+    fn take(&mut self, bytes: &[u8], expected: &[u8]) -> Result<bool, String> {
         match self {
             Self::Copies { length, got, first } => {
-                if *first && !continues(bytes, request, *got) {
+                if *first && !continues(bytes, expected, *got) {
                     return Err("what came back isn't what was sent".into());
                 }
                 *got += bytes.len();
@@ -195,8 +227,13 @@ impl Answer {
     }
 }
 
-/// Whether the bytes are what follows in copies of the request.
-fn continues(bytes: &[u8], request: &[u8], got: usize) -> bool {
-    let expected = request.iter().cycle().skip(got % request.len());
+/// Whether the bytes are what follows in copies of that.
+fn continues(bytes: &[u8], copied: &[u8], got: usize) -> bool {
+    let expected = copied.iter().cycle().skip(got % copied.len());
     bytes.iter().zip(expected).all(|(one, other)| one == other)
+}
+
+/// So many, no two of which in a row are the same.
+fn bytes(count: usize) -> Vec<u8> {
+    (0..count).map(|place| (place % 251) as u8).collect()
 }

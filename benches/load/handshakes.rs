@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use mio::{Interest, Registry};
 
 use crate::arguments::Arguments;
+use crate::meter::Meter;
 use crate::sys::{begin_connection, source};
 use crate::tls::{Session, Settings, State, Version, settings};
 use crate::turns::{Load, watch};
@@ -26,6 +28,7 @@ pub struct Handshakes {
 /// One connection's life.
 struct Visit {
     stream: TcpStream,
+    began: Instant,
     session: Session,
     // The beginning of a record.
     rest: Vec<u8>,
@@ -49,6 +52,7 @@ impl Handshakes {
     }
 
     fn next(&mut self, index: usize, registry: &Registry) -> Result<Visit, String> {
+        let began = Instant::now();
         let stream = begin_connection(source(self.made), self.arguments.to)
             .map_err(|error| format!("connection to {}: {error}", self.arguments.to))?;
         self.made += 1;
@@ -61,6 +65,7 @@ impl Handshakes {
         )?;
         Ok(Visit {
             stream,
+            began,
             session: Session::new(&self.settings)?,
             rest: Vec::new(),
             outgoing: Vec::new(),
@@ -80,21 +85,27 @@ impl Load for Handshakes {
         Ok(())
     }
 
-    fn ready(&mut self, index: usize, registry: &Registry) -> Result<u64, String> {
+    fn ready(
+        &mut self,
+        index: usize,
+        registry: &Registry,
+        meter: &mut Meter,
+    ) -> Result<(), String> {
         let visit = self.visits.get_mut(index).ok_or("an unknown connection")?;
         let over = visit
             .serve(&self.message, &mut self.buffer)
             .map_err(|problem| format!("connection {index}: {problem}"))?;
         if !over {
-            return Ok(0);
+            return Ok(());
         }
+        meter.completed(visit.began.elapsed());
         if !self.arguments.once {
             let next = self.next(index, registry)?;
             if let Some(visit) = self.visits.get_mut(index) {
                 *visit = next;
             }
         }
-        Ok(1)
+        Ok(())
     }
 }
 

@@ -7,8 +7,10 @@ mod arguments;
 mod closes;
 mod datagrams;
 mod exchanges;
+mod frames;
 mod handshakes;
 mod idle;
+mod latencies;
 mod meter;
 mod page;
 mod secured;
@@ -53,6 +55,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Mode::Http => measure(arguments, |these| {
             count(Exchanges::new(these, Talk::Pages)?, these)
         }),
+        Mode::Frames => measure(arguments, |these| {
+            count(Exchanges::new(these, Talk::Frames)?, these)
+        }),
         Mode::Handshake => measure(arguments, |these| count(Handshakes::new(these)?, these)),
         Mode::Close => measure(arguments, closes::count),
         Mode::Udp => measure(arguments, |these| count(Datagrams::new(these)?, these)),
@@ -60,8 +65,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-/// Does one operation on a connection of its own, and then, unless that was all,
-/// measures.
+/// Does one operation on a connection of its own, unless the server is warm, and then,
+/// unless that was all, measures.
 ///
 /// The first connection that a process closes makes glibc keep what it gave back
 /// to the system before, which about doubles the speed of some servers.
@@ -69,17 +74,20 @@ fn measure(
     arguments: &Arguments,
     count: impl Fn(&Arguments) -> Result<Counted, String>,
 ) -> Result<(), String> {
-    let first = Arguments {
-        connections: 1,
-        once: true,
-        server: None,
-        ..arguments.clone()
-    };
-    let mut counted = count(&first)?;
-    thread::sleep(PAUSE);
-    if !arguments.once {
-        counted = count(arguments)?;
+    if !arguments.warm {
+        let first = count(&Arguments {
+            connections: 1,
+            once: true,
+            server: None,
+            ..arguments.clone()
+        })?;
+        if arguments.once {
+            println!("{}", first.as_json(arguments));
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
     }
+    let counted = count(arguments)?;
     println!("{}", counted.as_json(arguments));
     Ok(())
 }

@@ -3,6 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
+use crate::latencies::Latencies;
+
+/// What is told of the latencies, and under which name.
+const PERCENTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)];
 
 /// Counts operations, after a time in which none count.
 pub struct Meter {
@@ -18,6 +22,7 @@ pub struct Meter {
     started: Option<Instant>,
     took: Duration,
     waited: Duration,
+    latencies: Latencies,
 }
 
 impl Meter {
@@ -41,6 +46,7 @@ impl Meter {
             started: None,
             took: Duration::ZERO,
             waited: Duration::ZERO,
+            latencies: Latencies::default(),
         }
     }
 
@@ -59,7 +65,13 @@ impl Meter {
         self.waited += time;
     }
 
-    /// Counts operations.
+    /// Counts an operation, which took so long.
+    pub fn completed(&mut self, time: Duration) {
+        self.operations += 1;
+        self.latencies.add(time);
+    }
+
+    /// Counts operations of which nobody knows how long each took.
     pub fn add(&mut self, operations: u64) {
         self.operations += operations;
     }
@@ -83,6 +95,7 @@ impl Meter {
                 self.waited = Duration::ZERO;
                 self.warming_up = self.operations;
                 self.operations = 0;
+                self.latencies.clear();
                 self.seen = 0;
             }
             Some(start) if now - start >= self.seconds => {
@@ -102,6 +115,7 @@ impl Meter {
             seconds: self.took.as_secs_f64(),
             waited: self.waited.as_secs_f64(),
             lost,
+            percentiles: PERCENTILES.map(|(_, share)| self.latencies.microseconds(share)),
         }
     }
 }
@@ -113,18 +127,29 @@ pub struct Counted {
     seconds: f64,
     waited: f64,
     lost: u64,
+    percentiles: [Option<f64>; PERCENTILES.len()],
 }
 
 impl Counted {
     /// One line for the program that asked.
     ///
-    /// `in_all` counts those before the measurement, too. `busy` is the share of the time in which this process didn't wait for the server:
-    /// near 1 it was this side that couldn't go any faster. (Its CPU time would say
-    /// little if other programs want the CPU.)
+    /// `in_all` counts those before the measurement, too. `busy` is the share of the time in
+    /// which this process didn't wait for the server: near 1 it was this side that couldn't
+    /// go any faster. (Its CPU time would say little if other programs want the CPU.)
+    /// `p50` to `p999` are microseconds from sending a request to having its answer; in a
+    /// load that keeps one under way on each connection most of that is waiting in line.
     pub fn as_json(&self, arguments: &Arguments) -> String {
+        let percentiles: String = PERCENTILES
+            .iter()
+            .zip(self.percentiles)
+            .map(|((name, _), time)| match time {
+                Some(time) => format!(", \"{name}\": {time:.2}"),
+                None => format!(", \"{name}\": null"),
+            })
+            .collect();
         format!(
             "{{\"mode\": \"{}\", \"connections\": {}, \"size\": {}, \"operations\": {}, \
-             \"in_all\": {}, \"seconds\": {:.6}, \"rate\": {:.1}, \"busy\": {:.3}, \"lost\": {}}}",
+             \"in_all\": {}, \"seconds\": {:.6}, \"rate\": {:.1}, \"busy\": {:.3}, \"lost\": {}{percentiles}}}",
             arguments.name,
             arguments.connections,
             arguments.size,

@@ -17,8 +17,9 @@ pub trait Load {
     /// Registers what there is, so that the first events come.
     fn begin(&mut self, registry: &Registry) -> Result<(), String>;
 
-    /// Serves one of its sockets. How many operations that completed.
-    fn ready(&mut self, index: usize, registry: &Registry) -> Result<u64, String>;
+    /// Serves one of its sockets, and tells the meter what that completed.
+    fn ready(&mut self, index: usize, registry: &Registry, meter: &mut Meter)
+    -> Result<(), String>;
 
     /// Does again what got no answer since it was called last.
     fn sweep(&mut self) -> Result<(), String> {
@@ -43,7 +44,7 @@ pub fn drive(poll: &mut Poll, load: &mut impl Load, meter: &mut Meter) -> Result
         }
         meter.wait(begin.elapsed());
         for event in &events {
-            meter.add(load.ready(event.token().0, poll.registry())?);
+            load.ready(event.token().0, poll.registry(), meter)?;
         }
         if swept.elapsed() > SWEEP {
             load.sweep()?;

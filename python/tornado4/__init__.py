@@ -5,8 +5,9 @@ nothing. See `tornado4.platform.twisted` for the reactor, `tornado4.ioloop` for
 the IOLoop and `tornado4.platform.asyncio` for the asyncio loop.
 
 Every other module of the installed Tornado has a name here too: ``tornado4.web`` is
-``tornado.web``, imported when it is first asked for. `version` and `version_info` are those of the installed Tornado, for code that
-asks which one it has; `__version__` is that of this package.
+``tornado.web``, imported when it is first asked for. `version` and `version_info` are
+those of the installed Tornado, for code that asks which one it has; `__version__` is that
+of this package.
 """
 
 from __future__ import annotations

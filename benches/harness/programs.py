@@ -1,0 +1,75 @@
+"""The programs that aren't in Python: the load generator, and the servers in C."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cached_property
+from pathlib import Path
+from shutil import which
+
+from .certificate import write_certificate
+from .rows import Failed, Missing
+
+BENCHES = Path(__file__).parent.parent
+BUILD_SECONDS = 900
+
+
+class Programs:
+    """The programs that the rows of servers need, made in a folder when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def load(self) -> str:
+        """The load generator."""
+        return _built_load()
+
+    @cached_property
+    def echo(self) -> Path:
+        """The server in C."""
+        return _compiled(self.folder, "epoll_echo")
+
+    @cached_property
+    def tls_echo(self) -> Path:
+        """The same with TLS. This needs OpenSSL's headers."""
+        return _compiled(self.folder, "tls_echo", "-lssl", "-lcrypto")
+
+    @cached_property
+    def certificate(self) -> Path:
+        """What the servers with TLS have."""
+        try:
+            return write_certificate(self.folder)
+        except ImportError:
+            raise Missing("cryptography isn't installed") from None
+
+
+def _built_load() -> str:
+    """Build the load generator, and tell where it is."""
+    command = ["cargo", "build", "--locked", "--release", "--no-default-features"]
+    command += ["--example", "load", "--message-format=json-render-diagnostics"]
+    try:
+        built = subprocess.run(
+            command, cwd=BENCHES, stdout=subprocess.PIPE, timeout=BUILD_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise Missing("cargo, which builds the load generator, isn't there") from None
+    if built.returncode:
+        raise Failed("the load generator wasn't built; see what cargo said")
+    messages = map(json.loads, built.stdout.splitlines())
+    made = (message.get("executable") for message in messages if "executable" in message)
+    return next(executable for executable in made if executable)
+
+
+def _compiled(folder: Path, name: str, *libraries: str) -> Path:
+    """Compile a server in C."""
+    compiler = which("cc")
+    if compiler is None:
+        raise Missing("there is no C compiler")
+    program = folder / name
+    command = [compiler, "-O2", "-o", program, BENCHES / "peers" / f"{name}.c", *libraries]
+    done = subprocess.run(command, capture_output=True, timeout=BUILD_SECONDS, check=False)
+    if done.returncode:
+        raise Missing(f"{name}.c wasn't compiled: {done.stderr.decode().splitlines()[0]}")
+    return program

@@ -1,0 +1,27 @@
+"""The rows of Tornado's face: Tornado's servers, on our IOLoop and on its own."""
+
+from __future__ import annotations
+
+from harness.rows import OURS
+
+from .rows import echo, hello
+
+LOOPS = (OURS, "uvloop", "asyncio")
+WITH_C = (*LOOPS, "C")
+FACE = "tornado"
+
+ROWS = [
+    echo(FACE, "tcp", "tornado-echo", "IOStream echo", (50, 1_000), WITH_C, quick=True),
+    hello(FACE, "tornado-web", "tornado.web", "http", WITH_C, quick=True),
+    echo(
+        FACE,
+        "websocket",
+        "tornado-ws",
+        "tornado.websocket echo",
+        (50, 100),
+        LOOPS,
+        serve="ws",
+        mode="ws",
+        unit="messages",
+    ),
+]
