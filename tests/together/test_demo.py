@@ -64,7 +64,7 @@ def test_check_passes_for_every_pair(python: str) -> None:
         found = [line for line in lines if re.match(rf"ok +{re.escape(name)}  +\S", line)]
         assert len(found) == 1, (name, done.stdout)
     assert re.search(
-        rf"^ok +one loop for all three +EventLoop of tornado4$", done.stdout, re.MULTILINE
+        r"^ok +one loop for all three +EventLoop of tornado4$", done.stdout, re.MULTILINE
     )
     assert lines[-1] == f"{len(CHECKS)} of {len(CHECKS)} checks passed"
     assert len(lines) == len(CHECKS) + 1

@@ -60,7 +60,7 @@ def run_on(
     return _run_without_runner(loop_factory, main, debug)
 
 
-def _clean_up_begins(loop: asyncio.AbstractEventLoop) -> None:
+def _clean_up_begins(loop: Any) -> None:
     # A task that stops the reactor when it is cancelled doesn't stop the loop: the other
     # tasks are waited for.
     if hasattr(loop, "_cleans_up"):
