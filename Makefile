@@ -113,19 +113,21 @@ test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest 
 test-recipes: $(RECIPES)/built ## Run the recipes in an environment with all that they are for
 	TORNADO4_RECIPES=1 $(RECIPES)/bin/python -m pytest -p no:asyncio -p no:twisted tests/recipes
 
-# Each is built for, which takes a minute; then they run at the same time, some five minutes.
-PYTHONS ?= 3.10 3.11 3.12 3.13
+# Those that the machine hasn't are left out.
+PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
 
+# Each is built for, which takes a minute; then they run at the same time, some five minutes.
 .PHONY: test-pythons
 test-pythons: build ## Run CPython's tests of asyncio with each Python of the machine
 ifneq ($(strip $(PYTHONS)),)
 	test -e $(BIN)/maturin || $(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[dev]"
-	$(BIN)/python tests/suites/pythons.py $(PYTHONS) --environments $(abspath $(VENV))-python \
+	PYTHONPATH=tools $(BIN)/python tests/suites/pythons.py $(PYTHONS) --environments $(abspath $(VENV))-python \
 		--maturin $(abspath $(BIN))/maturin
 endif
 
 # These tests start other programs, and the bare environment's interpreter with them.
-PYTEST := TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python $(BIN)/python -m pytest
+PYTEST = TORNADO4_BARE_PYTHON=$(abspath $(BARE))/bin/python \
+	TORNADO4_DISTRIBUTION=$$(echo $(abspath $(WHEEL))/*.whl) $(BIN)/python -m pytest
 
 .PHONY: test-bare
 test-bare: build $(BARE)/built ## Run what a clean install must be able to do, in one
@@ -166,6 +168,11 @@ bench: $(VENV)/built-bench ## Measure everything beside its peers; 15 minutes
 docs: $(VENV)/built-docs ## Build the documentation, in docs/_build/html
 	$(BIN)/python -m sphinx -b html -W --keep-going -n -q docs docs/_build/html
 
+.PHONY: wheels
+wheels: build ## Build what is to be published in dist: sdist and wheels, each tried out
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[release]"
+	$(BIN)/python tools/wheels.py dist $(PYTHONS)
+
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target docs/_build python/tornado4/_core*.so
+	rm -rf dist $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target docs/_build python/tornado4/_core*.so

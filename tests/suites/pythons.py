@@ -1,7 +1,8 @@
 """Run CPython's tests of asyncio with every Python of this machine.
 
 For each version it looks for an interpreter, builds the package for it in an environment
-of its own, and runs ``test_suite_asyncio.py`` there.  A version is skipped, and said to
+of its own, and runs ``test_suite_asyncio.py`` there.  Finding them is
+``tools/interpreters.py``, to be put on PYTHONPATH.  A version is skipped, and said to
 be, where there is no interpreter for it or where it comes without these tests.
 """
 
@@ -10,43 +11,15 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from interpreters import interpreter
+
 ROOT = Path(__file__).parent.parent.parent
-
-#: What an interpreter must be able to do, and of which version it says that it is.
-NEEDS = "import test.test_asyncio.test_events, venv, sys; print('%d.%d' % sys.version_info[:2])"
-
-
-def candidates(version: str) -> list[str]:
-    """Return the interpreters of a version: on the path, and pyenv's, newest first."""
-    found = [shutil.which(f"python{version}")]
-    home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-
-    def patch(path: Path) -> int:
-        digits = path.name.removeprefix(version + ".")
-        return int(digits) if digits.isdecimal() else -1
-
-    installed = sorted(home.glob(version + ".*"), key=patch, reverse=True)
-    found += [str(path / "bin" / f"python{version}") for path in installed]
-    return [path for path in found if path is not None]
-
-
-def interpreter(version: str) -> str | None:
-    """Return an interpreter of a version that comes with asyncio's tests."""
-    for path in candidates(version):
-        try:
-            done = subprocess.run([path, "-c", NEEDS], capture_output=True, text=True, timeout=60)
-        except OSError:
-            continue
-        # One of pyenv's shims runs whatever version is chosen.
-        if done.stdout.strip() == version:
-            return path
-    return None
+TESTS = "test.test_asyncio.test_events"  # not every interpreter comes with them
 
 
 def built(version: str, python: str, args: argparse.Namespace) -> str:
@@ -95,7 +68,7 @@ def main() -> int:
         here = version == f"{sys.version_info.major}.{sys.version_info.minor}"
         if here and importlib.util.find_spec("test.test_asyncio"):
             print(f"Python {version}: skipped, the other tests run with it", flush=True)
-        elif (python := interpreter(version)) is None:
+        elif (python := interpreter(version, TESTS)) is None:
             print(f"Python {version}: skipped, there is none with asyncio's tests", flush=True)
         else:
             print(f"Python {version}: {python}", flush=True)
