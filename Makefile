@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # With the oldest Twisted and Tornado that the project works with.
 OLDEST := $(VENV)-oldest
+# With the newest, pre-releases as well.
+NEXT := $(VENV)-next
 # With what the package itself requires and nothing else: what a user has.
 BARE := $(VENV)-bare
 # With the applications that the recipes in examples/recipes are for.
@@ -57,6 +59,14 @@ $(OLDEST)/built: $(WHEEL)/built
 		twisted==23.10.0 tornado==6.4
 	touch $@
 
+# Made anew each time: what is the newest changes.
+$(NEXT)/built: $(WHEEL)/built
+	rm -rf $(NEXT)
+	$(BIN)/python -m venv $(NEXT)
+	$(NEXT)/bin/python -m pip install "$$(echo $(WHEEL)/*.whl)[test]"
+	$(NEXT)/bin/python -m pip install --upgrade --pre twisted tornado pyopenssl
+	touch $@
+
 # Made anew each time, so that nothing else ever gets in.
 $(BARE)/built: $(WHEEL)/built
 	rm -rf $(BARE)
@@ -76,6 +86,10 @@ $(VENV)/built-bench: $(VENV)/built
 
 $(VENV)/built-docs: $(VENV)/built
 	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[docs]"
+	touch $@
+
+$(VENV)/built-lint: $(VENV)/built
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[lint]"
 	touch $@
 
 .PHONY: build
@@ -108,6 +122,10 @@ test-all: lint docs test-rust build $(VENV)/built-clients $(BARE)/built test-old
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest Twisted and Tornado
 	$(OLDEST)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
+
+.PHONY: test-next
+test-next: $(NEXT)/built ## The same with the newest, pre-releases as well
+	$(NEXT)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 .PHONY: test-recipes
 test-recipes: $(RECIPES)/built ## Run the recipes in an environment with all that they are for
@@ -143,7 +161,7 @@ test-python: build $(BARE)/built ## Run the Python tests but the slow ones
 	$(PYTEST) -m 'not slow'
 
 .PHONY: lint
-lint: build ## Check formatting, lints and types
+lint: $(VENV)/built-lint lint-workflows ## Check formatting, lints, types and spelling
 	cargo fmt --check
 	PYO3_PYTHON=$(abspath $(BIN))/python cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
@@ -152,6 +170,26 @@ lint: build ## Check formatting, lints and types
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/python -m mypy.stubtest tornado4._core
+	RUSTDOCFLAGS="-D warnings" PYO3_PYTHON=$(abspath $(BIN))/python \
+		cargo doc --locked --no-deps --document-private-items
+	$(BIN)/typos
+
+.PHONY: lint-workflows
+lint-workflows: $(VENV)/built-lint ## Check what GitHub is told to do
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		$(filter-out %/config.yml, $(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config \
+		.github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
+
+# cargo-deny asks for the list of advisories; what it checks is in deny.toml.
+.PHONY: audit
+audit: ## Check the licences, the advisories and the sources of what the wheel is built of
+	cargo deny --version || cargo install --locked cargo-deny
+	cargo deny check
 
 .PHONY: format
 format: build ## Format all sources
@@ -175,4 +213,4 @@ wheels: build ## Build what is to be published in dist: sdist and wheels, each t
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf dist $(VENV) $(VENV)-python-* $(OLDEST) $(BARE) $(RECIPES) target docs/_build python/tornado4/_core*.so
+	rm -rf dist $(VENV) $(VENV)-python-* $(OLDEST) $(NEXT) $(BARE) $(RECIPES) target docs/_build python/tornado4/_core*.so
