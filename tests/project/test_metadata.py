@@ -30,8 +30,7 @@ def test_the_version() -> None:
     version = only(r'^\[package\]\nname = "tornado4"\nversion = "([^"]+)"', cargo())
     assert tornado4.__version__ == version
     lock = (ROOT / "Cargo.lock").read_text()
-    assert only(r'name = "tornado4"
-version = "([^"]+)"', lock) == version
+    assert only(r'name = "tornado4"\nversion = "([^"]+)"', lock) == version
     newest, *_ = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert "Unreleased" in newest or version in newest
 
@@ -41,7 +40,7 @@ def cargo() -> str:
 
 
 def test_the_pythons() -> None:
-    assert PYTHONS == [f"3.{minor}" for minor in range(10, 10 + len(PYTHONS))]
+    assert [f"3.{minor}" for minor in range(10, 10 + len(PYTHONS))] == PYTHONS
     assert only(r'^requires-python = ">=([\d.]+)"$', PROJECT) == PYTHONS[0]
     assert only(r"^PYTHONS \?= (.*?)$", MAKEFILE).split() == PYTHONS
     newest = ".".join(map(str, NEWEST_TESTED["Python"]))
