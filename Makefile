@@ -95,14 +95,24 @@ $(VENV)/built-lint: $(VENV)/built
 .PHONY: build
 build: $(VENV)/built ## Build and install into the virtual environment .venv
 
+DEVELOP := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile quick
+
+# The first time, without the wheel, which takes longer to build: what the tests need, and
+# what makes the editable install.
+$(VENV)/built-dev: $(BIN)/pip
+	@$(RUN) $(LOGS)/maturin.log "Installing maturin" \
+		$(BIN)/python -m pip install "maturin>=1.9.4,<2"
+	@$(RUN) $(LOGS)/dev.log "Building, and installing what the tests need: 100 MB" \
+		env $(DEVELOP) --extras test
+	@touch $@
+
 # What `make build` has made is replaced by an editable install; the next one that is asked
-# for puts it back. Not a prerequisite, or each change would build that first.
+# for puts it back.
 .PHONY: dev
-dev: ## Rebuild in seconds, for edit and test: editable, and not quite as fast
-	test -e $(VENV)/built || $(MAKE) build
-	test -e $(BIN)/maturin || $(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[dev]"
-	rm -f $(VENV)/installed
-	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet --profile quick
+dev: $(VENV)/built-dev ## Rebuild in seconds, for edit and test: editable, and not quite as fast
+	@rm -f $(VENV)/installed
+	@PIP_QUIET=1 $(DEVELOP) --quiet
+	@echo "Now: $(BIN)/python -m pytest tests/..."
 
 .PHONY: demo
 demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and check every pair
@@ -205,6 +215,15 @@ bench: $(VENV)/built-bench ## Measure everything beside its peers; 15 minutes
 .PHONY: docs
 docs: $(VENV)/built-docs ## Build the documentation, in docs/_build/html
 	$(BIN)/python -m sphinx -b html -W --keep-going -n -q docs docs/_build/html
+
+# What of the tests is run; the slow ones add little.
+COVERAGE ?= -q -m 'not slow'
+
+.PHONY: coverage
+coverage: $(VENV)/built ## List what of Rust and Python the tests don't run
+	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[coverage]"
+	rm -f $(VENV)/installed
+	$(BIN)/python tools/covered.py $(COVERAGE)
 
 .PHONY: wheels
 wheels: build ## Build what is to be published in dist: sdist and wheels, each tried out
