@@ -5,6 +5,7 @@ them and with coverage.py, and lists the lines of both that nothing has run, wor
 What it leaves in ``target/coverage`` is read by other tools as well: ``rust.lcov``,
 ``python.lcov``. It makes an editable install, as ``make dev`` does.
 
+A test that fails doesn't matter here: those that count objects do, as coverage.py makes some.
 Processes that end without their exit handlers (by a signal, by ``os._exit``) report nothing, so
 what only they run is listed as not run.
 """
@@ -57,7 +58,8 @@ def main(arguments: list[str]) -> int:
         )
     for language in ("rust", "python"):
         report(language, missed(PLACE / f"{language}.lcov"))
-    return code
+    # 1: tests have failed. More: they didn't run.
+    return code if code > 1 else 0
 
 
 def tools() -> Path:
