@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import sys
 import threading
-import warnings
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
+from tornado4 import _core
+from tornado4.platform._advice import place_in_users_code, warn_at
+from tornado4.platform._importers import importers_of_reactor, told
 from tornado4.platform._thread import asyncio_loop_of_thread
 
 # How many seconds a loop may run before another one of its thread counts as forgotten.
@@ -31,6 +34,7 @@ _watching: WeakSet[Any] = WeakSet()
 
 def made(loop: Any) -> None:
     """Note a new `EventLoop` of this thread."""
+    loop._made_at = place_in_users_code()
     _unused[id(loop)] = loop
 
 
@@ -44,7 +48,9 @@ def runs(loop: Any) -> None:
     used(loop)
     thread = threading.get_ident()
     _threads.add(thread)
-    if _unused and loop not in _watching and _forgotten_in(thread):
+    if loop in _watching:
+        return
+    if (_unused and _forgotten_in(thread)) or _forgotten_reactor() is not None:
         _watching.add(loop)
         loop.call_later(PATIENCE, _later, thread)
 
@@ -52,6 +58,7 @@ def runs(loop: Any) -> None:
 def _later(thread: int) -> None:
     _watching.discard(asyncio.get_running_loop())
     _tell(thread)
+    _tell_of_reactor()
 
 
 def _forgotten_in(thread: int) -> list[Any]:
@@ -69,13 +76,56 @@ def _tell(thread: int) -> None:
     for loop in _forgotten_in(thread):
         # Once is enough.
         used(loop)
-        warnings.warn(
+        if getattr(_reactor(), "_asyncioEventloop", None) is loop:
+            what_to_do = (
+                "It is the loop of the installed reactor: run it by reactor.run() or, where "
+                "asyncio.run(main()) was called, by tornado4.run(main())."
+            )
+        else:
+            what_to_do = (
+                "Start the loop that is current when work is added, or add it within the one "
+                "that runs."
+            )
+        warn_at(
+            loop._made_at,
             f"{loop!r} was given work (a server, a callback, a timer) and never ran, "
-            "while another event loop did: nothing of that is done. Start the loop that "
-            "is current when work is added, or add it within the one that runs.",
-            RuntimeWarning,
-            stacklevel=2,
+            f"while another event loop did: nothing of that is done. {what_to_do}",
         )
+
+
+# Twisted's own reactor, installed because somebody forgot to install ours.
+_told_of_reactor = False
+
+
+def _reactor() -> Any:
+    return sys.modules.get("twisted.internet.reactor")
+
+
+def _forgotten_reactor() -> Any:
+    """Return the global reactor if it isn't ours, has work and has never run."""
+    reactor = _reactor()
+    if reactor is None or _told_of_reactor or getattr(reactor, "_startedBefore", True):
+        return None
+    if reactor._started or isinstance(getattr(reactor, "_core", None), _core.Reactor):
+        return None
+    watched = {*reactor.getReaders(), *reactor.getWriters()} - set(reactor._internalReaders)
+    return reactor if watched or reactor.getDelayedCalls() else None
+
+
+def _tell_of_reactor() -> None:
+    global _told_of_reactor
+    reactor = _forgotten_reactor()
+    if reactor is None:
+        return
+    _told_of_reactor = True
+    importers = importers_of_reactor()
+    by = f" by the import of twisted.internet.reactor in {told(importers)}" if importers else ""
+    warn_at(
+        importers[0] if importers else None,
+        f"Twisted's own {type(reactor).__name__} was installed{by} and given work, and never "
+        "ran, while a loop of tornado4 did: nothing of that is done. Call "
+        "tornado4.platform.twisted.install() before anything imports twisted.internet.reactor.",
+    )
 
 
 @atexit.register
@@ -89,6 +139,8 @@ def _at_exit() -> None:
         _threads.add(thread)
     for ran in list(_threads):
         _tell(ran)
+    if _threads:
+        _tell_of_reactor()
 
 
 def _forked() -> None:

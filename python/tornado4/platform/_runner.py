@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tornado4 import _core
+from tornado4.platform._advice import advise
 
 _T = TypeVar("_T")
 
@@ -48,13 +50,18 @@ def run_on(
         if asyncio.iscoroutine(main):
             # Python would say, too, that it was never awaited.
             main.close()
-        raise RuntimeError("tornado4.run() cannot be called from a running event loop")
+        error = RuntimeError("tornado4.run() cannot be called from a running event loop")
+        advise(error, "A loop runs in this thread already: await the coroutine.")
+        raise error
     # It may import Twisted, make its reactor and await Deferreds.
     main = _core.TaskMaker(asyncio.Task).wrap(main)
     if sys.version_info >= (3, 11):
         with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
             try:
                 return runner.run(main)
+            except (TypeError, ValueError) as error:
+                _advise_on_argument(error, main)
+                raise
             finally:
                 _clean_up_begins(runner.get_loop())
     return _run_without_runner(loop_factory, main, debug)
@@ -65,6 +72,15 @@ def _clean_up_begins(loop: Any) -> None:
     # tasks are waited for.
     if hasattr(loop, "_cleans_up"):
         loop._cleans_up = True
+
+
+def _advise_on_argument(error: Exception, main: object) -> None:
+    if asyncio.iscoroutine(main):
+        return
+    if inspect.iscoroutinefunction(main):
+        advise(error, f"Call it: run({main.__qualname__}()).")
+    elif inspect.isawaitable(main):
+        advise(error, "Await it in a coroutine, and run that.")
 
 
 def _run_without_runner(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import os
 import signal
 import socket
 import sys
@@ -24,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
+from tornado4.platform._advice import ALREADY_RUNS, advise, name_of_thread
 from tornado4.platform._asyncio_transports.making import MakesTransports
+from tornado4.platform._forking import watch_forks
 from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
 from tornado4.platform._selector import ReadyView, SelectorView, scheduled
@@ -70,21 +71,12 @@ def __dir__() -> list[str]:
 
 run.__module__ = __name__
 
+watch_forks()
+
 # Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (
     "debug" in inspect.signature(format_helpers._format_callback_source).parameters
 )
-
-
-def _before_fork() -> None:
-    """Send what the running callback has written, or both processes would."""
-    loop = events._get_running_loop()
-    if isinstance(loop, EventLoop):
-        loop._flush_streams()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
 
 
 def _no_action(*_args: object) -> None:
@@ -113,6 +105,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         "_is_set",
         "_iterate_limit",
         "_iterates",
+        "_made_at",
         "_made_in",
         "_ready_view",
         "_runs",
@@ -148,6 +141,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         # What `_forgotten` asks about: the thread that made it, and whether it is a
         # current IOLoop's.
         self._made_in = threading.get_ident()
+        self._made_at: tuple[str, int] | None = None
         self._is_set = False
         # Whether `run_forever` is under way, and in the native part of it.
         self._runs = False
@@ -163,6 +157,18 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
             raise
         _forgotten.made(self)
         self._wrap_tasks()
+
+    def _check_thread(self) -> None:
+        try:
+            super()._check_thread()  # type: ignore[misc]
+        except RuntimeError as error:
+            here, there = name_of_thread(threading.get_ident()), name_of_thread(self._thread_id)
+            advise(
+                error,
+                f"This is thread {here}, and the loop runs in thread {there}: use "
+                "loop.call_soon_threadsafe(), or IOLoop.add_callback(), in another thread.",
+            )
+            raise
 
     # Running
 
@@ -196,9 +202,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self._check_closed()
         try:
             self._check_running()  # type: ignore[attr-defined]
-        except RuntimeError:
+        except RuntimeError as error:
             # Whoever has given it work hears of it by this.
             _forgotten.used(self)
+            advise(error, ALREADY_RUNS)
             raise
         _forgotten.runs(self)
         cls = type(self)
@@ -314,7 +321,9 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     def close(self) -> None:
         """Close the loop. Raises `RuntimeError` if it runs; idempotent."""
         if self.is_running():
-            raise RuntimeError("Cannot close a running event loop")
+            error = RuntimeError("Cannot close a running event loop")
+            advise(error, "Stop it first (loop.stop()), and close it when what runs it is over.")
+            raise error
         if self.is_closed():
             return
         while self._at_close:

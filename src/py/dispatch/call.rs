@@ -142,6 +142,22 @@ impl Call {
     }
 
     /// What a report of a slow call names.
+    pub fn reported(&self, event_loop: &Bound<'_, EventLoop>) -> Option<Py<PyAny>> {
+        let py = event_loop.py();
+        match self {
+            Call::Timeout(timeout) => timeout.get().subject(py),
+            Call::Ready(token, _)
+            | Call::Fresh(token, _)
+            | Call::Refused(token)
+            | Call::ReadOn(token) => event_loop.get().with_registrations(|registrations| {
+                let (_, watchers) = registrations.resolve(*token)?;
+                watchers.iter().next().map(|watcher| watcher.subject(py))
+            }),
+            _ => self.subject(py),
+        }
+    }
+
+    /// What stands for the call, where it has an object.
     pub fn subject(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         match self {
             Call::Handle(handle) => Some(handle.clone_ref(py).into_any()),

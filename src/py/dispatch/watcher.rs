@@ -78,6 +78,16 @@ impl Watcher {
         }
     }
 
+    /// What a report of a slow call names.
+    pub fn subject(&self, py: Python<'_>) -> Py<PyAny> {
+        match self {
+            Watcher::Handle(watcher) => watcher.handle.clone_ref(py).into_any(),
+            Watcher::Handler(handler) => handler.handler.clone_ref(py),
+            Watcher::Selectable(selectable) => selectable.object.clone_ref(py),
+            Watcher::Socket(transport) => transport.clone_ref(py).into_any(),
+        }
+    }
+
     /// Whether this is the watcher of the given file object.
     pub fn is_for(&self, object: &Bound<'_, PyAny>) -> bool {
         match self {

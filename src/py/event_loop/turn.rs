@@ -310,12 +310,13 @@ fn run_timed(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     let py = event_loop.py();
     let current = intern!(py, "_current_handle");
     event_loop.setattr(current, call.handle())?;
+    // Before it is called: a timeout lets go of its function.
+    let subject = call.reported(event_loop);
     let start = Deadline::now();
     let outcome = call.run(event_loop);
     let took = Deadline::now().since(start).as_secs_f64();
     event_loop.setattr(current, py.None())?;
     outcome?;
-    let subject = call.subject(py);
     event_loop.call_method1(intern!(py, "_report_slow_call"), (subject, took))?;
     Ok(())
 }

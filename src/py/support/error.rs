@@ -5,6 +5,7 @@ use std::io;
 use pyo3::exceptions::{
     PyBaseException, PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyValueError,
 };
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::core::clock::Deadline;
@@ -16,8 +17,20 @@ pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
 
 /// What every call after `close` gets.
 pub fn closed() -> PyErr {
-    PyRuntimeError::new_err("Event loop is closed")
+    let error = PyRuntimeError::new_err("Event loop is closed");
+    Python::attach(|py| {
+        // Python 3.10 has no notes.
+        let added = error
+            .value(py)
+            .call_method1(intern!(py, "add_note"), (CLOSED_ADVICE,));
+        drop(added);
+    });
+    error
 }
+
+/// What is shown below the text, which is asyncio's.
+const CLOSED_ADVICE: &str = "It was closed by close(), or at the end of asyncio.run() or \
+    tornado4.run(). A closed loop can't be opened again: make a new one, and what uses it anew.";
 
 /// An `OSError` of the right subclass, with errno and text as Python has them.
 pub fn os_error(error: io::Error) -> PyErr {

@@ -154,15 +154,21 @@ pub fn scoped_host(py: Python<'_>, address: (String, u16, u32, u32)) -> PyResult
     names.get_item(0)?.extract()
 }
 
+/// Whether `object` is what calling an `async def` function returns.
+///
+/// # Errors
+/// None, unless Python's library is broken.
+pub fn is_native_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let native = cached(object.py(), &NATIVE, "types", "CoroutineType")?;
+    Ok(object.get_type().is(native))
+}
+
 /// Whether asyncio makes a task of `object`.
 pub fn is_coroutine(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static NATIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     static IS_COROUTINE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = object.py();
-    if object
-        .get_type()
-        .is(cached(py, &NATIVE, "types", "CoroutineType")?)
-    {
+    if is_native_coroutine(object)? {
         return Ok(true);
     }
     let check = cached(py, &IS_COROUTINE, "asyncio.coroutines", "iscoroutine")?;

@@ -6,7 +6,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::io_loop::check_callable;
+use super::io_loop::{check_callable, check_thread};
 use super::{Callback, IOLoop, Timeout};
 use crate::core::clock::Deadline;
 use crate::py::event_loop::clock;
@@ -23,6 +23,7 @@ impl IOLoop {
         let py = slf.py();
         let event_loop = slf.get().event_loop()?.bind(py);
         event_loop.get().check_open()?;
+        check_thread(event_loop)?;
         check_callable(py, &callback)?;
         let deadline = error::deadline(deadline)?;
         let callback = Callback {

@@ -102,6 +102,14 @@ impl IOLoop {
     }
 }
 
+/// Checks, in asyncio's debug mode only, that this is the loop's thread if it runs.
+pub(super) fn check_thread(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+    if event_loop.get().is_debug() {
+        event_loop.call_method0(intern!(event_loop.py(), "_check_thread"))?;
+    }
+    Ok(())
+}
+
 /// Tornado finds out when it binds the arguments, which is at once.
 pub(super) fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<()> {
     let callback = callback.bind(py);
@@ -114,6 +122,8 @@ pub(super) fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<(
     );
     if imports::is_coroutine(callback)? {
         message.push_str(": pass the function itself, and its arguments after it");
+        // Or Python would say, too, that nobody has awaited it.
+        callback.call_method0(intern!(py, "close"))?;
     }
     Err(PyTypeError::new_err(message))
 }
@@ -164,6 +174,7 @@ impl IOLoop {
         let (this, py) = (slf.get(), slf.py());
         let event_loop = this.event_loop()?.get();
         event_loop.check_open()?;
+        check_thread(this.event_loop()?.bind(py))?;
         let number = this.descriptor(fd)?;
         if this.handler(number)?.is_some() {
             let message = format!("fd {number} added twice");
@@ -188,6 +199,7 @@ impl IOLoop {
     fn update_handler(&self, fd: &Bound<'_, PyAny>, events: u32) -> PyResult<()> {
         let event_loop = self.event_loop()?.get();
         event_loop.check_open()?;
+        check_thread(self.event_loop()?.bind(fd.py()))?;
         let number = self.descriptor(fd)?;
         let watcher = self
             .handler(number)?
@@ -200,6 +212,7 @@ impl IOLoop {
 
     /// Stop listening for events on fd; an unknown fd is ignored.
     fn remove_handler(&self, fd: &Bound<'_, PyAny>) -> PyResult<()> {
+        check_thread(self.event_loop()?.bind(fd.py()))?;
         let number = self.descriptor(fd)?;
         if self.handler(number)?.is_some() {
             let removed = self.event_loop()?.get().unwatch(number, &EVERY_ROLE);

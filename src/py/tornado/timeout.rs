@@ -52,6 +52,12 @@ impl Timeout {
         callback.map_or(Ok(()), |callback| callback.run(py))
     }
 
+    /// What a report names, unless it was removed.
+    pub fn subject(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let callback = self.callback.lock(py);
+        callback.as_ref().map(|callback| callback.subject(py))
+    }
+
     /// Makes sure that the callback isn't called, if it was not yet.
     pub fn remove(&self, py: Python<'_>) {
         let callback = self.callback.lock(py).take();

@@ -169,7 +169,7 @@ impl DelayedCall {
             return Ok(());
         };
         match work.call(py) {
-            Ok(()) => Ok(()),
+            Ok(result) => this.reactor.get().look_at_result(&result, "callLater"),
             Err(error) if this.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let what = (error::value(py, error), this.creator(py));

@@ -1,6 +1,7 @@
 //! The Twisted face: delayed calls, calls from threads, descriptors.
 
 mod accept;
+mod checks;
 mod datagram;
 mod delayed_call;
 mod descriptors;

@@ -53,6 +53,8 @@ pub struct Reactor {
     pub(super) rests: AtomicBool,
     /// See `allows_fast_path`.
     own_fd_set: AtomicBool,
+    /// Whether the loop that drives the reactor's is in debug mode.
+    pub(super) host_debug: AtomicBool,
     /// How connections are ended.
     pub(super) disconnecting: Disconnecting,
     /// `Protocol.logPrefix`.
@@ -183,9 +185,15 @@ impl Reactor {
             interrupts: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             own_fd_set: AtomicBool::new(false),
+            host_debug: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
             log_prefix: reports.getattr("log_prefix")?.unbind(),
         })
+    }
+
+    /// Say whether the loop that drives the reactor's is in debug mode.
+    fn setHostDebug(&self, debug: bool) {
+        self.host_debug.store(debug, Ordering::Relaxed);
     }
 
     /// Say whether the reactor has methods for descriptors of somebody's own.
@@ -212,6 +220,8 @@ impl Reactor {
         kw: Option<Py<PyDict>>,
     ) -> PyResult<Py<DelayedCall>> {
         let (this, py) = (slf.get(), slf.py());
+        this.check_thread(py, "callLater")?;
+        this.check_function(callable.bind(py), "callLater")?;
         let wait: f64 = delay.extract()?;
         if wait.is_nan() || wait < 0.0 {
             let message = format!("{delay} is not greater than or equal to 0 seconds");
@@ -293,6 +303,7 @@ impl Reactor {
         kwargs: Option<Py<PyDict>>,
     ) -> PyResult<()> {
         hang_rather_than_unwind();
+        slf.get().check_function(f, "callFromThread")?;
         if !f.is_callable() {
             let message = format!("{f} is not callable");
             return Err(PyAssertionError::new_err(message));
@@ -350,22 +361,28 @@ impl Reactor {
     /// Raises PermissionError for what can't be polled, such as a regular
     /// file. Follows IReactorFDSet.
     fn addReader(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().check_thread(slf.py(), "addReader")?;
         Reactor::watch(slf, reader, Role::Read, false)
     }
 
     /// Call `writer.doWrite()` whenever it can take output.
     fn addWriter(slf: &Bound<'_, Self>, writer: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().check_thread(slf.py(), "addWriter")?;
         Reactor::watch(slf, writer, Role::Write, false)
     }
 
     /// Watch a reader no longer; one that isn't watched is ignored.
-    fn removeReader(&self, reader: &Bound<'_, PyAny>) {
+    fn removeReader(&self, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.check_thread(reader.py(), "removeReader")?;
         self.unwatch(reader, Role::Read);
+        Ok(())
     }
 
     /// Watch a writer no longer; one that isn't watched is ignored.
-    fn removeWriter(&self, writer: &Bound<'_, PyAny>) {
+    fn removeWriter(&self, writer: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.check_thread(writer.py(), "removeWriter")?;
         self.unwatch(writer, Role::Write);
+        Ok(())
     }
 
     /// The readers that are watched.

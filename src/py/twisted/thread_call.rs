@@ -27,8 +27,8 @@ impl ThreadCall {
     /// None that comes from the call, but for a Ctrl-C that isn't Twisted's.
     pub fn run(&self, py: Python<'_>) -> PyResult<()> {
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        match self.function.call(py, self.args.bind(py), kwargs) {
-            Ok(_) => Ok(()),
+        match self.function.bind(py).call(self.args.bind(py), kwargs) {
+            Ok(result) => self.reactor.get().look_at_result(&result, "callFromThread"),
             Err(error) if self.reactor.get().ends_the_loop(py, &error) => Err(error),
             Err(error) => self
                 .reactor

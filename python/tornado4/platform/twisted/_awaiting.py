@@ -99,7 +99,12 @@ def as_future(deferred: Deferred[_T]) -> asyncio.Future[_T]:
     `TypeError` for what is no Deferred, `RuntimeError` if there is no such loop.
     """
     if not isinstance(deferred, Deferred):
-        raise TypeError(f"not a Deferred: {deferred!r}")
+        awaitable = inspect.isawaitable(deferred)
+        hint = ": asyncio's code can await it as it is" if awaitable else ""
+        if asyncio.iscoroutine(deferred):
+            # Or Python would say, too, that nobody has awaited it.
+            deferred.close()
+        raise TypeError(f"not a Deferred: {deferred!r}{hint}")
     return DeferredFuture(deferred, _loop(asyncio.get_event_loop))
 
 
@@ -167,7 +172,8 @@ def as_deferred(awaitable: Awaitable[_T] | concurrent.futures.Future[_T]) -> Def
     if isinstance(awaitable, concurrent.futures.Future):
         return _FutureDeferred(asyncio.wrap_future(awaitable, loop=_loop()))
     if not (asyncio.iscoroutine(awaitable) or inspect.isawaitable(awaitable)):
-        raise TypeError(f"not an awaitable: {awaitable!r}")
+        hint = ": call it" if inspect.iscoroutinefunction(awaitable) else ""
+        raise TypeError(f"not an awaitable: {awaitable!r}{hint}")
     try:
         loop = _loop()
     except RuntimeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.internet._signals import SignalHandling
 from tornado4 import _core
 from tornado4._io_loop import IOLoop
 from tornado4.platform import _forgotten
+from tornado4.platform._advice import ALREADY_RUNS, CLOSED, advise
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._awaiting import advise_older_tasks, let_tasks_await_deferreds
@@ -34,6 +36,10 @@ class OwnLoop:
 
     def _does_run(self) -> bool:
         return self.asyncio_loop.is_running() and not self.asyncio_loop._iterates
+
+    def thread(self) -> int | None:
+        """Return the thread in which the loop runs."""
+        return self.asyncio_loop._thread_id
 
     def goes_on(self) -> bool:
         """Tell whether the loop was running before the reactor was made, and still is.
@@ -112,6 +118,7 @@ class ForeignLoop:
         self._iterates = False
         self._runs = False
         self._ran = False
+        self._thread: int | None = None
         self._shut_down: Callable[[], Awaitable[object]] | None = None
         self._sentinel: Any = None
         self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
@@ -125,6 +132,7 @@ class ForeignLoop:
 
     def _started(self) -> None:
         _forgotten.runs(self.asyncio_loop)
+        self._thread = threading.get_ident()
         start, self._start = self._start, None
         if start is not None:
             start()
@@ -159,6 +167,10 @@ class ForeignLoop:
         """Stop the loop if it was `run`; somebody else's goes on."""
         if self._runs:
             self.asyncio_loop.stop()
+
+    def thread(self) -> int | None:
+        """Return the thread in which the loop runs, as far as it is known."""
+        return self._thread if self.asyncio_loop.is_running() else None
 
     def goes_on(self) -> bool:
         """Tell whether the loop would make the reactor's calls after its end.
@@ -227,6 +239,7 @@ class ForeignLoop:
         return HostChildSignalHandling(self.asyncio_loop)
 
     def _after_turn(self) -> None:
+        self._thread = threading.get_ident()
         if self._iterates:
             self.asyncio_loop.stop()
 
@@ -242,12 +255,16 @@ def check_can_run(loop: Any) -> None:
     """Raise the `RuntimeError` that an asyncio loop's `run_forever` would raise at once."""
     # asyncio's own, which a program that allows nested runs has replaced.
     check = getattr(loop, "_check_running", None)
-    if check is not None:
-        check()
-    elif loop.is_running():
-        raise RuntimeError("This event loop is already running")
-    elif asyncio._get_running_loop() is not None:
-        raise RuntimeError("Cannot run the event loop while another loop is running")
+    try:
+        if check is not None:
+            check()
+        elif loop.is_running():
+            raise RuntimeError("This event loop is already running")
+        elif asyncio._get_running_loop() is not None:
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+    except RuntimeError as error:
+        advise(error, ALREADY_RUNS)
+        raise
 
 
 def loops_of(io_loop: object) -> tuple[asyncio.AbstractEventLoop, Any]:
@@ -265,7 +282,9 @@ def loops_of(io_loop: object) -> tuple[asyncio.AbstractEventLoop, Any]:
     if not isinstance(loop, asyncio.AbstractEventLoop):
         raise TypeError(f"not an IOLoop: {io_loop!r}")
     if loop.is_closed():
-        raise RuntimeError("Event loop is closed")
+        error = RuntimeError("Event loop is closed")
+        advise(error, CLOSED)
+        raise error
     if isinstance(io_loop, tornado.ioloop.IOLoop):
         return loop, io_loop
     io_loops = tornado.ioloop.IOLoop._ioloop_for_asyncio

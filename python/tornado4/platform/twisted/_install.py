@@ -10,6 +10,8 @@ from twisted.internet.error import ReactorAlreadyInstalledError
 from twisted.internet.main import installReactor
 
 from tornado4._io_loop import ask_for_ours
+from tornado4.platform._advice import place_in_users_code
+from tornado4.platform._importers import importers_of_reactor, told
 from tornado4.platform._runner import prefer
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._reactor import TornadoReactor
@@ -31,6 +33,7 @@ def install(
     check_not_installed()
     reactor = TornadoReactor(io_loop, restartable=restartable)
     installReactor(reactor)
+    reactor._installedAt = place_in_users_code()
     prefer(reactor._asyncioEventloop)
     if isinstance(reactor._asyncioEventloop, EventLoop):
         ask_for_ours()
@@ -40,8 +43,18 @@ def install(
 def check_not_installed() -> None:
     """Raise `ReactorAlreadyInstalledError` if there is a global reactor."""
     installed = sys.modules.get("twisted.internet.reactor")
-    if installed is not None:
-        name = type(installed).__qualname__
-        raise ReactorAlreadyInstalledError(
-            f"reactor already installed: {type(installed).__module__}.{name}"
+    if installed is None:
+        return
+    said = f"reactor already installed: {type(installed).__module__}.{type(installed).__qualname__}"
+    place = getattr(installed, "_installedAt", None)
+    if isinstance(installed, TornadoReactor):
+        by = f", by install() in {place[0]}, line {place[1]}" if place is not None else ""
+        what_to_do = "There is one for the process: from twisted.internet import reactor."
+    else:
+        importers = told(importers_of_reactor())
+        by = f", by the import of twisted.internet.reactor in {importers}" if importers else ""
+        what_to_do = (
+            "Call tornado4.platform.twisted.install() before that, at the top of the program, "
+            "and import what imports the reactor below."
         )
+    raise ReactorAlreadyInstalledError(f"{said}{by}. {what_to_do}")

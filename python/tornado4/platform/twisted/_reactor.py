@@ -18,29 +18,20 @@ from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling
 from zope.interface import classImplements, implementer
 
 from tornado4 import _core
+from tornado4.platform._advice import CLOSED, advise
 from tornado4.platform._naming import counted
 from tornado4.platform.twisted import _reports
 from tornado4.platform.twisted._hosts import host_of
 from tornado4.platform.twisted._transports import Transports
+from tornado4.platform.twisted._types import Provides
 
 if TYPE_CHECKING:
-    # Twisted's interfaces mean nothing to a type checker without zope's plugin: by this base
-    # a reactor may be passed on as IReactorTime, IReactorTCP or whatever is asked for.
-    from typing import Any as _Provides
-
     import tornado.ioloop
     from typing_extensions import ParamSpec
 
+    from tornado4.platform.twisted._types import DelayedCallOfOurs, NoSuchAttribute
+
     _P = ParamSpec("_P")
-
-    class _DelayedCall(DelayedCall, _Provides):  # type: ignore[misc]
-        """What `callLater` returns: to `isinstance` it is Twisted's."""
-
-    class _NoSuchAttribute:
-        """Can't be called, so that mypy finds a misspelt name in spite of that base."""
-
-else:
-    _Provides = object
 
 classImplements(_core.DelayedCall, IDelayedCall)
 for _name, _value in vars(DelayedCall).items():
@@ -76,7 +67,7 @@ class _Waker:
 
 
 @implementer(IReactorFDSet)
-class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ignore[misc]
+class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ignore[misc]
     """A Twisted reactor on a Tornado IOLoop.
 
     ``io_loop`` is the IOLoop to run on: by default the current one, which is made
@@ -100,7 +91,10 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> _NoSuchAttribute: ...
+        def __getattr__(self, name: str) -> NoSuchAttribute: ...
+
+    # Where `install` was called: the file and the line.
+    _installedAt: tuple[str, int] | None = None
 
     def __init__(
         self,
@@ -192,7 +186,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
 
     def callLater(
         self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
-    ) -> _DelayedCall:
+    ) -> DelayedCallOfOurs:
         """See `IReactorTime.callLater`. ``delay`` is in seconds.
 
         What is returned is an instance of `twisted.internet.base.DelayedCall` to
@@ -201,7 +195,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         call: Any = self._core.callLater(delay, callable, *args, **kw)
         return call  # type: ignore[no-any-return]
 
-    def getDelayedCalls(self) -> Sequence[_DelayedCall]:
+    def getDelayedCalls(self) -> Sequence[DelayedCallOfOurs]:
         """See `IReactorTime.getDelayedCalls`."""
         calls: Any = self._core.getDelayedCalls()
         return calls  # type: ignore[no-any-return]
@@ -274,7 +268,9 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         the loop is closed.
         """
         if self._asyncioEventloop.is_closed():
-            raise RuntimeError("Event loop is closed")
+            error = RuntimeError("Event loop is closed")
+            advise(error, CLOSED)
+            raise error
         if self._ended and self._restartable:
             self._ended = False
             self._startedBefore = False
@@ -283,6 +279,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
                 self.addSystemEventTrigger(phase, "shutdown", getattr(self, trigger))
         self._startedOnce = True
         self._host.attach()
+        self._core.setHostDebug(self._asyncioEventloop.get_debug())
         self._core.resume()
         self._noteWrapper()
         before = asyncio._get_running_loop()
@@ -302,9 +299,16 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, _Provides):  # type: ig
         reactor has stopped unless it is ``restartable``.
         """
         if self._started:
-            raise ReactorAlreadyRunning
+            raise ReactorAlreadyRunning(
+                "reactor.run() was called while the reactor runs: it goes on by itself when "
+                "this callback, or coroutine, has returned"
+            )
         if self._startedBefore and not (self._ended and self._restartable):
-            raise ReactorNotRestartable
+            raise ReactorNotRestartable(
+                "the reactor ran and was stopped, and runs once only. Make it by "
+                "install(restartable=True), or use "
+                "tornado4.platform.twisted.run_once(function), which makes one for each call"
+            )
         if not self._asyncioEventloop.is_closed():
             self._host.check_can_run()
         self._startedByLoop = False

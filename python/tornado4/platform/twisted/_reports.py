@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
 
 from tornado4.platform._handling import call_handling
+from tornado4.platform.twisted._checks import check_function, check_thread, not_run
 
 __all__ = [
     "CONNECTION_DONE",
@@ -40,6 +41,8 @@ __all__ = [
     "Failure",
     "ILogContext",
     "TwistedDelayedCall",
+    "check_function",
+    "check_thread",
     "creation_stack",
     "datagram",
     "delayed_call",
@@ -48,6 +51,7 @@ __all__ = [
     "log_prefix",
     "main_loop",
     "main_loop_terminated",
+    "not_run",
     "selectable",
     "theContextTracker",
     "thread_call",

@@ -15,6 +15,7 @@ from twisted.internet.main import installReactor
 from twisted.python import threadable
 
 from tornado4._io_loop import IOLoop
+from tornado4.platform._advice import advise
 from tornado4.platform._runner import run_on
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.twisted._install import check_not_installed
@@ -69,6 +70,13 @@ def run_once(  # type: ignore[misc]
     Ctrl-C cancels what is awaited and raises `KeyboardInterrupt`, as in `asyncio.run`.
     """
     _check_nothing_runs()
+    if not callable(function):
+        if asyncio.iscoroutine(function):
+            # Or Python would say, too, that nobody has awaited it.
+            function.close()
+        raise TypeError(
+            f"run_once() takes a function of the reactor, and its other arguments, not {function!r}"
+        )
     if install:
         check_not_installed()
     loop_before, thread_before = asyncio_loop_of_thread(), threadable.ioThread
@@ -138,7 +146,9 @@ def _check_nothing_runs() -> None:
     reactor = sys.modules.get("twisted.internet.reactor")
     runs = getattr(reactor, "running", False) and threadable.isInIOThread()
     if runs or asyncio._get_running_loop() is not None:
-        raise RuntimeError("run_once() cannot be called while a loop runs in this thread")
+        error = RuntimeError("run_once() cannot be called while a loop runs in this thread")
+        advise(error, "Give the function the reactor that runs, and await what it returns.")
+        raise error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ pub(super) struct Work {
 impl Work {
     /// # Errors
     /// Those of the function, and of arguments that somebody has replaced.
-    pub(super) fn call(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn call<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let args = match self.args.bind(py).cast::<PyTuple>() {
             Ok(args) => args.clone(),
             Err(_) => py.get_type::<PyTuple>().call1((&self.args,))?.cast_into()?,
@@ -27,8 +27,7 @@ impl Work {
                 Err(_) => py.get_type::<PyDict>().call1((kw,))?.cast_into()?,
             }),
         };
-        self.function.call(py, args, kw.as_ref())?;
-        Ok(())
+        self.function.bind(py).call(args, kw.as_ref())
     }
 
     pub(super) fn clone_ref(&self, py: Python<'_>) -> Work {

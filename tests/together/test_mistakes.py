@@ -1,0 +1,587 @@
+"""The likeliest mistakes: each is told once, with what happened, where, and what to do.
+
+docs/mistakes.md shows them. A program of its own for each: most are a matter of the process.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from helpers.programs import with_path
+
+# What is added to an error of asyncio's is shown from Python 3.11 on.
+NOTES = pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes yet")
+
+
+def told(tmp_path: Path, code: str, *options: str, fails: bool | None = None) -> str:
+    """Run a program, which is a file, and return what it says on standard error."""
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(code).lstrip())
+    done = subprocess.run(
+        [sys.executable, *options, program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=with_path(tmp_path),
+    )
+    if fails is not None:
+        assert (done.returncode != 0) is fails, done.stderr
+    return done.stderr
+
+
+def last(said: str) -> str:
+    return said.strip().splitlines()[-1]
+
+
+def warnings_in(said: str) -> list[str]:
+    return [line for line in said.splitlines() if "Warning: " in line]
+
+
+# Installing
+
+
+def test_installing_twice(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        from tornado4.platform.twisted import install
+        install()
+        install()
+        """,
+        fails=True,
+    )
+    assert last(said) == (
+        "twisted.internet.error.ReactorAlreadyInstalledError: reactor already installed: "
+        f"tornado4.platform.twisted.TornadoReactor, by install() in {tmp_path}/program.py, line 2. "
+        "There is one for the process: from twisted.internet import reactor."
+    )
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from twisted.internet import defer, reactor",
+        "import twisted.internet.reactor",
+        "from twisted.internet import (\n    defer,\n    reactor,\n)",
+        "def imported():\n    from twisted.internet import reactor\nimported()",
+    ],
+)
+def test_installing_late_names_who_was_first(tmp_path: Path, imports: str) -> None:
+    (tmp_path / "somebodys.py").write_text(f"# One line.\n{imports}\n")
+    said = told(
+        tmp_path,
+        """
+        import somebodys
+        from tornado4.platform.twisted import install
+        install()
+        """,
+        fails=True,
+    )
+    line = 3 if imports.startswith("def") else 2
+    assert re.fullmatch(
+        r".*ReactorAlreadyInstalledError: reactor already installed: twisted\.internet\.\w+\.\w+, "
+        rf"by the import of twisted\.internet\.reactor in {tmp_path}/somebodys\.py, line {line}\. "
+        r"Call tornado4\.platform\.twisted\.install\(\) before that, .* below\.",
+        last(said),
+    )
+
+
+def test_installing_late_after_an_import_of_ones_own(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        from twisted.internet import reactor
+        from tornado4.platform.twisted import install
+        install()
+        """,
+        fails=True,
+    )
+    assert f"{tmp_path}/program.py, line 1. Call tornado4" in last(said)
+
+
+def test_forgetting_to_install(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import asyncio, tornado4
+        async def main():
+            from twisted.internet import reactor
+            reactor.callLater(0.01, print, "called")
+            await asyncio.sleep(0.05)
+        tornado4.run(main())
+        """,
+        fails=False,
+    )
+    (warning,) = warnings_in(said)
+    assert re.match(
+        rf"{tmp_path}/program\.py:3: RuntimeWarning: Twisted's own \w+ was installed by the "
+        rf"import of twisted\.internet\.reactor in {tmp_path}/program\.py, line 3 and given work, "
+        r"and never ran, .* Call tornado4\.platform\.twisted\.install\(\) before anything",
+        warning,
+    )
+
+
+def test_a_reactor_of_twisteds_that_runs_is_nobodys_mistake(tmp_path: Path) -> None:
+    code = """
+        import asyncio, tornado4
+        from twisted.internet import reactor
+        {given}
+        tornado4.run(asyncio.sleep(0))
+        """
+    ran = "reactor.callLater(0, reactor.stop); reactor.run(); reactor.callLater(1, print)"
+    for given in ("", ran):
+        assert told(tmp_path, code.format(given=given), fails=False) == ""
+
+
+def test_asyncio_run_beside_an_installed_reactor(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import asyncio
+        from tornado4.platform.twisted import install
+        reactor = install()
+        reactor.callLater(0.01, print, "called")
+        asyncio.run(asyncio.sleep(0.05))
+        """,
+        fails=False,
+    )
+    (warning,) = warnings_in(said)
+    assert re.match(
+        rf"{tmp_path}/program\.py:3: RuntimeWarning: <EventLoop .*> was given work .* never ran, "
+        r".* loop of the installed reactor: run it by reactor\.run\(\) or, where "
+        r"asyncio\.run\(main\(\)\) was called, by tornado4\.run\(main\(\)\)\.",
+        warning,
+    )
+
+
+def test_a_server_made_before_the_loop_that_runs(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import asyncio, tornado4, tornado4.ioloop
+        from tornado4.web import Application
+        server = Application().listen(0, "127.0.0.1")
+        tornado4.run(asyncio.sleep(0.05))
+        """,
+        fails=False,
+    )
+    (warning,) = warnings_in(said)
+    assert f"{tmp_path}/program.py:3: RuntimeWarning: <EventLoop " in warning
+    assert "Start the loop that is current when work is added" in warning
+
+
+# Running
+
+
+def test_running_twice(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        from tornado4.platform.twisted import install
+        reactor = install()
+        reactor.callWhenRunning(reactor.stop)
+        reactor.run()
+        reactor.run()
+        """,
+        fails=True,
+    )
+    assert 'program.py", line 5, in <module>' in said
+    assert re.fullmatch(
+        r"twisted\.internet\.error\.ReactorNotRestartable: .* "
+        r"install\(restartable=True\), or use tornado4\.platform\.twisted\.run_once\(.*",
+        last(said),
+    )
+
+
+RUNS = {
+    "tornado4.run": ("tornado4.run(main())", "await the coroutine."),
+    "start": ("IOLoop.current().start()", "In a coroutine, await what is to be run;"),
+    "another": ("IOLoop(make_current=False).start()", "In a coroutine, await what is to be run;"),
+    "run_sync": ("IOLoop.current().run_sync(print)", "In a coroutine, await what is to be run;"),
+    "reactor": ("TornadoReactor().run()", "a reactor starts with its loop, unasked."),
+    "run_once": ("run_once(print)", "Give the function the reactor that runs,"),
+}
+
+
+@NOTES
+@pytest.mark.parametrize("way", RUNS)
+def test_running_within_a_run(tmp_path: Path, way: str) -> None:
+    code, advice = RUNS[way]
+    said = told(
+        tmp_path,
+        f"""
+        import tornado4
+        from tornado4.ioloop import IOLoop
+        from tornado4.platform.twisted import TornadoReactor, run_once
+        async def main():
+            {code}
+        tornado4.run(main())
+        """,
+        fails=True,
+    )
+    assert "RuntimeError: " in said
+    assert advice in last(said)
+    assert warnings_in(said) == []
+
+
+def test_running_the_reactor_within_itself(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import sys
+        from twisted.python import log
+        log.startLogging(sys.stderr)
+        from tornado4.platform.twisted import install
+        reactor = install()
+        reactor.callLater(0, reactor.run)
+        reactor.callLater(0.01, reactor.stop)
+        reactor.run()
+        """,
+        fails=False,
+    )
+    assert "ReactorAlreadyRunning: reactor.run() was called while the reactor runs: it goes" in said
+
+
+@NOTES
+@pytest.mark.parametrize("thing", ["asyncio.get_running_loop()", "IOLoop.current()"])
+def test_closing_what_runs(tmp_path: Path, thing: str) -> None:
+    said = told(
+        tmp_path,
+        f"""
+        import asyncio, tornado4
+        from tornado4.ioloop import IOLoop
+        async def main():
+            {thing}.close()
+        tornado4.run(main())
+        """,
+        fails=True,
+    )
+    assert re.search(r"RuntimeError: Cannot close a running (event loop|IOLoop)", said)
+    assert re.search(r"[Ss]top it first", last(said))
+
+
+AFTER = [
+    "loop.call_soon(print)",
+    "loop.run_forever()",
+    "io_loop.start()",
+    "io_loop.call_later(1, print)",
+    "reactor.callLater(1, print)",
+    "reactor.run()",
+    "TornadoReactor(io_loop)",
+]
+
+
+@NOTES
+@pytest.mark.parametrize("use", AFTER)
+def test_use_after_close(tmp_path: Path, use: str) -> None:
+    said = told(
+        tmp_path,
+        f"""
+        from tornado4.ioloop import IOLoop
+        from tornado4.platform.twisted import TornadoReactor
+        io_loop = IOLoop()
+        loop, reactor = io_loop.asyncio_loop, TornadoReactor(io_loop)
+        io_loop.close()
+        {use}
+        """,
+        fails=True,
+    )
+    assert "RuntimeError: Event loop is closed\n" in said
+    assert "make a new one" in last(said)
+
+
+def test_stopping_what_does_not_run(tmp_path: Path) -> None:
+    code = "from tornado4.platform.twisted import install\ninstall().stop()\n"
+    said = told(tmp_path, code, fails=True)
+    assert last(said).endswith("ReactorNotRunning: Can't stop reactor that isn't running.")
+
+
+# Threads, in debug mode
+
+CALLS = {
+    "call_soon": ("loop.call_soon(print)", "use loop.call_soon_threadsafe()"),
+    "call_later": ("loop.call_later(1, print)", "use loop.call_soon_threadsafe()"),
+    "add_handler": ("io_loop.add_handler(end, print, 1)", "IOLoop.add_callback()"),
+    "update_handler": ("io_loop.update_handler(end, 1)", "IOLoop.add_callback()"),
+    "remove_handler": ("io_loop.remove_handler(end)", "IOLoop.add_callback()"),
+    "add_timeout": ("io_loop.add_timeout(1e10, print)", "IOLoop.add_callback()"),
+    "callLater": ("reactor.callLater(1, print)", "use reactor.callFromThread(reactor.callLater,"),
+    "addReader": ("reactor.addReader(None)", "use reactor.callFromThread(reactor.addReader,"),
+    "removeWriter": ("reactor.removeWriter(None)", "use reactor.callFromThread(reactor.removeW"),
+}
+
+IN_A_THREAD = """
+    import asyncio, socket, threading, tornado4
+    from tornado4.ioloop import IOLoop
+    from tornado4.platform.twisted import TornadoReactor
+    async def main():
+        loop = asyncio.get_running_loop()
+        reactor = TornadoReactor({on})
+        io_loop = IOLoop.current()
+        await asyncio.sleep(0.01)
+        end = socket.socketpair()[0]
+        thread = threading.Thread(target=lambda: {call}, name="Mine")
+        thread.start()
+        thread.join()
+        end.close()
+    {run}(main(), debug={debug})
+    """
+
+
+@NOTES
+@pytest.mark.parametrize("call", CALLS)
+def test_a_wrong_thread(tmp_path: Path, call: str) -> None:
+    code, advice = CALLS[call]
+    said = told(
+        tmp_path, IN_A_THREAD.format(call=code, on="", run="tornado4.run", debug=True), fails=False
+    )
+    assert said.count("Error: ") == 1
+    assert "thread 'Mine'" in last(said)
+    assert "in thread 'MainThread'" in last(said)
+    assert advice in last(said)
+
+
+def test_a_wrong_thread_for_a_reactor_on_a_foreign_loop(tmp_path: Path) -> None:
+    code, advice = CALLS["callLater"]
+    on = "asyncio.get_running_loop()"
+    said = told(tmp_path, IN_A_THREAD.format(call=code, on=on, run="asyncio.run", debug=True))
+    assert "thread 'Mine'" in last(said)
+    assert advice in last(said)
+
+
+@pytest.mark.parametrize("call", ["call_soon", "call_later", "add_timeout", "callLater"])
+def test_threads_are_not_looked_at_without_debug_mode(tmp_path: Path, call: str) -> None:
+    code = CALLS[call][0]
+    program = IN_A_THREAD.format(call=code, on="", run="tornado4.run", debug=False)
+    assert told(tmp_path, program, fails=False) == ""
+
+
+def test_a_right_thread_in_debug_mode(tmp_path: Path) -> None:
+    for call in (
+        "reactor.callFromThread(reactor.callLater, 1, print)",
+        "io_loop.add_callback(id, 1)",
+    ):
+        for on, run in (("", "tornado4.run"), ("asyncio.get_running_loop()", "asyncio.run")):
+            code = IN_A_THREAD.format(call=call, on=on, run=run, debug=True)
+            assert told(tmp_path, code, fails=False) == ""
+
+
+# Coroutines
+
+FIXTURE = """
+    import asyncio, logging, tornado4
+    from tornado4.ioloop import IOLoop
+    from tornado4.platform.twisted import as_deferred, as_future, install, run_once
+    from twisted.internet.defer import Deferred, succeed
+    reactor = install()
+    async def job():
+        print("job runs")
+    {code}
+    reactor.callLater(0.05, reactor.stop)
+    reactor.run()
+    """
+
+
+@pytest.mark.parametrize("method", ["callLater(0, ", "callFromThread("])
+def test_a_coroutine_in_the_place_of_a_function(tmp_path: Path, method: str) -> None:
+    said = told(tmp_path, FIXTURE.format(code=f"reactor.{method}job())"), fails=True)
+    assert 'program.py", line 8, in <module>' in said
+    assert re.fullmatch(
+        r"TypeError: reactor\.\w+\(\) takes a function and its arguments, got <coroutine object .*>"
+        r": to run a coroutine, pass .* lambda: Deferred\.fromCoroutine\(job\(\)\), or, .*",
+        last(said),
+    )
+    # Nothing beside it: as of a coroutine that was never awaited.
+    assert warnings_in(said) == []
+
+
+@pytest.mark.parametrize("method", ["callLater(0, ", "callFromThread("])
+def test_a_coroutine_function_where_nobody_awaits(tmp_path: Path, method: str) -> None:
+    said = told(tmp_path, FIXTURE.format(code=f"reactor.{method}job)"), fails=False)
+    (warning,) = warnings_in(said)
+    assert re.match(
+        rf"{tmp_path}/program\.py:6: RuntimeWarning: reactor\.\w+\(\) calls job\(\), which only "
+        r"makes a coroutine: nothing of it is run\. Instead, pass a function that starts it: ",
+        warning,
+    )
+    # In debug mode at once, where it is passed.
+    debug = f"reactor._asyncioEventloop.set_debug(True)\n    reactor.{method}job)"
+    said = told(tmp_path, FIXTURE.format(code=debug), fails=True)
+    assert 'program.py", line 9, in <module>' in said
+    assert last(said).startswith("TypeError: reactor.")
+    assert "calls job(), which only makes a coroutine" in last(said)
+
+
+def test_a_coroutine_that_somebody_has_is_left_alone(tmp_path: Path) -> None:
+    code = """made = job()
+    reactor.callLater(0, lambda: made)
+    reactor.callLater(0.01, lambda: Deferred.fromCoroutine(made) and None)
+    reactor.callLater(0, job().close)"""
+    assert told(tmp_path, FIXTURE.format(code=code), fails=False) == ""
+
+
+def test_such_a_warning_that_is_an_error_is_logged(tmp_path: Path) -> None:
+    code = """from twisted.python import log; import sys; log.startLogging(sys.stderr)
+    reactor.callLater(0, job)"""
+    option = "-Werror::RuntimeWarning"
+    said = told(tmp_path, FIXTURE.format(code=code), option, fails=False)
+    assert "while calling job" in said
+    assert "Main loop terminated." in said
+
+
+def test_a_coroutine_in_the_place_of_tornados_callback(tmp_path: Path) -> None:
+    said = told(tmp_path, FIXTURE.format(code="IOLoop.current().add_callback(job())"), fails=True)
+    assert re.fullmatch(
+        r"TypeError: the first argument must be callable, got <coroutine .*>: pass the function "
+        r"itself, and its arguments after it",
+        last(said),
+    )
+    assert warnings_in(said) == []
+
+
+WRONG = {
+    "as_future(job)": "TypeError: not a Deferred: <function job at",
+    "as_future(job())": ">: asyncio's code can await it as it is",
+    "as_deferred(7)": "TypeError: not an awaitable: 7",
+    "as_deferred(job)": ">: call it",
+    "run_once(job())": "TypeError: run_once() takes a function of the reactor, and its other "
+    "arguments, not <coroutine object job",
+    "run_once(7)": "TypeError: run_once() takes a function of the reactor, ",
+    "tornado4.run(job)": "Call it: run(job()).",
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_wrong_types(tmp_path: Path, code: str) -> None:
+    if code.startswith("tornado4.run") and sys.version_info < (3, 11):
+        pytest.skip("exceptions have no notes yet")
+    said = told(tmp_path, FIXTURE.format(code=code), fails=True)
+    assert WRONG[code] in last(said)
+    assert warnings_in(said) == []
+
+
+@pytest.mark.skipif(
+    not (3, 11) <= sys.version_info < (3, 14), reason="no notes yet, or it may be run"
+)
+def test_running_a_deferred(tmp_path: Path) -> None:
+    said = told(tmp_path, FIXTURE.format(code="tornado4.run(succeed(7))"), fails=True)
+    assert last(said) == "Await it in a coroutine, and run that."
+
+
+# Debug mode
+
+SLOW = {
+    "asyncio": "loop.call_soon(blocking)",
+    "asyncio's timer": "loop.call_later(0, blocking)",
+    "Tornado": "io_loop.add_callback(blocking)",
+    "Tornado's timer": "io_loop.call_later(0, blocking)",
+    "Tornado's handler": "io_loop.add_handler(end, lambda *args: blocking(), 1)",
+    "Twisted": "reactor.callLater(0, blocking)",
+    "Twisted's thread": "reactor.callFromThread(blocking)",
+    "Twisted's reader": "reactor.addReader(Reads())",
+}
+
+
+@pytest.mark.parametrize("way", SLOW)
+def test_a_callback_that_blocks_is_named(tmp_path: Path, way: str) -> None:
+    said = told(
+        tmp_path,
+        f"""
+        import socket, time
+        from tornado4.ioloop import IOLoop
+        from tornado4.platform.twisted import install
+        reactor, io_loop = install(), IOLoop.current()
+        loop = io_loop.asyncio_loop
+        loop.set_debug(True)
+        loop.slow_callback_duration = 0.05
+        end, other = socket.socketpair()
+        other.send(b"data")
+        def blocking():
+            time.sleep(0.06)
+            end.recv(1)
+        class Reads:
+            def fileno(self): return end.fileno()
+            def doRead(self): blocking()
+            def logPrefix(self): return ""
+            def connectionLost(self, reason): pass
+        {SLOW[way]}
+        reactor.callLater(0.2, reactor.stop)
+        reactor.run()
+        """,
+        fails=False,
+    )
+    slow = [line for line in said.splitlines() if line.startswith("Executing ")]
+    assert slow
+    assert all(re.search(r"blocking|Reads|<lambda>", line) for line in slow), slow
+
+
+# Forks
+
+
+def test_a_child_that_goes_on_with_its_parents_loop(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import os, tornado4
+        loop = tornado4.new_event_loop()
+        def fork():
+            if os.fork():
+                os.wait()
+                loop.stop()
+            else:
+                loop.call_soon(os._exit, 0)
+        loop.call_soon(fork)
+        loop.run_forever()
+        loop.close()
+        """,
+        fails=False,
+    )
+    (warning,) = warnings_in(said)
+    assert "RuntimeWarning: A forked process goes on running the event loop of its" in warning
+    assert "End the child by os._exit()" in warning
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_fork_that_is_nobodys_mistake(tmp_path: Path, when: str) -> None:
+    before = "pid = os.fork()\n        " if when == "before" else ""
+    during = "os.fork() or os._exit(0)" if when == "during" else "pass"
+    said = told(
+        tmp_path,
+        f"""
+        import os, tornado4
+        loop = tornado4.new_event_loop()
+        {before}def job():
+            {during}
+        loop.call_soon(job)
+        loop.call_later(0.05, loop.stop)
+        loop.run_forever()
+        loop.close()
+        """,
+        fails=False,
+    )
+    assert said == ""
+
+
+# TLS
+
+
+def test_tls_without_pyopenssl(tmp_path: Path) -> None:
+    said = told(
+        tmp_path,
+        """
+        import sys
+        sys.modules["OpenSSL"] = None
+        from tornado4.platform.twisted import install
+        reactor = install()
+        reactor.listenSSL(0, None, None)
+        """,
+        fails=True,
+    )
+    assert last(said).startswith("AssertionError: SSL support is not present: ")
+    assert "pip install" in last(said)
