@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers.programs import with_path
+from tornado4.platform._advice import CLOSED
 
 # What is added to an error of asyncio's is shown from Python 3.11 on.
 NOTES = pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes yet")
@@ -33,6 +34,31 @@ def told(tmp_path: Path, code: str, *options: str, fails: bool | None = None) ->
     if fails is not None:
         assert (done.returncode != 0) is fails, done.stderr
     return done.stderr
+
+
+# Shows the error that a call gives, as a traceback's end shows it.
+ERRORS = """
+import traceback
+def error_of(call):
+    try:
+        call()
+    except Exception as error:
+        print("> " + "".join(traceback.format_exception_only(error)).strip().replace("\\n", " | "))
+    else:
+        print("> nothing")
+"""
+
+
+def errors(tmp_path: Path, code: str, calls: list[str]) -> dict[str, str]:
+    """Run a program that makes calls, at "{calls}", and return the error of each."""
+    making = "; ".join(f"error_of(lambda: {call})" for call in calls)
+    program = ERRORS + textwrap.dedent(code).replace("{calls}", making)
+    (tmp_path / "calls.py").write_text(program)
+    command = [sys.executable, "-W", "error", tmp_path / "calls.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
+    return dict(zip(calls, lines, strict=True))
 
 
 def last(said: str) -> str:
@@ -200,34 +226,29 @@ def test_running_twice(tmp_path: Path) -> None:
 
 
 RUNS = {
-    "tornado4.run": ("tornado4.run(main())", "await the coroutine."),
-    "start": ("IOLoop.current().start()", "In a coroutine, await what is to be run;"),
-    "another": ("IOLoop(make_current=False).start()", "In a coroutine, await what is to be run;"),
-    "run_sync": ("IOLoop.current().run_sync(print)", "In a coroutine, await what is to be run;"),
-    "reactor": ("TornadoReactor().run()", "a reactor starts with its loop, unasked."),
-    "run_once": ("run_once(print)", "Give the function the reactor that runs,"),
+    "tornado4.run(other())": "await the coroutine.",
+    "IOLoop.current().start()": "In a coroutine, await what is to be run;",
+    "IOLoop(make_current=False).start()": "In a coroutine, await what is to be run;",
+    "IOLoop.current().run_sync(print)": "In a coroutine, await what is to be run;",
+    "TornadoReactor().run()": "a reactor starts with its loop, unasked.",
+    "run_once(print)": "Give the function the reactor that runs,",
 }
 
 
 @NOTES
-@pytest.mark.parametrize("way", RUNS)
-def test_running_within_a_run(tmp_path: Path, way: str) -> None:
-    code, advice = RUNS[way]
-    said = told(
-        tmp_path,
-        f"""
+def test_running_within_a_run(tmp_path: Path) -> None:
+    code = """
         import tornado4
         from tornado4.ioloop import IOLoop
         from tornado4.platform.twisted import TornadoReactor, run_once
+        async def other(): pass
         async def main():
-            {code}
+            {calls}
         tornado4.run(main())
-        """,
-        fails=True,
-    )
-    assert "RuntimeError: " in said
-    assert advice in last(said)
-    assert warnings_in(said) == []
+        """
+    for call, said in errors(tmp_path, code, [*RUNS]).items():
+        assert said.startswith("RuntimeError: "), call
+        assert RUNS[call] in said, call
 
 
 def test_running_the_reactor_within_itself(tmp_path: Path) -> None:
@@ -249,21 +270,18 @@ def test_running_the_reactor_within_itself(tmp_path: Path) -> None:
 
 
 @NOTES
-@pytest.mark.parametrize("thing", ["asyncio.get_running_loop()", "IOLoop.current()"])
-def test_closing_what_runs(tmp_path: Path, thing: str) -> None:
-    said = told(
-        tmp_path,
-        f"""
+def test_closing_what_runs(tmp_path: Path) -> None:
+    code = """
         import asyncio, tornado4
         from tornado4.ioloop import IOLoop
         async def main():
-            {thing}.close()
+            {calls}
         tornado4.run(main())
-        """,
-        fails=True,
-    )
-    assert re.search(r"RuntimeError: Cannot close a running (event loop|IOLoop)", said)
-    assert re.search(r"[Ss]top it first", last(said))
+        """
+    calls = ["asyncio.get_running_loop().close()", "IOLoop.current().close()"]
+    for said in errors(tmp_path, code, calls).values():
+        assert re.match(r"RuntimeError: Cannot close a running (event loop|IOLoop)", said)
+        assert re.search(r"[Ss]top it first", said)
 
 
 AFTER = [
@@ -278,22 +296,18 @@ AFTER = [
 
 
 @NOTES
-@pytest.mark.parametrize("use", AFTER)
-def test_use_after_close(tmp_path: Path, use: str) -> None:
-    said = told(
-        tmp_path,
-        f"""
+def test_use_after_close(tmp_path: Path) -> None:
+    code = """
         from tornado4.ioloop import IOLoop
         from tornado4.platform.twisted import TornadoReactor
         io_loop = IOLoop()
         loop, reactor = io_loop.asyncio_loop, TornadoReactor(io_loop)
         io_loop.close()
-        {use}
-        """,
-        fails=True,
-    )
-    assert "RuntimeError: Event loop is closed\n" in said
-    assert "make a new one" in last(said)
+        {calls}
+        """
+    for call, said in errors(tmp_path, code, AFTER).items():
+        # The same words from Rust and from Python.
+        assert said == f"RuntimeError: Event loop is closed | {CLOSED}", call
 
 
 def test_stopping_what_does_not_run(tmp_path: Path) -> None:
@@ -305,16 +319,21 @@ def test_stopping_what_does_not_run(tmp_path: Path) -> None:
 # Threads, in debug mode
 
 CALLS = {
-    "call_soon": ("loop.call_soon(print)", "use loop.call_soon_threadsafe()"),
-    "call_later": ("loop.call_later(1, print)", "use loop.call_soon_threadsafe()"),
-    "add_handler": ("io_loop.add_handler(end, print, 1)", "IOLoop.add_callback()"),
-    "update_handler": ("io_loop.update_handler(end, 1)", "IOLoop.add_callback()"),
-    "remove_handler": ("io_loop.remove_handler(end)", "IOLoop.add_callback()"),
-    "add_timeout": ("io_loop.add_timeout(1e10, print)", "IOLoop.add_callback()"),
-    "callLater": ("reactor.callLater(1, print)", "use reactor.callFromThread(reactor.callLater,"),
-    "addReader": ("reactor.addReader(None)", "use reactor.callFromThread(reactor.addReader,"),
-    "removeWriter": ("reactor.removeWriter(None)", "use reactor.callFromThread(reactor.removeW"),
+    "loop.call_soon(print)": "use loop.call_soon_threadsafe()",
+    "loop.call_later(1, print)": "use loop.call_soon_threadsafe()",
+    "io_loop.add_handler(end, print, 1)": "IOLoop.add_callback()",
+    "io_loop.update_handler(other, 1)": "IOLoop.add_callback()",
+    "io_loop.remove_handler(other)": "IOLoop.add_callback()",
+    "io_loop.add_timeout(1e10, print)": "IOLoop.add_callback()",
+    "reactor.callLater(1, print)": "use reactor.callFromThread(reactor.callLater,",
+    "reactor.addReader(None)": "use reactor.callFromThread(reactor.addReader,",
+    "reactor.removeWriter(None)": "use reactor.callFromThread(reactor.removeWriter,",
 }
+SAFE = [
+    "reactor.callFromThread(reactor.callLater, 1, print)",
+    "io_loop.add_callback(id, 1)",
+    "loop.call_soon_threadsafe(id, 1)",
+]
 
 IN_A_THREAD = """
     import asyncio, socket, threading, tornado4
@@ -322,54 +341,50 @@ IN_A_THREAD = """
     from tornado4.platform.twisted import TornadoReactor
     async def main():
         loop = asyncio.get_running_loop()
-        reactor = TornadoReactor({on})
+        reactor = TornadoReactor(loop)
         io_loop = IOLoop.current()
         await asyncio.sleep(0.01)
-        end = socket.socketpair()[0]
-        thread = threading.Thread(target=lambda: {call}, name="Mine")
+        end, other = socket.socketpair()
+        io_loop.add_handler(other, print, 1)
+        def calls():
+            {calls}
+        thread = threading.Thread(target=calls, name="Mine")
         thread.start()
         thread.join()
+        io_loop.remove_handler(other)
+        if DEBUG is False:
+            io_loop.remove_handler(end)
         end.close()
-    {run}(main(), debug={debug})
+        other.close()
+    RUN(main(), debug=DEBUG)
     """
 
 
 @NOTES
-@pytest.mark.parametrize("call", CALLS)
-def test_a_wrong_thread(tmp_path: Path, call: str) -> None:
-    code, advice = CALLS[call]
-    said = told(
-        tmp_path, IN_A_THREAD.format(call=code, on="", run="tornado4.run", debug=True), fails=False
-    )
-    assert said.count("Error: ") == 1
-    assert "thread 'Mine'" in last(said)
-    assert "in thread 'MainThread'" in last(said)
-    assert advice in last(said)
+def test_a_wrong_thread(tmp_path: Path) -> None:
+    code = IN_A_THREAD.replace("RUN", "tornado4.run").replace("DEBUG", "True")
+    said = errors(tmp_path, code, [*CALLS, *SAFE])
+    for call, advice in CALLS.items():
+        assert said[call].startswith("RuntimeError: "), call
+        assert "thread 'Mine'" in said[call]
+        assert "in thread 'MainThread'" in said[call]
+        assert advice in said[call]
+    assert [said[call] for call in SAFE] == ["nothing"] * len(SAFE)
 
 
 def test_a_wrong_thread_for_a_reactor_on_a_foreign_loop(tmp_path: Path) -> None:
-    code, advice = CALLS["callLater"]
-    on = "asyncio.get_running_loop()"
-    said = told(tmp_path, IN_A_THREAD.format(call=code, on=on, run="asyncio.run", debug=True))
-    assert "thread 'Mine'" in last(said)
-    assert advice in last(said)
+    call = "reactor.callLater(1, print)"
+    code = IN_A_THREAD.replace("RUN", "asyncio.run").replace("DEBUG", "True")
+    said = errors(tmp_path, code, [call, SAFE[0]])
+    assert "thread 'Mine'" in said[call]
+    assert CALLS[call] in said[call]
+    assert said[SAFE[0]] == "nothing"
 
 
-@pytest.mark.parametrize("call", ["call_soon", "call_later", "add_timeout", "callLater"])
-def test_threads_are_not_looked_at_without_debug_mode(tmp_path: Path, call: str) -> None:
-    code = CALLS[call][0]
-    program = IN_A_THREAD.format(call=code, on="", run="tornado4.run", debug=False)
-    assert told(tmp_path, program, fails=False) == ""
-
-
-def test_a_right_thread_in_debug_mode(tmp_path: Path) -> None:
-    for call in (
-        "reactor.callFromThread(reactor.callLater, 1, print)",
-        "io_loop.add_callback(id, 1)",
-    ):
-        for on, run in (("", "tornado4.run"), ("asyncio.get_running_loop()", "asyncio.run")):
-            code = IN_A_THREAD.format(call=call, on=on, run=run, debug=True)
-            assert told(tmp_path, code, fails=False) == ""
+def test_threads_are_not_looked_at_without_debug_mode(tmp_path: Path) -> None:
+    code = IN_A_THREAD.replace("RUN", "tornado4.run").replace("DEBUG", "False")
+    calls = [call for call in CALLS if "None" not in call]
+    assert set(errors(tmp_path, code, [*calls, *SAFE]).values()) == {"nothing"}
 
 
 # Coroutines
@@ -453,72 +468,73 @@ WRONG = {
     "run_once(job())": "TypeError: run_once() takes a function of the reactor, and its other "
     "arguments, not <coroutine object job",
     "run_once(7)": "TypeError: run_once() takes a function of the reactor, ",
-    "tornado4.run(job)": "Call it: run(job()).",
 }
+# Where there are notes.
+NOTED = {"tornado4.run(job)": " | Call it: run(job())."}
+if sys.version_info < (3, 14):  # which runs any awaitable
+    NOTED["tornado4.run(succeed(7))"] = " | Await it in a coroutine, and run that."
 
 
-@pytest.mark.parametrize("code", WRONG)
-def test_wrong_types(tmp_path: Path, code: str) -> None:
-    if code.startswith("tornado4.run") and sys.version_info < (3, 11):
-        pytest.skip("exceptions have no notes yet")
-    said = told(tmp_path, FIXTURE.format(code=code), fails=True)
-    assert WRONG[code] in last(said)
-    assert warnings_in(said) == []
-
-
-@pytest.mark.skipif(
-    not (3, 11) <= sys.version_info < (3, 14), reason="no notes yet, or it may be run"
-)
-def test_running_a_deferred(tmp_path: Path) -> None:
-    said = told(tmp_path, FIXTURE.format(code="tornado4.run(succeed(7))"), fails=True)
-    assert last(said) == "Await it in a coroutine, and run that."
+def test_wrong_types(tmp_path: Path) -> None:
+    wrong = WRONG if sys.version_info < (3, 11) else {**WRONG, **NOTED}
+    code = """
+        import tornado4
+        from tornado4.platform.twisted import as_deferred, as_future, run_once
+        from twisted.internet.defer import succeed
+        async def job(): pass
+        {calls}
+        """
+    said = errors(tmp_path, code, [*wrong])
+    assert {call: error for call, error in said.items() if wrong[call] not in error} == {}
 
 
 # Debug mode
 
 SLOW = {
-    "asyncio": "loop.call_soon(blocking)",
-    "asyncio's timer": "loop.call_later(0, blocking)",
-    "Tornado": "io_loop.add_callback(blocking)",
-    "Tornado's timer": "io_loop.call_later(0, blocking)",
-    "Tornado's handler": "io_loop.add_handler(end, lambda *args: blocking(), 1)",
-    "Twisted": "reactor.callLater(0, blocking)",
-    "Twisted's thread": "reactor.callFromThread(blocking)",
-    "Twisted's reader": "reactor.addReader(Reads())",
+    "loop.call_soon(soon)": "soon",
+    "loop.call_later(0, later)": "later",
+    "io_loop.add_callback(callback)": "callback",
+    "io_loop.call_later(0, timeout)": "timeout",
+    "io_loop.add_handler(one, handler, 1)": "handler",
+    "reactor.callLater(0, delayed)": "delayed",
+    "reactor.callFromThread(from_thread)": "from_thread",
+    "reactor.addReader(Reads())": "Reads",
 }
 
 
-@pytest.mark.parametrize("way", SLOW)
-def test_a_callback_that_blocks_is_named(tmp_path: Path, way: str) -> None:
-    said = told(
-        tmp_path,
-        f"""
+def test_a_callback_that_blocks_is_named(tmp_path: Path) -> None:
+    code = """
         import socket, time
         from tornado4.ioloop import IOLoop
         from tornado4.platform.twisted import install
         reactor, io_loop = install(), IOLoop.current()
         loop = io_loop.asyncio_loop
         loop.set_debug(True)
-        loop.slow_callback_duration = 0.05
-        end, other = socket.socketpair()
-        other.send(b"data")
-        def blocking():
-            time.sleep(0.06)
-            end.recv(1)
+        loop.slow_callback_duration = 0.02
+        one, another = socket.socketpair()
+        two, yet_another = socket.socketpair()
+        another.send(b"data"), yet_another.send(b"data")
+        def soon(): time.sleep(0.03)
+        def later(): time.sleep(0.03)
+        def callback(): time.sleep(0.03)
+        def timeout(): time.sleep(0.03)
+        def handler(file, events): time.sleep(0.03), io_loop.remove_handler(file)
+        def delayed(): time.sleep(0.03)
+        def from_thread(): time.sleep(0.03)
         class Reads:
-            def fileno(self): return end.fileno()
-            def doRead(self): blocking()
+            def fileno(self): return two.fileno()
+            def doRead(self): time.sleep(0.03), reactor.removeAll()
             def logPrefix(self): return ""
             def connectionLost(self, reason): pass
-        {SLOW[way]}
-        reactor.callLater(0.2, reactor.stop)
+        CALLS
+        reactor.callLater(0.4, reactor.stop)
         reactor.run()
-        """,
-        fails=False,
-    )
-    slow = [line for line in said.splitlines() if line.startswith("Executing ")]
-    assert slow
-    assert all(re.search(r"blocking|Reads|<lambda>", line) for line in slow), slow
+        """
+    said = told(tmp_path, code.replace("CALLS", "; ".join(SLOW)), fails=False)
+    slow = "\n".join(line for line in said.splitlines() if line.startswith("Executing "))
+    for name in SLOW.values():
+        assert re.search(rf"\b{name}\b", slow), (name, slow)
+    assert "None" not in slow
 
 
 # Forks
