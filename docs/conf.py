@@ -22,7 +22,7 @@ version = release = found[1]
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"tornado4 {release}"
 # Headings down to this depth have anchors, by which pages link to them.
@@ -34,7 +34,8 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
+# Interfaces of zope.interface, by name.
+autodoc_type_aliases = {"IDelayedCall": "IDelayedCall"}
 
 # Names that are other projects': without their lists nothing can be said about them.
 nitpick_ignore_regex = [
@@ -50,8 +51,6 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(Deferred(\.\w+)?|DelayedCall|Configurable|Resolver|Reactor\w+|Any|Future)"),
     # Private: type variables, native and mixed-in base classes.
     (r"py:.*", r"(.*\.)?_\w+(\..*)?"),
-    # How zope.interface shows an interface in a signature.
-    (r"py:.*", r"<InterfaceClass .*>"),
 ]
 
 if os.environ.get("TORNADO4_DOCS_LINKS") or os.environ.get("READTHEDOCS"):

@@ -11,7 +11,8 @@ async def main():
 if sys.version_info < (3, 14):
 
     class Policy(asyncio.DefaultEventLoopPolicy):
-        _loop_factory = staticmethod(tornado4.new_event_loop)
+        def new_event_loop(self):
+            return tornado4.new_event_loop()
 
     asyncio.set_event_loop_policy(Policy())
     asyncio.run(main())

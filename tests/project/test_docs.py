@@ -3,6 +3,8 @@ run here, and each prints what the page shows below it. `make docs` builds the p
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import itertools
 import re
 import signal
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.documented import DOCUMENTED, IOLOOP_DOCUMENTED
 from helpers.examples import EXAMPLES, FIRST, served_until_interrupted
 from helpers.markdown import ROOT, blocks, leads_nowhere, links
 
@@ -160,6 +163,49 @@ def test_every_page_is_in_a_table_of_contents() -> None:
                 for entry in re.findall(r"^[^:\s].*$", block.text, re.MULTILINE):
                     listed |= set(page.parent.glob(f"{entry}.md"))
     assert set(PAGES) <= listed
+
+
+PUBLIC = {
+    "tornado4": "tornado4",
+    "tornado4.ioloop": "ioloop",
+    "tornado4.platform.asyncio": "asyncio",
+    "tornado4.platform.twisted": "twisted",
+}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    text = (DOCS / "api" / f"{PUBLIC[module]}.md").read_text()
+    assert f".. automodule:: {module}\n" in text
+    names = importlib.import_module(module).__all__
+    assert names
+    directives = set(re.findall(r"^\.\. (?:auto|py:)\w+:: (\w+)", text, re.MULTILINE))
+    assert set(names) <= directives
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_says_what_it_is(module: str) -> None:
+    loaded = importlib.import_module(module)
+    silent = []
+    for name in loaded.__all__:
+        thing = getattr(loaded, name)
+        members = vars(thing).items() if inspect.isclass(thing) else [(name, thing)]
+        # A method that documents itself by the class that it overrides has no text either.
+        for member, value in members:
+            if not member.startswith("_") and inspect.isroutine(value):
+                text = inspect.getdoc(getattr(thing, member) if inspect.isclass(thing) else thing)
+                if not text:
+                    silent.append(f"{name}.{member}")
+    assert silent == []
+
+
+def test_tornado_4_5_item_by_item() -> None:
+    """Every name that its documentation has is on the page."""
+    text = (DOCS / "tornado-4.5.md").read_text()
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", text))))
+    documented = {name for names in DOCUMENTED.values() for name in names}
+    plumbing = {"initialize", "configurable_base", "configurable_default"}
+    assert (documented | set(IOLOOP_DOCUMENTED.split())) - plumbing <= told
 
 
 def test_pictures_are_shown_and_there() -> None:
