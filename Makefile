@@ -215,6 +215,7 @@ bench: $(VENV)/built-bench ## Measure everything beside its peers; 15 minutes
 .PHONY: docs
 docs: $(VENV)/built-docs ## Build the documentation, in docs/_build/html
 	$(BIN)/python -m sphinx -b html -W --keep-going -n -q docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
 
 # What of the tests is run; the slow ones add little.
 COVERAGE ?= -q -m 'not slow'

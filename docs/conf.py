@@ -27,7 +27,6 @@ html_theme = "furo"
 html_title = f"tornado4 {release}"
 # Headings down to this depth have anchors, by which pages link to them.
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
 
 # The docstrings' single backticks are names of Python's.
 default_role = "py:obj"
