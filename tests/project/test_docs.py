@@ -49,17 +49,16 @@ PROGRAMS = {
 }
 # Those that serve until somebody interrupts them: what one who asks gets.
 SERVERS = {
-    FIRST / "twisted_web.py": b"href=",
-    FIRST / "tornado_web.py": b"Hello from Tornado\n",
     EXAMPLES / "tutorial" / "tornado_main.py": b"Hello from Tornado\n",
     EXAMPLES / "tutorial" / "together_server.py": b"asyncio has slept\nTwisted's word by Tornado\n",
     EXAMPLES / "tutorial" / "graceful.py": b"That took a while\n",
 }
-# These have a test of their own.
+# These have tests of their own, the first ones as README's.
 CHAT = EXAMPLES / "tutorial" / "twisted_chat.py"
 TAC = EXAMPLES / "tutorial" / "echo.tac"
 ENGINE = EXAMPLES / "tutorial" / "tls_engine.py"
-ENDING = [path for path in PROGRAMS if path not in (*SERVERS, CHAT, TAC, ENGINE)]
+ELSEWHERE = {CHAT, TAC, ENGINE, *FIRST.glob("*.py")}
+ENDING = [path for path in PROGRAMS if path not in {*SERVERS, *ELSEWHERE}]
 
 
 def name(path: Path) -> str:
