@@ -210,23 +210,29 @@ def test_tornado_4_5_item_by_item() -> None:
     assert (documented | set(IOLOOP_DOCUMENTED.split())) - plumbing <= told
 
 
-def snippets() -> list[str]:
-    pages = [page for page in PAGES if page.parent.name != RECIPES.name]
-    found = [block for page in pages for block in blocks(page.read_text())]
-    return sorted({block.text for block in found if block.info == "python"})
+def snippets() -> dict[str, str]:
+    """Return the code that stands on a page, and what the page says that it prints."""
+    found = {}
+    for page in PAGES:
+        if page.parent.name != RECIPES.name:
+            shown = blocks(page.read_text())
+            for block, after in itertools.zip_longest(shown, shown[1:]):
+                if block.info == "python":
+                    prints = after is not None and after.info == "text"
+                    found[block.text] = after.text if prints else ""
+    return found
 
 
 @pytest.mark.parametrize("code", snippets())
-def test_a_line_of_code_that_is_no_program(code: str) -> None:
-    """What is too short for a file: it runs, and the names in its texts are there."""
-    names = re.findall(r'"(tornado4[.\w]+)"', code)
-    assert names
+def test_what_is_too_short_for_a_file(code: str) -> None:
+    """It runs, and what it names in its texts is there."""
+    names = re.findall(r'"(tornado4\.[.\w]+)"', code)
     check = "\nfrom twisted.python.reflect import namedAny\n"
     check += "\n".join(f"namedAny({name!r})" for name in names)
     done = subprocess.run(
         [sys.executable, "-c", code + check], capture_output=True, text=True, timeout=LIMIT
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, snippets()[code], "")
 
 
 def test_pictures_are_shown_and_there() -> None:
