@@ -76,6 +76,7 @@ def test_no_command_asks_for_what_a_plain_debian_lacks() -> None:
 
 
 def test_its_links_lead_somewhere_on_pypi_too() -> None:
+    assert f'Source = "{REPOSITORY}"\n' in (ROOT / "pyproject.toml").read_text()
     found = links(TEXT)
     assert sum(link.startswith(REPOSITORY) for link in found) > 10
     assert [link for link in found if not link.startswith("https://")] == []
