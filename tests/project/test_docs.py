@@ -57,7 +57,8 @@ SERVERS = {
 CHAT = EXAMPLES / "tutorial" / "twisted_chat.py"
 TAC = EXAMPLES / "tutorial" / "echo.tac"
 ENGINE = EXAMPLES / "tutorial" / "tls_engine.py"
-ELSEWHERE = {CHAT, TAC, ENGINE, *FIRST.glob("*.py")}
+TESTS = EXAMPLES / "faq" / "tests_of_mine.py"
+ELSEWHERE = {CHAT, TAC, ENGINE, TESTS, *FIRST.glob("*.py")}
 ENDING = [path for path in PROGRAMS if path not in {*SERVERS, *ELSEWHERE}]
 
 
@@ -125,6 +126,19 @@ def test_what_twistd_runs(tmp_path: Path) -> None:
     assert "reactor class: tornado4.platform.twisted.TornadoReactor" in said
     assert "Server Shut Down" in said
     assert process.returncode == -signal.SIGTERM  # as twistd has it
+
+
+def test_the_tests_pass() -> None:
+    done = subprocess.run(
+        [sys.executable, TESTS.name],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        cwd=TESTS.parent,
+    )
+    assert done.returncode == 0
+    assert done.stderr.startswith("..\n")
+    assert done.stderr.endswith("OK\n")
 
 
 def test_how_tls_is_done_here() -> None:
