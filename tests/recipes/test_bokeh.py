@@ -28,6 +28,8 @@ def test_a_plot_that_grows(number):
             end = time.monotonic() + LIMIT
             measured = []
             while len(measured) < 5 and time.monotonic() < end:
+                # A pull holds the lock of the document, for which the update waits.
+                time.sleep(0.3)
                 session.pull()
                 measured = [*session.document.get_model_by_name("measured").data["y"]]
             assert measured[:5] == [0, 1, 4, 9, 16]
