@@ -1,7 +1,9 @@
 """aiohttp on tornado4's loop: its server, its client, and Twisted between them.
 
-pip install tornado4 aiohttp
-python aiohttp_server.py [PORT]
+To run it:
+
+    pip install tornado4 aiohttp
+    python aiohttp_server.py [PORT]
 """
 
 import asyncio

@@ -1,10 +1,12 @@
 """An ASGI application with Twisted in it, for uvicorn and gunicorn on tornado4's loop.
 
-pip install tornado4 uvicorn websockets
+To run it:
+
+    pip install tornado4 uvicorn websockets
 uvicorn asgi_app:app --loop tornado4:new_event_loop
 
-pip install tornado4 gunicorn
-gunicorn asgi_app:app --config gunicorn_config.py
+    pip install tornado4 gunicorn
+    gunicorn asgi_app:app --config gunicorn_config.py
 """
 
 import asyncio

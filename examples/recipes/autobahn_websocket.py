@@ -1,8 +1,10 @@
 """Autobahn on tornado4's loop: a WebSocket server and clients.
 
-pip install tornado4 'autobahn[twisted]'
-python autobahn_websocket.py               # both, and ends
-python autobahn_websocket.py serve [PORT]  # until Ctrl-C
+To run it:
+
+    pip install tornado4 'autobahn[twisted]'
+    python autobahn_websocket.py               # both, and ends
+    python autobahn_websocket.py serve [PORT]  # until Ctrl-C
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Bokeh's own command on tornado4's loop.
 
-pip install tornado4 bokeh
-python bokeh_command.py serve app.py --show
+To run it:
+
+    pip install tornado4 bokeh
+    python bokeh_command.py serve app.py --show
 """
 
 from tornado.ioloop import IOLoop

@@ -1,7 +1,9 @@
 """A Bokeh server on tornado4's loop, whose plot shows what Twisted fetches.
 
-pip install tornado4 bokeh
-python bokeh_server.py [PORT]
+To run it:
+
+    pip install tornado4 bokeh
+    python bokeh_server.py [PORT]
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Django and Channels, served by Daphne on tornado4's loop: one file, one process.
 
-pip install tornado4 daphne channels
-python channels_server.py [PORT]
+To run it:
+
+    pip install tornado4 daphne channels
+    python channels_server.py [PORT]
 """
 
 import asyncio

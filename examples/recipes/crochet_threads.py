@@ -1,7 +1,9 @@
 """crochet on tornado4's loop: ordinary, blocking code calls Twisted, Tornado and asyncio.
 
-pip install tornado4 crochet
-python crochet_threads.py
+To run it:
+
+    pip install tornado4 crochet
+    python crochet_threads.py
 """
 
 import asyncio

@@ -1,8 +1,10 @@
 """Dask's own command, with its scheduler, nannies and workers on tornado4's loop.
 
-pip install tornado4 distributed
-python dask_command.py scheduler
-python dask_command.py worker tcp://SCHEDULER:8786 --preload dask_preload.py
+To run it:
+
+    pip install tornado4 distributed
+    python dask_command.py scheduler
+    python dask_command.py worker tcp://SCHEDULER:8786 --preload dask_preload.py
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Dask: a scheduler and its worker processes, each on tornado4's loop, from one program.
 
-pip install tornado4 distributed
-python dask_local.py
+To run it:
+
+    pip install tornado4 distributed
+    python dask_local.py
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 """For Dask's --preload: a Twisted reactor in each worker, on the worker's own loop.
 
-python dask_command.py worker tcp://SCHEDULER:8786 --preload dask_preload.py
+To run it:
+
+    python dask_command.py worker tcp://SCHEDULER:8786 --preload dask_preload.py
 """
 
 import asyncio

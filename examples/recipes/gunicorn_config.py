@@ -1,6 +1,8 @@
 """Gunicorn's ASGI workers on tornado4's loop.
 
-gunicorn asgi_app:app --config gunicorn_config.py
+To run it:
+
+    gunicorn asgi_app:app --config gunicorn_config.py
 """
 
 import asyncio

@@ -1,8 +1,10 @@
 """Klein and treq on tornado4's loop, beside Tornado.
 
-pip install tornado4 klein treq
-python klein_treq.py               # asks itself, and ends
-python klein_treq.py serve [PORT]  # until Ctrl-C
+To run it:
+
+    pip install tornado4 klein treq
+    python klein_treq.py               # asks itself, and ends
+    python klein_treq.py serve [PORT]  # until Ctrl-C
 """
 
 import asyncio
