@@ -91,7 +91,9 @@ class Tripping:
             with context.start("Dask", peer, *words, pinned=False) as program:
                 told = program.answer(3 * context.options.patience)
                 program.finish(context.options.patience)
-            latencies = {name: told[name] for name in ("p50", "p99") if name in told}
+            latencies: dict[str, float] = {
+                name: told[name] for name in ("p50", "p99") if name in told
+            }
             return Sample(told["wall"] / self.tasks, told["cpu"] / self.tasks, latencies=latencies)
 
         yield measured

@@ -353,7 +353,10 @@ def crowd_of_timers(
             for timer in timers:
                 cancel(timer)
             # What cancelling put off is done in the turns after it.
-            next_turn(lambda: next_turn(finish))
+            next_turn(one_more_turn)
+
+        def one_more_turn() -> None:
+            next_turn(finish)
 
         schedule()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from .catalogue import FACES, GROUPS, Unknown, chosen, with_peers
@@ -12,16 +13,19 @@ from .context import Context, Options
 from .environment import environment
 from .measure import measure_rows
 from .results import Results
-from .rows import CPU, WALL, Row
+from .rows import BYTES, CPU, WALL, Failed, Row
 from .table import HEADING
 
 ROUNDS, QUICK_ROUNDS = 6, 4
 SECONDS, QUICK_SECONDS = 0.25, 0.15
 PATIENCE = 30.0
+PUBLISH_MINUTES = 13.0
 
 
 def main() -> None:
     """Do what the command line asks for."""
+    # A letter that a terminal doesn't have doesn't end it.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     # So that what was begun is tidied up then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     words = sys.argv[1:]
@@ -42,7 +46,7 @@ def main() -> None:
             measure(parser().parse_args(words))
     except KeyboardInterrupt:
         sys.exit("interrupted")
-    except (Unknown, ValueError, OSError) as problem:
+    except (Failed, Unknown, ValueError, OSError) as problem:
         sys.exit(str(problem))
 
 
@@ -66,7 +70,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--list", action="store_true", help="show the rows, and measure none")
     made.add_argument("--json", type=Path, metavar="FILE", help="write what came out there")
     made.add_argument(
-        "--plot", action="store_true", help="make the documentation's page and pictures of it"
+        "--publish",
+        action="store_true",
+        help="write results/published.json, and make the documentation's page and pictures of it",
+    )
+    made.add_argument(
+        "--minutes",
+        type=positive(float),
+        help="do fewer rounds where all would take longer than that; 13 with --publish",
     )
     by = made.add_mutually_exclusive_group()
     by.add_argument(
@@ -117,31 +128,28 @@ def measure(arguments: argparse.Namespace) -> None:
         return
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
     seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
+    minutes = arguments.minutes or (PUBLISH_MINUTES if arguments.publish else None)
     options = Options(seconds, arguments.patience)
     how = {"rounds": rounds, "seconds": seconds}
     results = Results(environment(), how)
     print(HEADING, flush=True)
     with Context(options) as context:
         try:
-            measure_rows(context, rows, rounds, results)
+            measure_rows(context, rows, rounds, results, minutes and 60 * minutes)
         finally:
             # What is known by then is kept, however that ended.
             if arguments.json is not None and results.rows:
                 results.save(arguments.json)
-    if arguments.plot:
-        from .page import write
+    if arguments.publish:
+        from .page import publish
 
-        write(results)
+        publish(results)
     if broken := [it.name for it in results if it.ours in it.failed]:
         sys.exit(f"ours failed in {', '.join(broken)}; see above")
 
 
 def by(row: Row, what: str | None) -> Row:
     """Have the row compare something else, if that is asked for."""
-    from dataclasses import replace
-
-    from .rows import BYTES
-
     return row if what is None or row.by == BYTES else replace(row, by=what)
 
 

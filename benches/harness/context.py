@@ -34,12 +34,12 @@ class Options:
 class Context:
     """A run. A ``with`` ends whatever is left of it.
 
-    ``pythons`` are peers that are ours, each as another interpreter has it installed.
+    ``builds`` are peers that are ours, each in a folder of its own.
     """
 
-    def __init__(self, options: Options, pythons: Mapping[str, str] | None = None) -> None:
+    def __init__(self, options: Options, builds: Mapping[str, Path] | None = None) -> None:
         self.options = options
-        self._pythons = dict(pythons or {})
+        self._builds = dict(builds or {})
         self._stack = ExitStack()
         folder = self._stack.enter_context(TemporaryDirectory(prefix="tornado4-bench-"))
         self.programs = Programs(Path(folder))
@@ -54,17 +54,16 @@ class Context:
 
     def name(self, peer: str) -> str:
         """Tell under which name a peer's process knows what it is to use."""
-        return OURS if peer in (ALONE, FALLBACK, *self._pythons) else peer
-
-    def python(self, peer: str, *words: str) -> list[str]:
-        """Tell the command that runs a Python program for a peer."""
-        return [self._pythons.get(peer, sys.executable), *words]
+        return OURS if peer in (ALONE, FALLBACK, *self._builds) else peer
 
     def start(self, what: str, peer: str, *words: str, pinned: bool = True) -> Child:
         """Start a Python program for a peer, on the first CPU."""
-        more = DO_WITHOUT if peer == FALLBACK else None
+        more = dict(DO_WITHOUT) if peer == FALLBACK else {}
+        if peer in self._builds:
+            # Found before what is installed.
+            more["PYTHONPATH"] = str(self._builds[peer])
         cpu = cpus()[0] if pinned else None
-        return Child(f"{what} on {peer}", self.python(peer, *words), cpu, more)
+        return Child(f"{what} on {peer}", [sys.executable, *words], cpu, more)
 
     def worker(self, face: str, peer: str) -> Child:
         """Return a process with a loop in it, which waits unless it is told to work.

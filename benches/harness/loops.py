@@ -75,9 +75,9 @@ def install_reactor(name: str) -> Any:
 
         install()
     elif name == EPOLL:
-        from twisted.internet.epollreactor import install
+        from twisted.internet import epollreactor
 
-        install()
+        epollreactor.install()
     else:
         from twisted.internet.asyncioreactor import install as install_on
 

@@ -59,7 +59,7 @@ def _built_load() -> str:
         raise Failed("the load generator wasn't built; see what cargo said")
     messages = map(json.loads, built.stdout.splitlines())
     made = (message.get("executable") for message in messages if "executable" in message)
-    return next(executable for executable in made if executable)
+    return str(next(executable for executable in made if executable))
 
 
 def _compiled(folder: Path, name: str, *libraries: str) -> Path:
@@ -68,7 +68,8 @@ def _compiled(folder: Path, name: str, *libraries: str) -> Path:
     if compiler is None:
         raise Missing("there is no C compiler")
     program = folder / name
-    command = [compiler, "-O2", "-o", program, BENCHES / "peers" / f"{name}.c", *libraries]
+    source = BENCHES / "peers" / f"{name}.c"
+    command = [compiler, "-O2", "-o", str(program), str(source), *libraries]
     done = subprocess.run(command, capture_output=True, timeout=BUILD_SECONDS, check=False)
     if done.returncode:
         raise Missing(f"{name}.c wasn't compiled: {done.stderr.decode().splitlines()[0]}")

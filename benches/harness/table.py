@@ -36,8 +36,8 @@ def table(result: Result, wanted: Mapping[str, float]) -> str:
             lines.append(f"  {peer:<22}  {kind}{why}")
         elif (cost := result.cost(peer)) is not None:
             lines.append(_line(result, peer, cost.percent, wanted))
-    if kind := result.transport(result.ours):
-        lines.append(f"  {result.ours}: {kind}")
+    if (used := result.transport(result.ours)) is not None:
+        lines.append(f"  {result.ours}: {used}")
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ LOOPS = (OURS, "uvloop", "aiofastnet", "rloop", "asyncio")
 # Where rloop isn't: it has no UNIX sockets, and closes no connection but the first.
 MORE = (OURS, "uvloop", "aiofastnet", "asyncio")
 WITH_C = (*LOOPS, "C")
+MORE_WITH_C = (*MORE, "C")
 FACE = "asyncio"
 
 ROWS = [
@@ -23,8 +24,16 @@ ROWS = [
         wanted={"uvloop": 1.15, "aiofastnet": 1.05},
         quick=True,
     ),
-    echo(FACE, "tcp", "aio-echo", "Protocol echo", (50, 100_000), WITH_C, wanted={"uvloop": 1.05}),
-    echo(FACE, "tcp", "aio-echo", "Protocol echo", (1, 1_000), WITH_C, wanted={"uvloop": 1.7}),
+    echo(
+        FACE,
+        "tcp",
+        "aio-echo",
+        "Protocol echo",
+        (50, 100_000),
+        MORE_WITH_C,
+        wanted={"uvloop": 1.05},
+    ),
+    echo(FACE, "tcp", "aio-echo", "Protocol echo", (1, 1_000), MORE_WITH_C, wanted={"uvloop": 1.7}),
     served(
         FACE,
         "tcp",
@@ -32,7 +41,7 @@ ROWS = [
         "four writes of 50 bytes for each message, 50 connections",
         "four",
         ("four", "--connections", "50", "--size", "50"),
-        WITH_C,
+        MORE_WITH_C,
         wanted={"uvloop": 2.0},
     ),
     echo(
@@ -41,7 +50,7 @@ ROWS = [
         "aio-buffered",
         "BufferedProtocol echo",
         (50, 100_000),
-        LOOPS,
+        MORE,
         serve="buffered",
         wanted={"uvloop": 1.2},
     ),
@@ -56,7 +65,7 @@ ROWS = [
         wanted={"uvloop": 1.1},
     ),
     echo(FACE, "unix", "aio-unix", "UNIX socket, Protocol echo", (50, 1_000), MORE, serve="unix"),
-    closing(FACE, "aio-close", (*MORE, "C"), wanted={"uvloop": 1.5}),
+    closing(FACE, "aio-close", MORE_WITH_C, wanted={"uvloop": 1.5}),
     served(
         FACE,
         "udp",
@@ -74,7 +83,7 @@ ROWS = [
         "aio-uvicorn",
         "uvicorn (h11)",
         "uvicorn",
-        WITH_C,
+        MORE_WITH_C,
         needs=("uvicorn", "h11"),
         wanted={"uvloop": 1.1},
     ),
@@ -83,7 +92,7 @@ ROWS = [
         "aio-aiohttp",
         "aiohttp",
         "aiohttp",
-        WITH_C,
+        MORE_WITH_C,
         needs=("aiohttp",),
         wanted={"uvloop": 1.1},
     ),

@@ -48,7 +48,8 @@ class Hello(RequestHandler):
     def get(self) -> None:
         if not Hello.told:
             Hello.told = True
-            say_transport(self.request.connection.stream)  # type: ignore[attr-defined]
+            connection: Any = self.request.connection
+            say_transport(connection.stream)
         self.set_header("Content-Type", "text/plain")
         self.write(PAGE)
 
@@ -61,7 +62,8 @@ class Messages(WebSocketHandler):
     def open(self, *_arguments: str, **_more: str) -> None:
         if not Messages.told:
             Messages.told = True
-            say_transport(self.ws_connection.stream)  # type: ignore[union-attr]
+            connection: Any = self.ws_connection
+            say_transport(connection.stream)
 
     def on_message(self, message: str | bytes) -> None:
         self.write_message(message, binary=isinstance(message, bytes))

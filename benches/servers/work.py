@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from harness.rows import ALONE, Failed, Missing, Round, Row, Sample
 TLS_VERSION = "1.3"
 # How long a server is loaded before anything counts: when it is new, and then.
 WARM_UP, AGAIN = 0.2, 0.05
+# How many idle connections are made at once: fewer than the backlog, beyond which the kernel
+# takes seconds to try again.
+AT_ONCE = 2_000
 # How many files a process has open beside the connections.
 SPARE = 64
 
@@ -168,18 +171,29 @@ def answer(context: Context, running: Child, seconds: float = 0.0) -> dict[str, 
 @contextmanager
 def idle(context: Context, work: Serving, child: Child, port: int | str) -> Iterator[None]:
     """Have connections open that do nothing. They must all be there at the end."""
-    patience = context.options.patience
     if (most := child.most_open_files()) < work.idle + SPARE:
         raise Missing(f"{work.idle:,} connections want more than {most:,} open files")
-    files = child.open_files() + work.idle
-    with load(context, port, "idle", "--connections", str(work.idle), *work.options) as holder:
+    with ExitStack() as stack:
+        for begin in range(0, work.idle, AT_ONCE):
+            count = min(AT_ONCE, work.idle - begin)
+            stack.enter_context(_some_idle(context, work, child, port, count))
+        yield
+
+
+@contextmanager
+def _some_idle(
+    context: Context, work: Serving, child: Child, port: int | str, count: int
+) -> Iterator[None]:
+    patience = context.options.patience
+    files = child.open_files() + count
+    with load(context, port, "idle", "--connections", str(count), *work.options) as holder:
         holder.answer(patience)
         # The kernel has connected; now the server has to accept.
         deadline = time.monotonic() + patience
         while child.open_files() < files:
             if time.monotonic() > deadline:
-                raise Failed(f"{child.name} didn't accept {work.idle:,} connections")
-            time.sleep(0.1)
+                raise Failed(f"{child.name} didn't accept {count:,} connections")
+            time.sleep(0.02)
         yield
         holder.finish(patience)
 
