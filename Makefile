@@ -208,8 +208,8 @@ format: build ## Format all sources
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
 .PHONY: bench
-bench: $(VENV)/built-bench ## Measure everything beside its peers; 15 minutes
-	$(BIN)/python benches/run.py
+bench: $(VENV)/built-bench ## Measure all beside its peers; BENCH=--quick: some of it
+	$(BIN)/python benches/run.py $(BENCH)
 
 # Warnings are errors: a name or a link that leads nowhere is one.
 .PHONY: docs

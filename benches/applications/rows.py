@@ -47,7 +47,7 @@ def _scrapy(tls: bool) -> Row:
         f"scrapy-{scheme.lower()}",
         f"Scrapy, {PAGES:,} pages of 900 bytes over {scheme}, 32 requests at a time",
         Scraping(PAGES, tls),
-        REACTORS,
+        (OURS, ASYNCIO_REACTOR, UVLOOP_REACTOR),
         unit="pages",
         needs=("scrapy",),
         rounds=3,

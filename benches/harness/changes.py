@@ -73,8 +73,8 @@ def _drift(old: Result, new: Result) -> float:
     return median(changes) if changes else 1.0
 
 
-def report(changes: list[Change], unknown: list[str]) -> bool:
-    """Tell what became slower and what faster. Whether anything became slower."""
+def report(changes: list[Change], unknown: list[str], broken: list[str]) -> bool:
+    """Tell what became slower and what faster. Whether anything became slower, or broke."""
     slower = sorted((it for it in changes if it.slower), key=lambda it: -it.about)
     faster = sorted((it for it in changes if it.faster), key=lambda it: it.about)
     for heading, its in (("slower, beyond the noise", slower), ("faster", faster)):
@@ -87,7 +87,9 @@ def report(changes: list[Change], unknown: list[str]) -> bool:
     print(f"\n{rest} of {len(changes)} rows: no change that is sure and above {MARGIN:.0%}")
     if unknown:
         print(f"not compared: {', '.join(unknown)}")
-    return bool(slower)
+    for it in broken:
+        print(f"doesn't work any more: {it}")
+    return bool(slower or broken)
 
 
 def compare(old: Results, new: Results) -> bool:
@@ -95,16 +97,18 @@ def compare(old: Results, new: Results) -> bool:
     for what in ("cpu", "python"):
         if old.on[what] != new.on[what]:
             print(f"the {what} is another: {old.on[what]}, {new.on[what]}")
-    changes, unknown = [], []
+    changes, unknown, broken = [], [], []
     for result in new:
         before = old.find(result.name)
         comparable = before is not None and before.row["by"] == result.row["by"]
         change = apart(before, result) if before is not None and comparable else None
-        if change is None:
+        if result.ours in result.failed and not (before and before.ours in before.failed):
+            broken.append(f"{result.name}: {result.failed[result.ours]}")
+        elif change is None:
             unknown.append(result.name)
         else:
             changes.append(change)
-    return report(changes, unknown)
+    return report(changes, unknown, broken)
 
 
 def main(arguments: list[str]) -> None:

@@ -121,6 +121,8 @@ def add_choice(made: argparse.ArgumentParser) -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Measure what the command line asks for."""
+    if arguments.publish and (arguments.only or arguments.peers or arguments.quick):
+        sys.exit("what is published is all: --publish goes without --only, --peers and --quick")
     rows = chosen(arguments.only, arguments.quick)
     rows = [by(row, arguments.by) for row in with_peers(rows, arguments.peers)]
     if arguments.list:

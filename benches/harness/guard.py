@@ -74,14 +74,16 @@ def measure(asked: argparse.Namespace) -> bool:
         finally:
             if asked.json is not None and results.rows:
                 results.save(asked.json)
-    changes, unknown = [], []
+    changes, unknown, broken = [], [], []
     for result in results:
         change = paired(result, BASE, HEAD)
-        if change is None:
+        if HEAD in result.failed and BASE not in result.failed:
+            broken.append(f"{result.name}: {result.failed[HEAD]}")
+        elif change is None:
             unknown.append(result.name)
         else:
             changes.append(change)
-    return report(changes, unknown)
+    return report(changes, unknown, broken)
 
 
 def of(words: list[str]) -> list[Row]:

@@ -23,7 +23,7 @@ $ python benches/run.py --only tcp --peers uvloop mypackage:new_loop
 $ python benches/run.py --list
 ```
 
-The `bench` extra installs all peers (`pip install "tornado4[bench]"`); the servers need cargo,
+The `bench` extra installs all peers (`pip install ".[bench]"`); the servers need cargo,
 which builds the load generator, and two CPUs. A peer that isn't there, crashes or hangs is told,
 and the rest goes on.
 
@@ -135,7 +135,6 @@ GROUPS = {
 GROWTH = {
     "twisted-connections": ("Twisted, TCP echo: more connections", "connections"),
     "asyncio-connections": ("asyncio, TCP echo: more connections", "connections"),
-    "twisted-size": ("Twisted, TCP echo: longer messages", "bytes in a message"),
     "asyncio-size": ("asyncio, TCP echo: longer messages", "bytes in a message"),
     "twisted-idle": ("Twisted, TCP echo: idle connections beside it", "idle connections"),
     "twisted-timers": ("Twisted: timers scheduled and cancelled", "timers"),

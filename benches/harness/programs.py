@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from shutil import which
 
@@ -16,36 +16,51 @@ BUILD_SECONDS = 900
 
 
 class Programs:
-    """The programs that the rows of servers need, made in a folder when first asked for."""
+    """The programs that the rows of servers need, made in a folder when first asked for.
+
+    What can't be made isn't tried again: `Failed` is raised each time, or `Missing`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._made: dict[str, Path | Failed] = {}
 
-    @cached_property
-    def load(self) -> str:
+    @property
+    def load(self) -> Path:
         """The load generator."""
-        return _built_load()
+        return self._once("load", _built_load)
 
-    @cached_property
+    @property
     def echo(self) -> Path:
         """The server in C."""
-        return _compiled(self.folder, "epoll_echo")
+        return self._once("echo", lambda: _compiled(self.folder, "epoll_echo"))
 
-    @cached_property
+    @property
     def tls_echo(self) -> Path:
         """The same with TLS. This needs OpenSSL's headers."""
-        return _compiled(self.folder, "tls_echo", "-lssl", "-lcrypto")
+        libraries = ("-lssl", "-lcrypto")
+        return self._once("tls_echo", lambda: _compiled(self.folder, "tls_echo", *libraries))
 
-    @cached_property
+    @property
     def certificate(self) -> Path:
         """What the servers with TLS have."""
-        try:
-            return write_certificate(self.folder)
-        except ImportError:
-            raise Missing("cryptography isn't installed") from None
+        return self._once("certificate", lambda: write_certificate(self.folder))
+
+    def _once(self, name: str, make: Callable[[], Path]) -> Path:
+        if name not in self._made:
+            try:
+                self._made[name] = make()
+            except ImportError as problem:
+                self._made[name] = Missing(f"{problem.name} isn't installed")
+            except Failed as problem:
+                self._made[name] = problem
+        made = self._made[name]
+        if isinstance(made, Failed):
+            raise made
+        return made
 
 
-def _built_load() -> str:
+def _built_load() -> Path:
     """Build the load generator, and tell where it is."""
     command = ["cargo", "build", "--locked", "--release", "--no-default-features"]
     command += ["--example", "load", "--message-format=json-render-diagnostics"]
@@ -59,7 +74,7 @@ def _built_load() -> str:
         raise Failed("the load generator wasn't built; see what cargo said")
     messages = map(json.loads, built.stdout.splitlines())
     made = (message.get("executable") for message in messages if "executable" in message)
-    return str(next(executable for executable in made if executable))
+    return Path(next(executable for executable in made if executable))
 
 
 def _compiled(folder: Path, name: str, *libraries: str) -> Path:

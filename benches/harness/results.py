@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .rows import COSTS, WALL, Sample
+from .rows import COSTS, CPU, WALL, Sample
 from .spread import Spread, doubt
 
 FORMAT = 1
@@ -69,7 +69,11 @@ class Result:
 
     def values(self, peer: str, of: str | None = None) -> list[float]:
         """Tell that of each round."""
-        values: list[float] = self._taken.get(peer, {}).get(of or self.row["by"], [])
+        taken = self._taken.get(peer, {})
+        values: list[float] = taken.get(of or self.row["by"], [])
+        if not values and of is None and self.row["by"] == CPU:
+            # It isn't known of everything.
+            values = taken.get(WALL, [])
         return values
 
     def rate(self, peer: str) -> float | None:

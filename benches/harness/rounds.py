@@ -55,8 +55,7 @@ class Turns:
                     self._without(peer, problem, rounds)
             self._took += 1
             # Nobody always comes first, or after the same one.
-            self._order.append(self._order.pop(0) if self._order else "")
-            self._order = [peer for peer in self._order if peer]
+            self._order = self._order[1:] + self._order[:1]
             if self._took % 2 == 0:
                 self._order.reverse()
 

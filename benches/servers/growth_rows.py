@@ -41,7 +41,7 @@ ROWS = [
     for face in PEERS
     for row in (
         *(_point(face, "connections", count, (count, 1_000)) for count in CONNECTIONS),
-        *(_point(face, "size", size, (20, size)) for size in SIZES),
+        *(_point(face, "size", size, (20, size)) for size in SIZES if face == "asyncio"),
         *(_point(face, "idle", count, (50, 1_000), count) for count in IDLE if face == "twisted"),
     )
 ]

@@ -90,4 +90,4 @@ def memory(
         more = {"needs": (*TLS_NEEDS.get(face, ()), "cryptography"), **more}
     work = Resting("tls-echo" if tls else "echo", count, tls)
     title = f"resident memory for an idle {title}, of {count:,}"
-    return Row(face, "memory", name, title, work, peers, unit="", by=BYTES, rounds=3, **more)
+    return Row(face, "memory", name, title, work, peers, unit="", by=BYTES, rounds=2, **more)

@@ -72,10 +72,11 @@ class Serving:
             before = child.worked()
             counted = answer(context, load(context, facts["port"], *words), seconds)
             warm_up = AGAIN
-            if not counted["in_all"] or not counted["operations"]:
+            if not counted["in_all"]:
                 raise Failed(f"{child.name} got nothing done")
             return Sample(
-                wall=1 / counted["rate"],
+                # A burst of connections that took longer has no rate.
+                wall=1 / counted["rate"] if counted["operations"] else None,
                 cpu=(child.worked() - before) / counted["in_all"],
                 busy=counted["busy"],
                 lost=counted["lost"],
@@ -86,8 +87,8 @@ class Serving:
         return measured
 
     def seconds(self, context: Context) -> float:
-        starting = (1.2 + self.idle / 10_000) / context.options.fresh
-        return context.options.seconds + 0.2 + starting
+        starting = (0.6 + self.idle / 8_000) / context.options.fresh
+        return context.options.seconds + 0.12 + starting
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def started(context: Context, face: str, work: Serving, peer: str) -> Child:
 def load(context: Context, port: int | str, mode: str, *options: str) -> Child:
     """Start the load generator."""
     timeout = ("--timeout", str(min(5.0, context.options.patience)))
-    command = [context.programs.load, mode, str(port), *options, *timeout]
+    command = [str(context.programs.load), mode, str(port), *options, *timeout]
     return Child("the load generator", command, cpus()[1])
 
 
@@ -185,7 +186,8 @@ def _some_idle(
     context: Context, work: Serving, child: Child, port: int | str, count: int
 ) -> Iterator[None]:
     patience = context.options.patience
-    files = child.open_files() + count
+    # The first connection of all may be about to be closed.
+    files = child.open_files() + count - 1
     with load(context, port, "idle", "--connections", str(count), *work.options) as holder:
         holder.answer(patience)
         # The kernel has connected; now the server has to accept.

@@ -136,6 +136,7 @@ def test_what_is_not_there_is_said():
     assert "no peer is called nosuch" in run("--peers", "nosuch", status=1)
     assert "nosuch.json" in run("compare", "nosuch.json", "nosuch.json", status=1)
     assert "nosuch" in run("guard", "nosuch", "nosuch", status=1)
+    assert "what is published is all" in run("--publish", "--only", "udp", status=1)
 
 
 def test_all_rows_are_listed():
@@ -171,7 +172,7 @@ def _pairs(row):
             yield {"p50": p50, "p99": p99}
 
 
-# The statistics.
+# The statistics, and what is made of them.
 
 
 def test_a_ratio_that_says_nothing_is_not_told(harness):
@@ -224,6 +225,15 @@ def test_two_results_compared(harness, tmp_path, ours, theirs, slower):
     said = run("compare", old, new, status=1 if slower else 0)
     assert ("slower, beyond the noise" in said) == slower
     assert ("\nfaster:\n  row" in said) == (ours[0] == 0.7)
+
+
+def test_what_broke_is_worse_than_slow(harness, tmp_path):
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    before, after = (results_of(harness, [1.0] * 6, [1.0] * 6) for _ in range(2))
+    after.rows[0].drop("tornado4", "it crashed", missing=False)
+    before.save(old)
+    after.save(new)
+    assert "doesn't work any more: row: it crashed" in run("compare", old, new, status=1)
 
 
 def test_what_is_saved_is_read_again(harness, tmp_path):
