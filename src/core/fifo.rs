@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 
+use super::room::{Boxed, NoRoom, boxed};
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Fifo<T> {
     first: Option<T>,
     /// Behind a pointer: thousands of idle connections have a queue each.
-    rest: Option<Box<Rest<T>>>,
+    rest: Option<Boxed<VecDeque<T>>>,
 }
-
-#[derive(Debug)]
-struct Rest<T>(VecDeque<T>);
 
 impl<T> Default for Fifo<T> {
     fn default() -> Self {
@@ -23,6 +22,22 @@ impl<T> Default for Fifo<T> {
 }
 
 impl<T> Fifo<T> {
+    /// Makes room for so many more, which `push` and `append` then need no memory for.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn make_room(&mut self, more: usize) -> Result<(), NoRoom> {
+        let more = more.saturating_sub(usize::from(self.first.is_none()));
+        if more == 0 {
+            return Ok(());
+        }
+        let rest = match &mut self.rest {
+            Some(rest) => rest,
+            rest => rest.insert(boxed(VecDeque::new())?),
+        };
+        Ok(rest.try_reserve(more)?)
+    }
+
     /// Adds one at the end.
     pub fn push(&mut self, item: T) {
         match self.first {
@@ -34,7 +49,7 @@ impl<T> Fifo<T> {
     /// Takes out the first one. With the last one goes the memory: thousands of
     /// idle connections would each keep theirs.
     pub fn pop(&mut self) -> Option<T> {
-        let next = self.rest.as_mut().and_then(|rest| rest.0.pop_front());
+        let next = self.rest.as_mut().and_then(|rest| rest.pop_front());
         if next.is_none() {
             self.rest = None;
         }
@@ -46,9 +61,19 @@ impl<T> Fifo<T> {
         self.first.as_ref()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
+    }
+
     /// Whether there is more than the first one.
     pub fn has_more(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| !rest.0.is_empty())
+        self.rest.as_ref().is_some_and(|rest| !rest.is_empty())
     }
 
     /// Adds everything of another queue at the end.
@@ -59,28 +84,40 @@ impl<T> Fifo<T> {
             let rest = self.rest();
             rest.push_back(first);
             if let Some(mut later) = later.rest {
-                rest.append(&mut later.0);
+                rest.append(&mut later);
             }
         }
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        let rest = self.rest.iter().flat_map(|rest| &rest.0);
+        let rest = self.rest.iter().flat_map(|rest| rest.iter());
         self.first.iter().chain(rest)
     }
 
     fn rest(&mut self) -> &mut VecDeque<T> {
-        &mut self
-            .rest
-            .get_or_insert_with(|| Box::new(Rest(VecDeque::new())))
-            .0
+        self.rest.get_or_insert_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Fifo;
+    use super::{Fifo, NoRoom};
+
+    #[test]
+    fn room_is_made_for_all_but_the_first() {
+        let mut fifo = Fifo::default();
+        fifo.make_room(1).unwrap();
+        assert!(fifo.rest.is_none());
+        fifo.make_room(5).unwrap();
+        let room = |fifo: &Fifo<u8>| fifo.rest.as_ref().map(|rest| rest.capacity());
+        let made = room(&fifo);
+        assert!(made >= Some(4));
+        (0..5).for_each(|number| fifo.push(number));
+        assert_eq!((room(&fifo), fifo.len()), (made, 5));
+        assert_eq!(fifo.make_room(usize::MAX), Err(NoRoom));
+        assert!(fifo.iter().copied().eq(0..5));
+    }
 
     #[test]
     fn first_in_first_out() {

@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use super::room::NoRoom;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Inbox<T> {
@@ -47,6 +49,27 @@ impl<T> Default for Inbox<T> {
 }
 
 impl<T> Inbox<T> {
+    /// Makes room for so many calls, and for those that are deferred. Adding one needs no
+    /// memory then.
+    ///
+    /// # Errors
+    /// There is none.
+    #[inline]
+    pub fn make_room(&mut self, more: usize) -> Result<(), NoRoom> {
+        let deferred = self.deferred.len();
+        Ok(self.calls.try_reserve(more.saturating_add(deferred))?)
+    }
+
+    /// The same for one that is deferred, or comes last in its turn.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn make_room_behind(&mut self) -> Result<(), NoRoom> {
+        self.deferred.try_reserve(1)?;
+        self.last.try_reserve(1)?;
+        self.make_room(1)
+    }
+
     /// Adds a call at the end. `true`: the loop waits, and the caller must
     /// wake it.
     #[must_use = "the loop must be woken when this says so"]
@@ -63,7 +86,8 @@ impl<T> Inbox<T> {
         std::mem::take(&mut self.waiting)
     }
 
-    /// After a poll's calls: those that were deferred behind them.
+    /// After a poll's calls: those that were deferred behind them. `make_room` has made room
+    /// for them as well.
     pub fn release_deferred(&mut self) {
         self.calls.append(&mut self.deferred);
     }

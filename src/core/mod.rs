@@ -15,6 +15,7 @@ pub mod interest;
 pub mod lock;
 pub mod poller;
 pub mod registrations;
+pub mod room;
 pub mod spin;
 pub mod stream;
 pub mod sys;

@@ -14,6 +14,7 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::interest::Readiness;
 use super::lock::try_lock;
+use super::room::NoRoom;
 use super::sys::Native;
 
 /// How many events one wait returns at most.
@@ -121,6 +122,10 @@ impl Wait {
     /// Says whether the wait had an end but the time-out.
     fn poll(&mut self, timeout: Option<Duration>, into: &mut Vec<Event>) -> io::Result<bool> {
         let Wait { poll, events } = self;
+        // Before the poll: what it says once it may never say again.
+        if into.try_reserve(EVENTS).is_err() {
+            return Err(NoRoom.into());
+        }
         match poll.poll(events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),

@@ -19,6 +19,7 @@ use mio::Token;
 
 use super::edge::Edge;
 use super::interest::{Interest, Readiness};
+use super::room::NoRoom;
 use super::sys::{Backend, Trigger, Watch};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -208,6 +209,10 @@ impl<T: Clone> Registrations<T> {
             }
             edge = renewed;
         }
+        if let Err(no_room) = self.make_room(fd) {
+            drop(backend.remove(fd, interest));
+            return Err(no_room.into());
+        }
         let slot = Slot {
             generation,
             interest: wanted.interest(),
@@ -346,6 +351,15 @@ impl<T: Clone> Registrations<T> {
         let (fd, generation) = parts(token);
         let slot = self.slot_mut(fd)?;
         (slot.generation == generation).then_some(slot)
+    }
+
+    /// Makes room for a descriptor, which `record` then needs no memory for.
+    fn make_room(&mut self, fd: RawFd) -> Result<(), NoRoom> {
+        let wanted = usize::try_from(fd).unwrap_or_default().saturating_add(1);
+        if let Some(more) = wanted.checked_sub(self.slots.len()) {
+            self.slots.try_reserve(more)?;
+        }
+        Ok(())
     }
 
     /// Hands back whose place the slot takes.

@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::clock::Deadline;
+use super::room::NoRoom;
 
 /// Below this many entries a compaction isn't worth its while.
 const COMPACT_FROM: usize = 64;
@@ -71,6 +72,22 @@ impl<T> Timers<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Makes room for a timer more, and for a move of any: neither needs memory then, nor does
+    /// what becomes of them.
+    ///
+    /// # Errors
+    /// There is none.
+    #[inline]
+    pub fn make_room(&mut self) -> Result<(), NoRoom> {
+        self.heap.try_reserve(1)?;
+        if self.free.is_empty() {
+            self.slots.try_reserve(1)?;
+            // Where each of them is noted once it is free.
+            self.free.try_reserve(self.slots.len() + 1)?;
+        }
+        Ok(())
     }
 
     /// Schedules `value`. The flag says whether a poll that waits for the

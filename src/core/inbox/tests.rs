@@ -142,3 +142,18 @@ fn a_loop_with_deferred_calls_does_not_wait() {
     assert_eq!(inbox.clear(), [1]);
     assert!(inbox.is_empty());
 }
+
+#[test]
+fn there_is_room_for_what_it_was_made_for() {
+    let mut inbox = Inbox::default();
+    inbox.make_room_behind().unwrap();
+    assert!(!inbox.defer(1));
+    inbox.make_room(5).unwrap();
+    let room = inbox.calls.capacity();
+    assert!(room >= 6);
+    (2..7).for_each(|call| assert!(!inbox.push(call)));
+    inbox.release_deferred();
+    assert_eq!((inbox.len(), inbox.calls.capacity()), (6, room));
+    assert_eq!(inbox.make_room(usize::MAX), Err(NoRoom));
+    assert_eq!(inbox.len(), 6);
+}

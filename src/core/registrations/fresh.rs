@@ -24,6 +24,8 @@ impl<T: Clone> Registrations<T> {
             Some(slot) => slot.generation.wrapping_add(1),
             None => 1,
         };
+        // Whoever has the kernel asked at once is told why not.
+        self.make_room(fd).ok()?;
         let slot = Slot {
             generation,
             interest: Some(Interest::READABLE),

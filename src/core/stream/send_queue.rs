@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 
 use crate::core::fifo::Fifo;
+use crate::core::room::NoRoom;
 use crate::core::sys::sockets as socket;
 
 /// How many chunks one system call takes at most.
@@ -45,6 +46,21 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         self.len == 0
     }
 
+    /// How many chunks there are.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Makes room for so many chunks more, which adding them then needs no memory for.
+    ///
+    /// # Errors
+    /// There is none.
+    #[inline]
+    pub fn make_room(&mut self, more: usize) -> Result<(), NoRoom> {
+        self.chunks.make_room(more)
+    }
+
     /// Adds a chunk at the end; an empty one is handed back.
     pub fn push(&mut self, chunk: B) -> Option<B> {
         let len = chunk.as_ref().len();
@@ -64,15 +80,18 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
     }
 
     /// Sends until everything is sent or the kernel takes no more; `sent`
-    /// receives the chunks that are done.
+    /// receives the chunks that are done. Where there is no memory for those, less is sent.
     ///
     /// # Errors
     /// Those of the system but `WouldBlock`; what wasn't sent stays.
     pub fn send(&mut self, fd: RawFd, sent: &mut Fifo<B>) -> io::Result<()> {
         while let Some(first) = self.chunks.first() {
             let bytes = first.as_ref().get(self.offset..).unwrap_or_default();
-            let (outcome, offered) = if self.chunks.has_more() {
+            let slices = SLICES.min(self.chunks.len());
+            let (outcome, offered) = if slices > 1 && sent.make_room(slices).is_ok() {
                 self.send_many(fd, bytes)
+            } else if sent.make_room(1).is_err() {
+                return Ok(());
             } else {
                 (socket::send(fd, bytes), bytes.len())
             };
@@ -100,35 +119,26 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
         (socket::send_vectored(fd, slices), offered)
     }
 
-    /// Everything that is unsent, as one string of bytes.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.first(self.len)
+    /// Copies what is unsent to `room`, as far as either goes. Says how much that was.
+    pub fn copy_to(&self, room: &mut [u8]) -> usize {
+        let (mut filled, mut offset) = (0, self.offset);
+        for chunk in self.chunks.iter() {
+            let chunk = chunk.as_ref().get(offset..).unwrap_or_default();
+            let left = room.get_mut(filled..).unwrap_or_default();
+            let count = chunk.len().min(left.len());
+            if let (Some(left), Some(chunk)) = (left.get_mut(..count), chunk.get(..count)) {
+                left.copy_from_slice(chunk);
+            }
+            filled += count;
+            offset = 0;
+        }
+        filled
     }
 
     /// The first chunk, and how much of it is sent already.
     #[must_use]
     pub fn front(&self) -> Option<(&B, usize)> {
         self.chunks.first().map(|chunk| (chunk, self.offset))
-    }
-
-    /// The first bytes that are unsent, `limit` of them at most.
-    #[must_use]
-    pub fn first(&self, limit: usize) -> Vec<u8> {
-        let mut left = limit.min(self.len);
-        let mut bytes = Vec::with_capacity(left);
-        let mut offset = self.offset;
-        for chunk in self.chunks.iter() {
-            let chunk = chunk.as_ref().get(offset..).unwrap_or_default();
-            let part = chunk.get(..left).unwrap_or(chunk);
-            bytes.extend_from_slice(part);
-            left -= part.len();
-            if left == 0 {
-                break;
-            }
-            offset = 0;
-        }
-        bytes
     }
 
     /// Forgets `count` bytes that were sent.

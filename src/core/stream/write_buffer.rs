@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 
 use super::send_queue::SendQueue;
 use crate::core::fifo::Fifo;
+use crate::core::room::NoRoom;
 
 /// How many bytes are held at most before they are sent: together they wake a peer on
 /// this machine less often, as long as they stay in the processor's cache.
@@ -128,6 +129,15 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
         !self.watched && (through || self.queue.len() + count > self.marks().high.min(HOLD))
     }
 
+    /// Makes room for so many chunks more, which adding them then needs no memory for.
+    ///
+    /// # Errors
+    /// There is none.
+    #[inline]
+    pub fn make_room(&mut self, more: usize) -> Result<(), NoRoom> {
+        self.queue.make_room(more)
+    }
+
     /// Adds a chunk at the end; an empty one is handed back.
     pub fn push(&mut self, chunk: B) -> Option<B> {
         self.queue.push(chunk)
@@ -199,16 +209,9 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
         self.queue.front()
     }
 
-    /// The first bytes that wait, `limit` of them at most.
-    #[must_use]
-    pub fn first(&self, limit: usize) -> Vec<u8> {
-        self.queue.first(limit)
-    }
-
-    /// Everything that waits, as one string of bytes.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.queue.to_vec()
+    /// Copies what waits to `room`, as far as either goes. Says how much that was.
+    pub fn copy_to(&self, room: &mut [u8]) -> usize {
+        self.queue.copy_to(room)
     }
 
     /// Takes out everything that waits.

@@ -192,3 +192,25 @@ fn agrees_with_a_sorted_list() {
         assert_eq!(timers.next_deadline(), next);
     }
 }
+
+#[test]
+fn with_room_made_nothing_needs_memory() {
+    let at = |seconds: f64| Deadline::from_seconds(seconds).unwrap();
+    let mut timers = Timers::default();
+    for number in 0..50 {
+        timers.make_room().unwrap();
+        let capacities = |timers: &Timers<i32>| {
+            let heap = timers.heap.capacity();
+            (heap, timers.slots.capacity(), timers.free.capacity())
+        };
+        let before = capacities(&timers);
+        let (key, _) = timers.insert(at(5.0), number);
+        if number % 3 == 0 {
+            assert_eq!(timers.remove(key), Some(number));
+        }
+        assert_eq!(capacities(&timers), before);
+    }
+    let free = timers.free.capacity();
+    while timers.pop_due(at(9.0)).is_some() {}
+    assert_eq!(timers.free.capacity(), free);
+}

@@ -19,6 +19,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::core::lock::{lock, try_lock};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::make;
 use crate::py::support::recursion::Deeper;
 
 /// The class Deferred, and what makes the future for one.
@@ -221,13 +222,14 @@ impl Coroutine {
         self.inner.bind(name.py()).getattr(name)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let _deeper = deeper(py)?;
         let inner = self.inner.bind(py).repr()?;
-        Ok(format!(
-            "<tornado4 {}>",
-            inner.to_string_lossy().trim_matches(['<', '>'])
-        ))
+        let inner = inner.to_string_lossy();
+        make::text(
+            py,
+            &format!("<tornado4 {}>", inner.trim_matches(['<', '>'])),
+        )
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

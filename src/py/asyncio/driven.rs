@@ -4,12 +4,15 @@
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::{EventLoop, Handle, TimerHandle};
+use crate::core::room::gathered;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Ready;
 use crate::py::event_loop::turn;
+use crate::py::support::make;
 
 #[pymethods]
 impl EventLoop {
@@ -31,25 +34,26 @@ impl EventLoop {
         self.interrupt_wait(py);
     }
 
-    fn _ready_count(&self, py: Python<'_>) -> usize {
-        self.calls.lock(py).len()
+    fn _ready_count(&self, py: Python<'_>) -> make::Unsigned<usize> {
+        make::Unsigned(self.calls.lock(py).len())
     }
 
     /// The handles that are ready, and what stands for the calls of the other faces.
-    fn _ready_calls(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let calls = self.calls.lock(py);
-        calls.iter().filter_map(|call| call.subject(py)).collect()
+    fn _ready_calls<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = {
+            let calls = self.calls.lock(py);
+            gathered(calls.iter().filter_map(|call| call.subject(py)))?
+        };
+        make::list(py, found.into_iter().map(|call| call.into_bound(py)))
     }
 
     /// The handles of call_later() and call_at() that aren't due yet, in no order.
-    fn _timer_handles(&self, py: Python<'_>) -> Vec<Py<Handle>> {
-        let mut found = Vec::new();
-        self.for_each_timer(py, |timer| {
-            if let Timer::Handle(handle) = timer {
-                found.push(handle.clone_ref(py));
-            }
-        });
-        found
+    fn _timer_handles<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = self.find_timers(py, |timer| match timer {
+            Timer::Handle(handle) => Some(handle.clone_ref(py)),
+            _ => None,
+        })?;
+        make::list(py, found.into_iter().map(|handle| handle.into_bound(py)))
     }
 
     /// Drop what is ready.
@@ -60,16 +64,17 @@ impl EventLoop {
 
     /// Queue a handle. One of a timer leaves the heap; if it has left it before, it is in
     /// the queue already, or has run.
-    fn _add_ready(&self, handle: &Bound<'_, PyAny>) {
+    fn _add_ready(&self, handle: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = handle.py();
         if let Ok(timer) = handle.cast::<TimerHandle>() {
             if let Some(timer) = TimerHandle::unschedule(timer) {
-                self.schedule(py, timer.due());
+                return self.schedule(py, timer.due());
             }
+            Ok(())
         } else if let Ok(handle) = handle.cast::<Handle>() {
-            self.schedule(py, Call::Handle(handle.clone().unbind()));
+            self.schedule(py, Call::Handle(handle.clone().unbind()))
         } else {
-            self.schedule(py, Call::Foreign(handle.clone().unbind()));
+            self.schedule(py, Call::Foreign(handle.clone().unbind()))
         }
     }
 }

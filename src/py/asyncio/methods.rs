@@ -19,6 +19,7 @@ use crate::core::clock::Deadline;
 use crate::py::dispatch::call::Call;
 use crate::py::event_loop::{clock, flush, turn};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::make;
 use crate::py::support::{error, imports};
 
 /// What asyncio checks in debug mode only: the thread, and the callback.
@@ -42,7 +43,7 @@ fn check(
 fn queue(slf: &Bound<'_, EventLoop>, handle: Handle) -> PyResult<Py<Handle>> {
     let py = slf.py();
     let handle = Py::new(py, handle)?;
-    slf.get().schedule(py, Call::Handle(handle.clone_ref(py)));
+    slf.get().schedule(py, Call::Handle(handle.clone_ref(py)))?;
     Ok(handle)
 }
 
@@ -57,7 +58,7 @@ fn call_later_by_clock(
     context: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let when = clock::seconds(slf)? + delay;
-    let named = PyDict::new(slf.py());
+    let named = make::dict(slf.py())?;
     named.set_item(intern!(slf.py(), "context"), context)?;
     clock::call_at(slf, (when, callback), args, Some(named.unbind()))
 }
@@ -119,7 +120,7 @@ impl EventLoop {
             traceback.del_item(-1)?;
         }
         slf.get()
-            .schedule(py, Call::Foreign(handle.clone().unbind()));
+            .schedule(py, Call::Foreign(handle.clone().unbind()))?;
         Ok(handle.unbind())
     }
 
@@ -164,8 +165,8 @@ impl EventLoop {
     }
 
     /// Return the loop's time in seconds: that of time.monotonic().
-    fn time(slf: &Bound<'_, Self>) -> PyResult<f64> {
-        clock::monotonic(slf)
+    fn time(slf: &Bound<'_, Self>) -> PyResult<make::Float> {
+        clock::monotonic(slf).map(make::Float)
     }
 
     /// Stop the loop after the turn that is under way, or else the next one.
@@ -248,7 +249,7 @@ impl EventLoop {
             .call_method0(py, intern!(py, "cancelled"))?
             .is_truthy(py)?
         {
-            self.schedule(py, Call::Foreign(handle));
+            self.schedule(py, Call::Foreign(handle))?;
         }
         Ok(())
     }
@@ -283,8 +284,8 @@ impl EventLoop {
 
     /// Leave a guest's poll so that the host sees it ready when there is work.
     /// Returns the seconds until the next timer is due, if there is one.
-    fn _guest_idle(slf: &Bound<'_, Self>) -> PyResult<Option<f64>> {
-        turn::guest_idle(slf)
+    fn _guest_idle(slf: &Bound<'_, Self>) -> PyResult<Option<make::Float>> {
+        Ok(turn::guest_idle(slf)?.map(make::Float))
     }
 
     /// The descriptor of the poll, which is readable when there is work.

@@ -12,6 +12,7 @@ use super::{EventLoop, Handle};
 use crate::core::registrations::{Role, Watchers};
 use crate::core::sys::Trigger;
 use crate::py::dispatch::watcher::{HandleWatcher, Watcher};
+use crate::py::support::make;
 
 /// Which side of a descriptor is watched.
 #[derive(Clone, Copy)]
@@ -123,7 +124,7 @@ pub fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
         };
         registrations.iter().map(entry).collect()
     });
-    let handles = PyDict::new(py);
+    let handles = make::dict(py)?;
     for (fd, (read, write)) in known {
         if read.is_some() || write.is_some() {
             handles.set_item(fd, (read, write))?;

@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::EventLoop;
 use crate::py::support::imports;
+use crate::py::support::make;
 
 /// Whether only `name` is given, which all versions of asyncio pass on to the task.
 fn is_name_alone(kwargs: &Bound<'_, PyDict>) -> PyResult<bool> {
@@ -19,7 +20,7 @@ fn with_loop<'py>(slf: &Bound<'py, EventLoop>) -> PyResult<Bound<'py, PyDict>> {
     if let Some(kept) = &*this.with_loop.lock(py) {
         return Ok(kept.bind(py).clone());
     }
-    let made = PyDict::new(py);
+    let made = make::dict(py)?;
     made.set_item(intern!(py, "loop"), slf)?;
     // It holds the loop, which drops it when it is closed.
     if !this.is_closed() {

@@ -10,6 +10,7 @@ use crate::core::timers::Key;
 use crate::py::dispatch::timer::Timer;
 use crate::py::support::guarded::Guarded;
 use crate::py::support::imports;
+use crate::py::support::make;
 
 /// A callback wrapper object returned by call_later() and call_at().
 ///
@@ -40,7 +41,7 @@ impl TimerHandle {
         let timer = Bound::new(event_loop.py(), initializer)?;
         let base = timer.as_super().clone().unbind();
         let (this, py) = (event_loop.get(), event_loop.py());
-        let key = this.insert_timer(py, deadline, Timer::Handle(base));
+        let key = this.insert_timer(py, deadline, Timer::Handle(base))?;
         *timer.get().key.lock(py) = Some(key);
         Ok(timer.unbind())
     }
@@ -81,8 +82,8 @@ impl TimerHandle {
     }
 
     /// Return the scheduled time, in seconds on the loop's clock.
-    fn when(&self) -> f64 {
-        self.when
+    fn when<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFloat>> {
+        make::float(py, self.when)
     }
 
     #[getter]
@@ -98,8 +99,8 @@ impl TimerHandle {
     fn ignore_scheduled(&self, _scheduled: bool) {}
 
     #[getter]
-    fn _when(&self) -> f64 {
-        self.when
+    fn _when<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFloat>> {
+        make::float(py, self.when)
     }
 
     fn _repr_info<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
@@ -109,13 +110,14 @@ impl TimerHandle {
         } else {
             1
         };
-        let when = PyFloat::new(slf.py(), slf.get().when).repr()?;
-        info.insert(position, format!("when={when}"))?;
+        let when = make::float(slf.py(), slf.get().when)?.repr()?;
+        let when = make::text(slf.py(), &format!("when={}", when.to_string_lossy()))?;
+        info.insert(position, when)?;
         Ok(info)
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
-        PyFloat::new(slf.py(), slf.get().when).hash()
+        make::float(slf.py(), slf.get().when)?.hash()
     }
 
     fn __richcmp__(

@@ -17,19 +17,24 @@ use crate::py::twisted::Selectable;
 /// Who only waits to write to a new socket, such as to close it, mostly can at once, and
 /// waits no longer then: the socket itself is asked once, for less than it takes to have
 /// the poll watch it and forget it again.
-pub fn settle(event_loop: &Bound<'_, EventLoop>, token: Token) {
+///
+/// # Errors
+/// `MemoryError`.
+pub fn settle(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
     let this = event_loop.get();
     let Some((fd, interest)) = this.with_registrations(|all| all.unasked(token)) else {
-        return;
+        return Ok(());
     };
     if interest == Interest::WRITABLE {
         let readiness = sockets::readiness_to_write(fd);
         if readiness != Readiness::default() {
-            this.defer(event_loop.py(), Call::Fresh(token, readiness));
-            return;
+            let call = Call::Fresh(token, readiness);
+            if this.defer(event_loop.py(), call).is_ok() {
+                return Ok(());
+            }
         }
     }
-    ask(event_loop, token);
+    ask(event_loop, token)
 }
 
 /// Serves the descriptor; if it is watched still, the poll is asked.
@@ -42,20 +47,25 @@ pub fn dispatch(
     readiness: Readiness,
 ) -> PyResult<()> {
     let outcome = watcher::dispatch(event_loop, token, readiness);
-    ask(event_loop, token);
-    outcome
+    outcome.and(ask(event_loop, token))
 }
 
 /// Asks the poll now. What it refuses to watch is reported, and disconnected when its turn
 /// comes: nobody would hear of it again.
-pub fn ask(event_loop: &Bound<'_, EventLoop>, token: Token) {
+///
+/// # Errors
+/// `MemoryError`.
+pub fn ask(event_loop: &Bound<'_, EventLoop>, token: Token) -> PyResult<()> {
     let this = event_loop.get();
     let Err(error) = this.ask(token) else {
-        return;
+        return Ok(());
     };
-    if let Some(watchers) = watcher::resolve(this, token) {
-        Selectable::report(event_loop.py(), &watchers, error::os_error(error));
-        this.defer(event_loop.py(), Call::Refused(token));
+    match watcher::resolve(this, token) {
+        Some(watchers) => {
+            Selectable::report(event_loop.py(), &watchers, error::os_error(error));
+            this.defer(event_loop.py(), Call::Refused(token))
+        }
+        None => Ok(()),
     }
 }
 

@@ -45,9 +45,12 @@ impl Hook {
     }
 
     /// Has none of its timers due until `follow_clock` is called.
-    pub fn hold_timers(&self, py: Python<'_>) {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn hold_timers(&self, py: Python<'_>) -> PyResult<()> {
         let Hook::Reactor(reactor) = self;
-        Reactor::hold_timers(reactor.bind(py));
+        Reactor::hold_timers(reactor.bind(py))
     }
 
     /// Shows the collector what is held.

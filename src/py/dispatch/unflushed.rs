@@ -36,10 +36,7 @@ impl Unflushed {
                 Ok(())
             }
             Unflushed::Tls(layer) => TLSLayer::flush_noted(layer.bind(py)),
-            Unflushed::Fresh(token) => {
-                fresh::settle(event_loop, *token);
-                Ok(())
-            }
+            Unflushed::Fresh(token) => fresh::settle(event_loop, *token),
         }
     }
 

@@ -16,10 +16,14 @@ use super::call::Call;
 use crate::core::interest::Readiness;
 use crate::core::poller::Event;
 use crate::core::registrations::Watchers;
+use crate::core::room::NoRoom;
 use crate::py::asyncio::{Handle, SocketTransport, Step};
 use crate::py::event_loop::EventLoop;
 use crate::py::tornado::Handler;
 use crate::py::twisted::Selectable;
+
+/// How many calls an event asks for at most.
+const CALLS: usize = 3;
 
 /// A watcher of one of the faces.
 pub enum Watcher {
@@ -115,11 +119,25 @@ impl Watcher {
 /// Queues the calls that events ask for, by way of the empty buffer `calls`. Errors and
 /// hang-ups wake both directions, as Python's own selectors have it. An event that is
 /// merged into a deferred read asks for nothing more.
-pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &mut Vec<Call>) {
+///
+/// # Errors
+/// `MemoryError`; the events stay where they are.
+pub fn queue(
+    this: &EventLoop,
+    py: Python<'_>,
+    events: &mut Vec<Event>,
+    calls: &mut Vec<Call>,
+) -> PyResult<()> {
     if events.is_empty() {
-        this.calls.lock(py).release_deferred();
-        return;
+        let mut queue = this.calls.lock(py);
+        // For what is deferred.
+        queue.make_room(0)?;
+        queue.release_deferred();
+        return Ok(());
     }
+    let most = events.len().saturating_mul(CALLS);
+    calls.try_reserve(most).map_err(NoRoom::from)?;
+    this.calls.lock(py).make_room(most)?;
     this.with_registrations(|registrations| {
         for event in events.drain(..) {
             if registrations.merge_deferred(event.token, event.readiness) {
@@ -133,6 +151,7 @@ pub fn queue(this: &EventLoop, py: Python<'_>, events: &mut Vec<Event>, calls: &
     let mut queue = this.calls.lock(py);
     queue.extend(calls.drain(..));
     queue.release_deferred();
+    Ok(())
 }
 
 /// The descriptors that asyncio's handles watch and that are ready.

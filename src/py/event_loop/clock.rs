@@ -17,6 +17,7 @@ use super::state::EventLoop;
 use crate::core::clock::Deadline;
 use crate::py::support::attributes;
 use crate::py::support::error;
+use crate::py::support::make;
 
 /// A function of the module `time`, which tests put others in the place of.
 struct Builtin {
@@ -56,7 +57,7 @@ impl Builtin {
             let module = py.import("time")?;
             Ok(Found {
                 module: module.dict().unbind(),
-                name: PyString::intern(py, self.name).unbind(),
+                name: make::name(py, self.name)?.unbind(),
                 own: module.getattr(self.name)?.unbind(),
             })
         };
@@ -182,7 +183,9 @@ pub fn call_at(
 ) -> PyResult<Py<PyAny>> {
     let py = loop_or_io_loop.py();
     let args = args.bind(py).as_sequence();
-    let all = first.into_pyobject(py)?.as_sequence().concat(args)?;
+    let (when, callback) = first;
+    let first = [make::float(py, when)?.into_any(), callback.into_bound(py)];
+    let all = make::tuple(py, first)?.as_sequence().concat(args)?;
     let kwargs = kwargs.as_ref().map(|kwargs| kwargs.bind(py));
     let timer = loop_or_io_loop.call_method(intern!(py, "call_at"), all.to_tuple()?, kwargs)?;
     Ok(timer.unbind())

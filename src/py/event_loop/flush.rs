@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use super::state::EventLoop;
 use crate::core::fifo::Fifo;
+use crate::core::room::NoRoom;
 use crate::core::stream::write_buffer::HOLD;
 use crate::core::sys::threads;
 use crate::py::dispatch::call::Call;
@@ -60,13 +61,30 @@ impl FlushQueue {
 
 impl EventLoop {
     /// Notes a stream that has `bytes` to send, for the end of the iteration.
-    pub fn note_unflushed(&self, py: Python<'_>, stream: Unflushed, bytes: usize) {
-        self.unflushed.streams.lock(py).push(stream);
-        self.unflushed.held.fetch_add(bytes, Ordering::Relaxed);
-        if !self.is_iterating() {
-            // Written from outside the loop.
-            self.schedule(py, Call::Flush);
+    ///
+    /// # Errors
+    /// There is no memory for that: it has to be flushed at once.
+    pub fn note_unflushed(
+        &self,
+        py: Python<'_>,
+        stream: Unflushed,
+        bytes: usize,
+    ) -> Result<(), NoRoom> {
+        let outside = !self.is_iterating();
+        if outside {
+            self.calls.lock(py).make_room(1)?;
         }
+        {
+            let mut streams = self.unflushed.streams.lock(py);
+            streams.make_room(1)?;
+            streams.push(stream);
+        }
+        self.unflushed.held.fetch_add(bytes, Ordering::Relaxed);
+        if outside {
+            // Written from outside the loop. There is room for it.
+            drop(self.schedule(py, Call::Flush));
+        }
+        Ok(())
     }
 
     /// Whether an iteration makes calls at this moment: it ends with a flush.

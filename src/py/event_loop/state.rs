@@ -20,6 +20,7 @@ use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
+use crate::core::room::{NoRoom, gathered};
 use crate::core::spin::{EagerPoll, Spin};
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
@@ -83,8 +84,6 @@ pub struct Waiting {
     pub events: Vec<Event>,
     /// The calls that they ask for.
     pub calls: Vec<Call>,
-    /// Timers that are due.
-    pub due: Vec<Timer>,
     /// When to let other threads run.
     pub handover: Handover,
     /// Whether the last poll had descriptors to serve.
@@ -164,25 +163,52 @@ impl EventLoop {
     }
 
     /// Queues a call, from any thread.
+    ///
+    /// # Errors
+    /// `MemoryError`, as of the other methods that add something.
     #[inline]
-    pub fn schedule(&self, py: Python<'_>, call: Call) {
-        if self.calls.lock(py).push(call) {
+    pub fn schedule(&self, py: Python<'_>, call: Call) -> PyResult<()> {
+        let wakes = {
+            let mut calls = self.calls.lock(py);
+            calls.make_room(1)?;
+            calls.push(call)
+        };
+        if wakes {
             self.wake_poller();
         }
+        Ok(())
     }
 
     /// Queues a call behind what the next poll finds.
-    pub fn defer(&self, py: Python<'_>, call: Call) {
-        if self.calls.lock(py).defer(call) {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn defer(&self, py: Python<'_>, call: Call) -> PyResult<()> {
+        let wakes = {
+            let mut calls = self.calls.lock(py);
+            calls.make_room_behind()?;
+            calls.defer(call)
+        };
+        if wakes {
             self.wake_poller();
         }
+        Ok(())
     }
 
     /// Queues a call as the last one of the turn that is under way.
-    pub fn schedule_last_of_turn(&self, py: Python<'_>, call: Call) {
-        if self.calls.lock(py).push_last_of_turn(call) {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn schedule_last_of_turn(&self, py: Python<'_>, call: Call) -> PyResult<()> {
+        let wakes = {
+            let mut calls = self.calls.lock(py);
+            calls.make_room_behind()?;
+            calls.push_last_of_turn(call)
+        };
+        if wakes {
             self.wake_poller();
         }
+        Ok(())
     }
 
     /// Ends a wait that is under way, or else the next one.
@@ -194,12 +220,19 @@ impl EventLoop {
     }
 
     /// Schedules a timer.
-    pub fn insert_timer(&self, py: Python<'_>, deadline: Deadline, timer: Timer) -> Key {
-        let (key, first) = self.timers.lock(py).insert(deadline, timer);
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn insert_timer(&self, py: Python<'_>, deadline: Deadline, timer: Timer) -> PyResult<Key> {
+        let (key, first) = {
+            let mut timers = self.timers.lock(py);
+            timers.make_room()?;
+            timers.insert(deadline, timer)
+        };
         if first {
             self.interrupt_wait(py);
         }
-        key
+        Ok(key)
     }
 
     /// Unschedules a timer; `None` if it isn't scheduled.
@@ -213,12 +246,19 @@ impl EventLoop {
     }
 
     /// Moves a timer; `false` if it isn't scheduled.
-    pub fn reschedule_timer(&self, py: Python<'_>, key: Key, deadline: Deadline) -> bool {
-        let moved = self.timers.lock(py).reschedule(key, deadline);
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn reschedule_timer(&self, py: Python<'_>, key: Key, deadline: Deadline) -> PyResult<bool> {
+        let moved = {
+            let mut timers = self.timers.lock(py);
+            timers.make_room()?;
+            timers.reschedule(key, deadline)
+        };
         if moved == Some(true) {
             self.interrupt_wait(py);
         }
-        moved.is_some()
+        Ok(moved.is_some())
     }
 
     /// Ends a wait that is under way, by whatever thread: something has changed that isn't
@@ -239,14 +279,25 @@ impl EventLoop {
         self.timers.lock(py).len()
     }
 
-    /// Queues every timer that is due; `due` is an empty buffer.
-    pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline, due: &mut Vec<Timer>) {
-        {
-            let mut timers = self.timers.lock(py);
-            due.extend(std::iter::from_fn(|| timers.pop_due(now)));
-        }
-        for timer in due.drain(..) {
-            // With no lock held: each of them locks its own state.
+    /// Queues every timer that is due. Where there is no memory for more, what is queued
+    /// goes first, and the rest stays due.
+    ///
+    /// # Errors
+    /// `MemoryError`, if nothing is queued.
+    pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline) -> PyResult<()> {
+        loop {
+            {
+                let mut calls = self.calls.lock(py);
+                match calls.make_room(1) {
+                    Err(no_room) if calls.is_empty() => return Err(no_room.into()),
+                    Err(_) => return Ok(()),
+                    Ok(()) => {}
+                }
+            }
+            let Some(timer) = self.timers.lock(py).pop_due(now) else {
+                return Ok(());
+            };
+            // With no lock held: it locks its own state.
             let call = timer.due();
             self.calls.lock(py).extend(std::iter::once(call));
         }
@@ -258,9 +309,16 @@ impl EventLoop {
         Some(timer.due())
     }
 
-    /// Visits every timer.
-    pub fn for_each_timer(&self, py: Python<'_>, mut visit: impl FnMut(&Timer)) {
-        self.timers.lock(py).values().for_each(&mut visit);
+    /// What `find` finds in the timers.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub fn find_timers<T>(
+        &self,
+        py: Python<'_>,
+        find: impl FnMut(&Timer) -> Option<T>,
+    ) -> Result<Vec<T>, NoRoom> {
+        gathered(self.timers.lock(py).values().filter_map(find))
     }
 
     /// Puts a watcher into `roles` of a descriptor, clears the places in

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use crate::core::lock::lock;
+use crate::core::room::NoRoom;
 
 /// Transports by their descriptors. They aren't held: one that everybody has forgotten is
 /// gone.
@@ -19,7 +20,7 @@ impl Transports {
     /// Notes a transport.
     ///
     /// # Errors
-    /// `TypeError` for an object that can't be referred to weakly.
+    /// `TypeError` for an object that can't be referred to weakly; `MemoryError`.
     pub fn insert(&self, fd: RawFd, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         let reference = PyWeakrefReference::new(transport)?.unbind();
         let Ok(index) = usize::try_from(fd) else {
@@ -28,6 +29,8 @@ impl Transports {
         let before = {
             let mut by_fd = lock(&self.by_fd);
             if index >= by_fd.len() {
+                let more = index + 1 - by_fd.len();
+                by_fd.try_reserve(more).map_err(NoRoom::from)?;
                 by_fd.resize_with(index + 1, || None);
             }
             by_fd

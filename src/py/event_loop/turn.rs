@@ -3,7 +3,7 @@
 //! Exactly what was ready when the running began is run; what that schedules
 //! waits for the next turn, so that descriptors are polled in between.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use pyo3::intern;
@@ -37,16 +37,65 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
-    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
-    let outcome = loop {
-        let turned = turn_with(event_loop, &poller, None, &mut waiting);
-        let over = this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed);
-        if turned.is_err() || over {
-            break turned;
+    let mut waiting = Taken::from(this);
+    loop {
+        turn_with(event_loop, &poller, None, &mut waiting.0)?;
+        if this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed) {
+            return Ok(());
         }
-    };
-    *lock(&this.waiting) = waiting;
-    outcome
+    }
+}
+
+/// What a turn needs while it waits, taken out of the loop until this is dropped, however
+/// the turn ends.
+struct Taken<'a>(Waiting, &'a EventLoop);
+
+impl<'a> Taken<'a> {
+    fn from(event_loop: &'a EventLoop) -> Taken<'a> {
+        Taken(std::mem::take(&mut *lock(&event_loop.waiting)), event_loop)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Taken(waiting, event_loop) = self;
+        let other = std::mem::replace(&mut *lock(&event_loop.waiting), std::mem::take(waiting));
+        drop(other);
+    }
+}
+
+/// A number of the loop's that is another one until this is dropped.
+struct Meanwhile<'a>(&'a AtomicU32, u32);
+
+impl<'a> Meanwhile<'a> {
+    fn is(number: &'a AtomicU32, value: u32) -> Meanwhile<'a> {
+        Meanwhile(number, number.swap(value, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Meanwhile<'_> {
+    fn drop(&mut self) {
+        let Meanwhile(number, before) = self;
+        number.store(*before, Ordering::Relaxed);
+    }
+}
+
+/// A turn that runs calls, until this is dropped.
+struct Running<'a, 'py> {
+    event_loop: &'a Bound<'py, EventLoop>,
+    outer: OuterTurn,
+    /// Whether the turn has come to its end.
+    done: bool,
+}
+
+impl Drop for Running<'_, '_> {
+    fn drop(&mut self) {
+        let (this, py) = (self.event_loop.get(), self.event_loop.py());
+        this.turns.fetch_sub(1, Ordering::Relaxed);
+        if !self.done {
+            this.calls.lock(py).abandon_turn(&self.outer);
+        }
+    }
 }
 
 /// How long a turn may wait: so many seconds, or for ever. Too long for a duration is as
@@ -63,10 +112,7 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
-    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
-    let outcome = turn_with(event_loop, &poller, limit, &mut waiting);
-    *lock(&this.waiting) = waiting;
-    outcome
+    turn_with(event_loop, &poller, limit, &mut Taken::from(this).0)
 }
 
 fn turn_with(
@@ -97,16 +143,16 @@ fn collect(
     }
     let waited = outside(this, || wait(event_loop, poller, limit, waiting));
     look(&waiting.events);
-    watcher::queue(this, py, &mut waiting.events, &mut waiting.calls);
+    watcher::queue(this, py, &mut waiting.events, &mut waiting.calls)?;
     let next = waited?;
     if this.clocked.any() {
         let hooks = this.clocked.all(py);
-        hooks.iter().for_each(|hook| hook.hold_timers(py));
+        hooks.iter().try_for_each(|hook| hook.hold_timers(py))?;
     }
     let mut due = None;
     if next.is_some() {
         let now = clock::due_until(event_loop)?;
-        this.queue_due_timers(py, now, &mut waiting.due);
+        this.queue_due_timers(py, now)?;
         due = Some(now);
     }
     outside(this, || check_signals(this, py))?;
@@ -116,14 +162,8 @@ fn collect(
 /// Runs `body` as outside of an iteration, even within one: what is written meanwhile, by a
 /// signal handler or another thread, isn't held back for an end that may be far away.
 fn outside<R>(this: &EventLoop, body: impl FnOnce() -> R) -> R {
-    let turns = this.turns.load(Ordering::Relaxed);
-    if turns == 0 {
-        return body();
-    }
-    this.turns.store(0, Ordering::Relaxed);
-    let outcome = body();
-    this.turns.store(turns, Ordering::Relaxed);
-    outcome
+    let _outside = Meanwhile::is(&this.turns, 0);
+    body()
 }
 
 /// The second half of a turn: runs what is in the queue now.
@@ -137,13 +177,14 @@ fn run_collected(
     let this = event_loop.get();
     let outer = this.calls.lock(event_loop.py()).begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
-    let outcome = run_turn(event_loop, &outer, due, handover);
-    let flushed = flush(event_loop);
-    this.turns.fetch_sub(1, Ordering::Relaxed);
-    let outcome = outcome.and(flushed);
-    if outcome.is_err() {
-        this.calls.lock(event_loop.py()).abandon_turn(&outer);
-    }
+    let mut running = Running {
+        event_loop,
+        outer,
+        done: false,
+    };
+    let outcome = run_turn(event_loop, &running.outer, due, handover);
+    let outcome = outcome.and(flush(event_loop));
+    running.done = outcome.is_ok();
     outcome
 }
 
@@ -156,13 +197,12 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
-    let mut waiting = std::mem::take(&mut *lock(&this.waiting));
+    let mut waiting = Taken::from(this);
     let mut ready = Vec::new();
-    let outcome = collect(event_loop, &poller, limit, &mut waiting, |events| {
+    collect(event_loop, &poller, limit, &mut waiting.0, |events| {
         ready = watcher::ready(this, events);
-    });
-    *lock(&this.waiting) = waiting;
-    outcome.map(|_due| ready)
+    })?;
+    Ok(ready)
 }
 
 /// The second half of a turn alone.

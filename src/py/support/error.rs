@@ -3,16 +3,24 @@
 use std::io;
 
 use pyo3::exceptions::{
-    PyBaseException, PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemExit, PyValueError,
+    PyBaseException, PyKeyboardInterrupt, PyMemoryError, PyOSError, PyRuntimeError, PySystemExit,
+    PyValueError,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::core::clock::Deadline;
+use crate::core::room::NoRoom;
 
 /// Whether asyncio lets this exception end the loop instead of reporting it.
 pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
+}
+
+impl From<NoRoom> for PyErr {
+    fn from(_: NoRoom) -> PyErr {
+        PyMemoryError::new_err(())
+    }
 }
 
 /// What every call after `close` gets.
@@ -40,6 +48,7 @@ pub fn os_error(error: io::Error) -> PyErr {
             let text = text.split(" (os error").next().unwrap_or_default();
             PyOSError::new_err((errno, text.to_owned()))
         }
+        None if error.kind() == io::ErrorKind::OutOfMemory => NoRoom.into(),
         // The poll's own complaint, not the system's.
         None => PyRuntimeError::new_err(error.to_string()),
     }

@@ -5,6 +5,7 @@
 
 use std::os::fd::RawFd;
 
+use crate::py::support::make;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -103,13 +104,15 @@ pub fn timer_handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 /// The parts of a handle's repr, as asyncio puts them.
 pub fn handle_repr_info<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-    let info = handle_class(handle.py())?.call_method1("_repr_info", (handle,))?;
+    let info =
+        handle_class(handle.py())?.call_method1(intern!(handle.py(), "_repr_info"), (handle,))?;
     Ok(info.cast_into::<PyList>()?)
 }
 
 /// A handle's repr, as asyncio puts it.
 pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
-    let repr = handle_class(handle.py())?.call_method1("__repr__", (handle,))?;
+    let repr =
+        handle_class(handle.py())?.call_method1(intern!(handle.py(), "__repr__"), (handle,))?;
     Ok(repr.cast_into::<PyString>()?)
 }
 
@@ -140,7 +143,7 @@ pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 
 /// A socket object of a descriptor, which it owns from then on.
 pub fn socket_of(py: Python<'_>, fd: RawFd) -> PyResult<Bound<'_, PyAny>> {
-    let options = PyDict::new(py);
+    let options = make::dict(py)?;
     options.set_item(intern!(py, "fileno"), fd)?;
     socket_class(py)?.call((), Some(&options))
 }
@@ -185,11 +188,13 @@ pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub fn is_loaded(py: Python<'_>, name: &str) -> PyResult<bool> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let modules = cached(py, &MODULES, "sys", "modules")?;
-    Ok(modules.contains(name)? && !modules.get_item(name)?.is_none())
+    let name = make::name(py, name)?;
+    Ok(modules.contains(&name)? && !modules.get_item(name)?.is_none())
 }
 
 /// A packed address as text, as `socket.inet_ntop` writes it.
 pub fn inet_ntop<'py>(py: Python<'py>, family: i32, packed: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     static INET_NTOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let packed = make::bytes(py, packed)?;
     cached(py, &INET_NTOP, "socket", "inet_ntop")?.call1((family, packed))
 }

@@ -10,6 +10,7 @@ pub mod guarded;
 pub mod imports;
 pub mod instances;
 pub mod interpreters;
+pub mod make;
 pub mod recursion;
 pub mod refcounts;
 pub mod trashcan;

@@ -96,7 +96,7 @@ impl IOLoop {
                     kwargs,
                     context,
                 }),
-            );
+            )?;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Timeout {
         let py = event_loop.py();
         let timeout = Py::new(py, timeout)?;
         let timer = Timer::Timeout(timeout.clone_ref(py));
-        let key = event_loop.get().insert_timer(py, deadline, timer);
+        let key = event_loop.get().insert_timer(py, deadline, timer)?;
         *timeout.get().key.lock(py) = Some(key);
         Ok(timeout)
     }

@@ -1,15 +1,16 @@
 //! Addresses as Python's socket module has them, and with the scope in the host.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple};
+use pyo3::types::{PyString, PyTuple};
 
 use crate::core::dotted;
 use crate::core::sys::sockets::Peer;
 use crate::py::support::imports;
+use crate::py::support::make;
 
 /// An Internet address as the socket module has it, which leaves the scope out of the host.
 /// `host` is that if it is known already.
@@ -23,10 +24,10 @@ pub fn without_scope<'py>(
 ) -> PyResult<Bound<'py, PyTuple>> {
     let host = host.map_or_else(|| numeric(py, address.ip()), Ok)?;
     match address {
-        SocketAddr::V4(v4) => (host, v4.port()).into_pyobject(py),
+        SocketAddr::V4(v4) => make::tuple(py, [host, number(py, v4.port())?]),
         SocketAddr::V6(v6) => {
             let flow = u32::from_be(v6.flowinfo());
-            (host, v6.port(), flow, v6.scope_id()).into_pyobject(py)
+            v6_tuple(host, v6, flow)
         }
     }
 }
@@ -37,7 +38,7 @@ fn numeric(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
         IpAddr::V6(v6) if v6.segments().iter().take(6).all(|part| *part == 0) => {
             imports::inet_ntop(py, libc::AF_INET6, &v6.octets())
         }
-        ip => Ok(PyString::new(py, &dotted::text(ip)).into_any()),
+        ip => Ok(make::text(py, &dotted::text(ip))?.into_any()),
     }
 }
 
@@ -45,15 +46,26 @@ fn numeric(py: Python<'_>, ip: IpAddr) -> PyResult<Bound<'_, PyAny>> {
 ///
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
-pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyAny>> {
-    let (host, port) = (host(py, address)?, address.port());
+pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
+    let host = host(py, address)?.into_any();
     match address {
-        SocketAddr::V4(_) => (host, port).into_pyobject(py).map(Bound::into_any),
-        SocketAddr::V6(v6) => {
-            let full = (host, port, v6.flowinfo(), v6.scope_id());
-            full.into_pyobject(py).map(Bound::into_any)
-        }
+        SocketAddr::V4(v4) => make::tuple(py, [host, number(py, v4.port())?]),
+        SocketAddr::V6(v6) => v6_tuple(host, v6, v6.flowinfo()),
     }
+}
+
+fn number<'py>(py: Python<'py>, number: impl Into<u64>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(make::unsigned(py, number)?.into_any())
+}
+
+fn v6_tuple<'py>(
+    host: Bound<'py, PyAny>,
+    v6: &SocketAddrV6,
+    flow: u32,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let py = host.py();
+    let (port, flow) = (number(py, v6.port())?, number(py, flow)?);
+    make::tuple(py, [host, port, flow, number(py, v6.scope_id())?])
 }
 
 /// The host of an address, with its scope.
@@ -61,7 +73,7 @@ pub fn address<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py
 /// # Errors
 /// Those of `getnameinfo`, for an address with a scope.
 pub fn host<'py>(py: Python<'py>, address: &SocketAddr) -> PyResult<Bound<'py, PyString>> {
-    host_text(py, address).map(|host| PyString::new(py, &host))
+    make::text(py, &host_text(py, address)?)
 }
 
 /// The same, not as an object.
@@ -84,9 +96,13 @@ pub fn host_text(py: Python<'_>, address: &SocketAddr) -> PyResult<String> {
 /// Those of `getnameinfo`, for an address with a scope.
 pub fn peer_name<'py>(py: Python<'py>, peer: &Peer) -> PyResult<Bound<'py, PyAny>> {
     Ok(match peer {
-        Peer::Internet(internet) => address(py, internet)?,
-        Peer::Path(path) => OsStr::from_bytes(path).into_pyobject(py)?.into_any(),
-        Peer::Abstract(name) => PyBytes::new(py, name).into_any(),
+        Peer::Internet(internet) => address(py, internet)?.into_any(),
+        Peer::Path(path) => match std::str::from_utf8(path) {
+            Ok(path) => make::text(py, path)?.into_any(),
+            // By the system's own encoding of names.
+            Err(_) => OsStr::from_bytes(path).into_pyobject(py)?.into_any(),
+        },
+        Peer::Abstract(name) => make::bytes(py, name)?.into_any(),
         Peer::Nobody => py.None().into_bound(py),
     })
 }

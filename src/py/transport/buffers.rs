@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 
+use crate::py::support::make;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -84,6 +85,6 @@ impl Drop for View {
 /// Memory is short.
 pub fn join<'py>(pieces: &Bound<'py, PyList>) -> PyResult<Bound<'py, PyBytes>> {
     let py = pieces.py();
-    let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (pieces,))?;
+    let joined = make::bytes(py, b"")?.call_method1(intern!(py, "join"), (pieces,))?;
     Ok(joined.cast_into()?)
 }

@@ -18,6 +18,7 @@ use pyo3::types::PyBytes;
 use crate::core::sys::pipe;
 use crate::core::sys::sockets::{self as socket, Ancillary, Peer};
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 
 /// The largest segment that the loopback interface carries: 65,535 bytes less the
 /// headers.
@@ -203,7 +204,11 @@ fn read<'py, R>(
         Ok((count, rest)) => {
             // SAFETY: `read` has initialized so many.
             let filled = unsafe { std::slice::from_raw_parts(room.as_ptr().cast(), count) };
-            Ok((PyBytes::new(py, filled), rest))
+            match make::bytes(py, filled) {
+                Ok(data) => Ok((data, rest)),
+                // It must not be lost: it is handed over where it is.
+                Err(_) => return Ok((shortened(piece, spare.size, count)?, rest)),
+            }
         }
         Err(error) => Err(error),
     };

@@ -34,8 +34,13 @@ impl Event<'_, '_> {
     pub fn defer(&self) {
         let event_loop = self.event_loop.get();
         let readiness = self.readiness.without_writable();
-        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness)) {
-            event_loop.defer(self.event_loop.py(), Call::ReadOn(self.token));
+        let py = self.event_loop.py();
+        if event_loop.with_registrations(|all| all.defer_read(self.token, readiness))
+            && event_loop.defer(py, Call::ReadOn(self.token)).is_err()
+        {
+            // No memory for that: the poll shall report it.
+            let _deferred = event_loop.with_registrations(|all| all.take_deferred(self.token));
+            event_loop.make_level_triggered(self.token);
         }
     }
 }

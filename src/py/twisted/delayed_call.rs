@@ -7,7 +7,7 @@ use pyo3::PyVisit;
 use pyo3::basic::CompareOp;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
 use super::Reactor;
 use crate::core::clock::Deadline;
@@ -15,6 +15,7 @@ use crate::core::lock::{lock, try_lock};
 use crate::core::timers::Key;
 use crate::py::dispatch::timer::Timer;
 use crate::py::support::error;
+use crate::py::support::make;
 
 mod attributes;
 mod work;
@@ -105,16 +106,17 @@ impl DelayedCall {
             }),
         };
         let call = Py::new(py, call)?;
-        DelayedCall::insert(call.bind(py), deadline);
+        DelayedCall::insert(call.bind(py), deadline)?;
         Ok(call)
     }
 
-    fn insert(slf: &Bound<'_, Self>, deadline: Deadline) {
+    fn insert(slf: &Bound<'_, Self>, deadline: Deadline) -> PyResult<()> {
         let event_loop = slf.get().reactor.get().event_loop();
         let timer = Timer::Delayed(slf.clone().unbind());
         // Locked first: the call must not be marked due before it has its key.
         let mut state = lock(&slf.get().state);
-        state.stage = Stage::Scheduled(event_loop.insert_timer(slf.py(), deadline, timer));
+        state.stage = Stage::Scheduled(event_loop.insert_timer(slf.py(), deadline, timer)?);
+        Ok(())
     }
 
     /// Notes that the call has moved from the heap to the ready queue; the
@@ -124,6 +126,11 @@ impl DelayedCall {
         state.stage = Stage::Due;
         state.turn = state.turn.wrapping_add(1);
         state.turn
+    }
+
+    /// When it is due, in seconds since the epoch.
+    fn due_at(&self) -> f64 {
+        lock(&self.state).time
     }
 
     /// Whether the call is of the given reactor.
@@ -138,7 +145,14 @@ impl DelayedCall {
     }
 
     /// Moves the call in the heap, where it is one, to a deadline made from its time.
-    pub fn move_in_heap(&self, py: Python<'_>, deadline: impl FnOnce(f64) -> Option<Deadline>) {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn move_in_heap(
+        &self,
+        py: Python<'_>,
+        deadline: impl FnOnce(f64) -> Option<Deadline>,
+    ) -> PyResult<()> {
         let mut state = lock(&self.state);
         if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline(state.time)) {
             state.deadline = deadline;
@@ -146,8 +160,9 @@ impl DelayedCall {
             self.reactor
                 .get()
                 .event_loop()
-                .reschedule_timer(py, key, deadline);
+                .reschedule_timer(py, key, deadline)?;
         }
+        Ok(())
     }
 
     /// Makes the call, unless it was cancelled or moved since it was due. An
@@ -203,11 +218,11 @@ impl DelayedCall {
         };
         let event_loop = slf.get().reactor.get().event_loop();
         match stage {
-            Stage::Scheduled(key) if event_loop.reschedule_timer(slf.py(), key, deadline) => {}
+            Stage::Scheduled(key) if event_loop.reschedule_timer(slf.py(), key, deadline)? => {}
             Stage::Called | Stage::Cancelled | Stage::Copy => {}
             Stage::Due if sooner => {}
             // In the ready queue: what is queued there no longer counts.
-            _ => DelayedCall::insert(slf, deadline),
+            _ => DelayedCall::insert(slf, deadline)?,
         }
         Ok(())
     }
@@ -217,8 +232,8 @@ impl DelayedCall {
 impl DelayedCall {
     /// Return the time at which the call is due, in seconds since the epoch.
     #[pyo3(name = "getTime")]
-    fn get_time(&self) -> f64 {
-        lock(&self.state).time
+    fn get_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFloat>> {
+        make::float(py, self.due_at())
     }
 
     /// Unschedule the call.
@@ -285,13 +300,13 @@ impl DelayedCall {
     }
 
     /// The time now, on the clock of getTime().
-    fn seconds(&self, py: Python<'_>) -> PyResult<f64> {
-        self.reactor.get().now(py)
+    fn seconds<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFloat>> {
+        make::float(py, self.reactor.get().now(py)?)
     }
 
     #[getter]
-    fn time(&self) -> f64 {
-        self.get_time()
+    fn time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyFloat>> {
+        self.get_time(py)
     }
 
     #[getter]
@@ -331,7 +346,7 @@ impl DelayedCall {
         other: &Bound<'_, DelayedCall>,
         operation: CompareOp,
     ) -> bool {
-        let (mine, theirs) = (slf.get().get_time(), other.get().get_time());
+        let (mine, theirs) = (slf.get().due_at(), other.get().due_at());
         match operation {
             CompareOp::Lt => mine < theirs,
             CompareOp::Le => mine <= theirs,

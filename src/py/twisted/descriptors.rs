@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::stream::{self, fileno};
 use super::{Reactor, Selectable};
 use crate::core::registrations::{Role, Watchers};
+use crate::core::room::gathered;
 use crate::py::dispatch::fresh;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::dispatch::watcher::Watcher;
+use crate::py::support::make;
 
 impl Reactor {
     /// Watches a descriptor object in one direction; with `only`, no longer in the
@@ -88,7 +91,12 @@ impl Reactor {
         let trigger = stream::trigger(object);
         let token = event_loop.with_registrations(|all| all.watch_later(fd, &watcher, trigger));
         match token {
-            Some(token) => event_loop.note_unflushed(slf.py(), Unflushed::Fresh(token), 1),
+            Some(token) => {
+                let fresh = Unflushed::Fresh(token);
+                if event_loop.note_unflushed(slf.py(), fresh, 1).is_err() {
+                    return fresh::ask(slf.get().event_loop.bind(slf.py()), token);
+                }
+            }
             // Of a descriptor that was closed without a word.
             None => Reactor::watch(slf, object, Role::Read, false)?,
         }
@@ -102,7 +110,8 @@ impl Reactor {
             .get()
             .with_registrations(|all| all.unasked_token(fd));
         if let Some(token) = token {
-            fresh::ask(event_loop, token);
+            // It has been reported, and there is no memory to say more.
+            drop(fresh::ask(event_loop, token));
         }
     }
 
@@ -154,15 +163,16 @@ impl Reactor {
         })
     }
 
-    pub fn objects(slf: &Bound<'_, Self>, role: Role) -> Vec<Py<PyAny>> {
-        let event_loop = slf.get().event_loop();
-        event_loop.with_registrations(|registrations| {
+    pub fn objects<'py>(slf: &Bound<'py, Self>, role: Role) -> PyResult<Bound<'py, PyList>> {
+        let (event_loop, py) = (slf.get().event_loop(), slf.py());
+        let objects = event_loop.with_registrations(|registrations| {
             let objects = registrations.iter().filter_map(|(_, watchers)| {
                 let selectable = watchers.get(role)?.selectable()?;
                 let mine = selectable.reactor.is(slf);
                 mine.then(|| selectable.object.clone_ref(slf.py()))
             });
-            objects.collect()
-        })
+            gathered(objects)
+        })?;
+        make::list(py, objects.into_iter().map(|object| object.into_bound(py)))
     }
 }

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 use crate::py::support::refcounts::references;
 
 thread_local! {
@@ -128,7 +129,7 @@ impl LogContext {
 
     fn layer(&self, below: &Bound<'_, PyDict>) -> PyResult<Layer> {
         let log_context = below.copy()?;
-        let context = PyDict::new(below.py());
+        let context = make::dict(below.py())?;
         context.set_item(&self.key, &log_context)?;
         Ok(Layer {
             context: context.unbind(),

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use super::{DelayedCall, Reactor};
 use crate::core::clock::Deadline;
+use crate::core::room::NoRoom;
 use crate::py::dispatch::hook::Hook;
 use crate::py::dispatch::timer::Timer;
 
@@ -30,30 +31,33 @@ impl Reactor {
     /// Those of the clock.
     pub fn follow_clock(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (now, loop_now) = (slf.get().now(slf.py())?, slf.get().loop_now(slf.py())?);
-        for call in Reactor::scheduled(slf) {
+        for call in Reactor::scheduled(slf)? {
             call.get()
-                .move_in_heap(slf.py(), |time| loop_now.plus_seconds(time - now));
+                .move_in_heap(slf.py(), |time| loop_now.plus_seconds(time - now))?;
         }
         Ok(())
     }
 
     /// Has none of them due until `follow_clock` is called.
-    pub fn hold_timers(slf: &Bound<'_, Self>) {
-        for call in Reactor::scheduled(slf) {
-            call.get().move_in_heap(slf.py(), |_| Some(Deadline::NEVER));
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub fn hold_timers(slf: &Bound<'_, Self>) -> PyResult<()> {
+        for call in Reactor::scheduled(slf)? {
+            call.get()
+                .move_in_heap(slf.py(), |_| Some(Deadline::NEVER))?;
         }
+        Ok(())
     }
 
     /// The reactor's delayed calls that are in the heap.
-    fn scheduled(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
-        let mut calls = Vec::new();
-        slf.get().event_loop().for_each_timer(slf.py(), |timer| {
-            if let Timer::Delayed(delayed) = timer
-                && delayed.get().is_of(slf)
-            {
-                calls.push(delayed.clone_ref(slf.py()));
+    pub(super) fn scheduled(slf: &Bound<'_, Self>) -> Result<Vec<Py<DelayedCall>>, NoRoom> {
+        let event_loop = slf.get().event_loop();
+        event_loop.find_timers(slf.py(), |timer| match timer {
+            Timer::Delayed(delayed) if delayed.get().is_of(slf) => {
+                Some(delayed.clone_ref(slf.py()))
             }
-        });
-        calls
+            _ => None,
+        })
     }
 }

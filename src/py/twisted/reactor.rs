@@ -9,7 +9,7 @@ use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
 
 use super::disconnect::Disconnecting;
 use super::log_context::LogContext;
@@ -17,14 +17,15 @@ use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::lock::lock;
 use crate::core::registrations::Role;
+use crate::core::room::gathered;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::hook::Hook;
-use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
 use crate::py::event_loop::clock;
 use crate::py::event_loop::turn;
 use crate::py::support::error;
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::make;
 
 /// The wall clock, in seconds since the epoch.
 pub fn seconds() -> f64 {
@@ -119,7 +120,7 @@ impl Reactor {
         what: &str,
         args: impl PyCallArgs<'py>,
     ) -> PyResult<()> {
-        self.reports(py).call_method1(what, args)?;
+        self.reports(py).call_method1(make::name(py, what)?, args)?;
         Ok(())
     }
 
@@ -130,7 +131,7 @@ impl Reactor {
     pub fn reason<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         match self.disconnecting.reason(name) {
             Some(reason) => Ok(reason.bind(py).clone()),
-            None => self.reports(py).getattr(name),
+            None => self.reports(py).getattr(make::name(py, name)?),
         }
     }
 
@@ -203,8 +204,8 @@ impl Reactor {
 
     /// The time in seconds since the epoch. Follows IReactorTime.
     #[staticmethod]
-    fn seconds() -> f64 {
-        seconds()
+    fn seconds(py: Python<'_>) -> PyResult<Bound<'_, PyFloat>> {
+        make::float(py, seconds())
     }
 
     /// Call `callable(*args, **kw)` after `delay` seconds.
@@ -263,32 +264,25 @@ impl Reactor {
     }
 
     /// Queue what was kept, and keep nothing more.
-    fn resume(slf: &Bound<'_, Self>) {
-        Reactor::take_up(slf);
+    fn resume(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Reactor::take_up(slf)
     }
 
     /// The delayed calls that are pending. Follows IReactorTime.
-    fn getDelayedCalls(slf: &Bound<'_, Self>) -> Vec<Py<DelayedCall>> {
+    fn getDelayedCalls<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         let (this, py) = (slf.get().event_loop(), slf.py());
-        let mut calls = Vec::new();
-        let mut add_due = |call: &Call| {
-            if let Call::Delayed(delayed, turn) = call
-                && delayed.get().is_of(slf)
-                && delayed.get().is_due(*turn)
+        let due = |call: &Call| match call {
+            Call::Delayed(delayed, turn)
+                if delayed.get().is_of(slf) && delayed.get().is_due(*turn) =>
             {
-                calls.push(delayed.clone_ref(py));
+                Some(delayed.clone_ref(py))
             }
+            _ => None,
         };
-        lock(&this.kept).iter().for_each(&mut add_due);
-        this.calls.lock(py).iter().for_each(&mut add_due);
-        this.for_each_timer(py, |timer| {
-            if let Timer::Delayed(delayed) = timer
-                && delayed.get().is_of(slf)
-            {
-                calls.push(delayed.clone_ref(py));
-            }
-        });
-        calls
+        let kept = gathered(lock(&this.kept).iter().filter_map(due))?;
+        let due = gathered(this.calls.lock(py).iter().filter_map(due))?;
+        let calls = kept.into_iter().chain(due).chain(Reactor::scheduled(slf)?);
+        make::list(py, calls.map(|call| call.into_bound(py)))
     }
 
     /// Call `f(*args, **kwargs)` in the loop's thread, as soon as possible.
@@ -318,32 +312,32 @@ impl Reactor {
                     args,
                     kwargs,
                 }),
-            );
+            )?;
         }
         Ok(())
     }
 
     /// Call `f()` at the end of the turn that is under way, before anything
     /// that comes after; between turns, as soon as possible.
-    fn callAtEndOfTurn(slf: &Bound<'_, Self>, f: Py<PyAny>) {
+    fn callAtEndOfTurn(slf: &Bound<'_, Self>, f: Py<PyAny>) -> PyResult<()> {
         let call = Call::Thread(ThreadCall {
             reactor: slf.clone().unbind(),
             function: f,
             args: PyTuple::empty(slf.py()).unbind(),
             kwargs: None,
         });
-        slf.get().event_loop().schedule_last_of_turn(slf.py(), call);
+        slf.get().event_loop().schedule_last_of_turn(slf.py(), call)
     }
 
     /// Seconds until the next delayed call, 0 if something is ready; None:
     /// nothing is. Follows ReactorBase.
-    fn timeout(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+    fn timeout(&self, py: Python<'_>) -> PyResult<Option<make::Float>> {
         if !self.event_loop().calls.lock(py).is_empty() {
-            return Ok(Some(0.0));
+            return Ok(Some(make::Float(0.0)));
         }
         let now = Deadline::now();
         let next = clock::next_deadline(self.event_loop.bind(py), now)?;
-        Ok(next.map(|next| next.since(now).as_secs_f64()))
+        Ok(next.map(|next| make::Float(next.since(now).as_secs_f64())))
     }
 
     /// Let KeyboardInterrupt end the loop instead of logging it.
@@ -386,12 +380,12 @@ impl Reactor {
     }
 
     /// The readers that are watched.
-    fn getReaders(slf: &Bound<'_, Self>) -> Vec<Py<PyAny>> {
+    fn getReaders<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         Reactor::objects(slf, Role::Read)
     }
 
     /// The writers that are watched.
-    fn getWriters(slf: &Bound<'_, Self>) -> Vec<Py<PyAny>> {
+    fn getWriters<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         Reactor::objects(slf, Role::Write)
     }
 

@@ -24,7 +24,10 @@ impl Reactor {
     }
 
     /// Queues what was kept, and keeps nothing more.
-    pub(super) fn take_up(slf: &Bound<'_, Self>) {
+    ///
+    /// # Errors
+    /// `MemoryError`.
+    pub(super) fn take_up(slf: &Bound<'_, Self>) -> PyResult<()> {
         let event_loop = slf.get().event_loop();
         if slf.get().rests.swap(false, Ordering::Relaxed) {
             let kept = std::mem::take(&mut *lock(&event_loop.kept));
@@ -32,8 +35,9 @@ impl Reactor {
             let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
             lock(&event_loop.kept).extend(others);
             own.into_iter()
-                .for_each(|call| event_loop.schedule(slf.py(), call));
+                .try_for_each(|call| event_loop.schedule(slf.py(), call))?;
         }
+        Ok(())
     }
 
     /// Calls the reactor's `runUntilCurrent`, which is somebody's own. What it raises is

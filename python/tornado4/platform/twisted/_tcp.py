@@ -8,6 +8,7 @@ happens rarely works on it unchanged.
 from __future__ import annotations
 
 import abc
+import contextlib
 import gc
 import socket
 from typing import Any
@@ -258,25 +259,32 @@ class Accepting:
 
     def doRead(self) -> None:
         """Accept what connections there are."""
-        base: Any = super()
+        # All of it, as in Twisted: what is raised here would end the port.
+        try:
+            if self._accept():
+                base: Any = super()
+                base.doRead()
+        except BaseException:
+            # Where there is no memory for the report either, the next one tells.
+            with contextlib.suppress(MemoryError):
+                log.deferr()
+
+    def _accept(self) -> bool:
+        """Accept natively; tell whether it is for Twisted to do."""
         server, native = self._server, self.reactor._transportCore
         # A transport that somebody has put in place makes itself.
         if self.transport is not server or native is None:
-            base.doRead()
-            return
-        try:
-            accepted, trouble = _core.accept_connections(
-                self, native, server, self.numberAccepts, self._isUNIX
-            )
-        except BaseException:
-            log.deferr()
-            return
+            return True
+        accepted, trouble = _core.accept_connections(
+            self, native, server, self.numberAccepts, self._isUNIX
+        )
         if trouble:
-            base.doRead()
-        elif accepted == self.numberAccepts:
+            return True
+        if accepted == self.numberAccepts:
             self.numberAccepts += 20
         else:
             self.numberAccepts = max(1, accepted)
+        return False
 
 
 class Port(Accepting, tcp.Port):

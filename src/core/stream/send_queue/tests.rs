@@ -6,6 +6,19 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 
+impl<B: AsRef<[u8]>> SendQueue<B> {
+    fn first(&self, limit: usize) -> Vec<u8> {
+        let mut room = vec![0; limit];
+        let filled = self.copy_to(&mut room);
+        room.truncate(filled);
+        room
+    }
+
+    fn to_vec(&self) -> Vec<u8> {
+        self.first(self.len())
+    }
+}
+
 fn pair() -> (UnixStream, UnixStream) {
     let (one, other) = UnixStream::pair().expect("a socket pair");
     one.set_nonblocking(true).expect("non-blocking");
@@ -105,4 +118,21 @@ fn the_first_bytes_span_chunks_and_leave_out_what_was_sent() {
     assert_eq!((queue.first(0), queue.first(2)), (vec![], b"cd".to_vec()));
     assert_eq!(queue.first(100), b"cdefghi");
     assert_eq!(queue.to_vec(), b"cdefghi");
+}
+
+#[test]
+fn with_room_for_one_chunk_only_they_are_sent_one_by_one() {
+    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut queue = SendQueue::default();
+    queue.make_room(3).unwrap();
+    for chunk in ["ab", "cd", "ef"] {
+        assert!(queue.push(chunk.as_bytes()).is_none());
+    }
+    assert_eq!(queue.make_room(usize::MAX), Err(NoRoom));
+    let mut sent = Fifo::default();
+    queue.send(one.as_raw_fd(), &mut sent).unwrap();
+    assert_eq!((queue.chunks(), sent.len()), (0, 3));
+    let mut received = [0; 9];
+    let count = (&other).read(&mut received).unwrap();
+    assert_eq!(received.get(..count), Some(&b"abcdef"[..]));
 }

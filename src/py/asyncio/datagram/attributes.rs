@@ -6,6 +6,7 @@ use pyo3::types::PyDict;
 
 use super::address::Internet;
 use super::{DatagramEndpoint, State};
+use crate::py::support::make;
 
 type Object = Option<Py<PyAny>>;
 
@@ -101,8 +102,8 @@ impl DatagramEndpoint {
     }
 
     #[getter]
-    fn get_max_size(&self, py: Python<'_>) -> Option<usize> {
-        self.state.lock(py).max_size
+    fn get_max_size(&self, py: Python<'_>) -> Option<make::Unsigned<usize>> {
+        self.state.lock(py).max_size.map(make::Unsigned)
     }
 
     #[setter]
@@ -111,8 +112,8 @@ impl DatagramEndpoint {
     }
 
     #[getter(_conn_lost)]
-    fn get_conn_lost(&self, py: Python<'_>) -> u64 {
-        self.state.lock(py).conn_lost
+    fn get_conn_lost(&self, py: Python<'_>) -> make::Unsigned<u64> {
+        make::Unsigned(self.state.lock(py).conn_lost)
     }
 
     #[setter(_conn_lost)]

@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::Object;
 use crate::py::support::error;
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 use crate::py::transport::read_buffer;
 
 /// The native half of asyncio's `_UnixReadPipeTransport`.
@@ -87,8 +88,8 @@ impl ReadPipe {
     }
 
     #[getter]
-    fn get_max_size(&self, py: Python<'_>) -> usize {
-        self.state.lock(py).max_size
+    fn get_max_size(&self, py: Python<'_>) -> make::Unsigned<usize> {
+        make::Unsigned(self.state.lock(py).max_size)
     }
 
     #[setter]

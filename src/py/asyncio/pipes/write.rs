@@ -13,6 +13,7 @@ use super::Object;
 use crate::core::sys::pipe;
 use crate::py::support::error;
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 
 /// The native half of asyncio's `_UnixWritePipeTransport`.
 #[pyclass(frozen, subclass, module = "tornado4._core")]
@@ -99,8 +100,8 @@ impl WritePipe {
     }
 
     #[getter(_conn_lost)]
-    fn get_conn_lost(&self, py: Python<'_>) -> u64 {
-        self.state.lock(py).conn_lost
+    fn get_conn_lost(&self, py: Python<'_>) -> make::Unsigned<u64> {
+        make::Unsigned(self.state.lock(py).conn_lost)
     }
 
     #[setter(_conn_lost)]

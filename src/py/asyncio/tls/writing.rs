@@ -7,6 +7,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple}
 use super::seen::{Flag, Size};
 use super::{State, Tls, stock};
 use crate::core::tls::RECORD;
+use crate::py::support::make;
 use crate::py::transport::buffers::View;
 use crate::py::transport::tls::Written;
 
@@ -60,7 +61,7 @@ impl Tls {
         };
         let waits = match bytes.as_bytes().get(count..) {
             None | Some([]) => Ok(()),
-            Some(rest) => self.wait(PyBytes::new(py, rest).as_any()),
+            Some(rest) => self.wait(make::bytes(py, rest)?.as_any()),
         };
         let outcome = waits.and_then(|()| match failure {
             Some(error) => Err(error),
@@ -127,7 +128,7 @@ impl Tls {
         let py = data.py();
         let protocol = self.protocol.bind(py);
         let list = if name.to_str()? == "write" {
-            PyTuple::new(py, [data])?.into_any()
+            make::tuple(py, [data.clone()])?.into_any()
         } else {
             data.clone()
         };
@@ -163,13 +164,13 @@ fn frozen<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         return Ok(data.clone());
     }
     let view = View::of_bytes(data)?;
-    Ok(view.read(|bytes| PyBytes::new(data.py(), bytes)).into_any())
+    Ok(view.read(|bytes| make::bytes(data.py(), bytes))?.into_any())
 }
 
 /// What follows the first bytes.
 fn after<'py>(data: &Bound<'py, PyAny>, count: usize) -> PyResult<Bound<'py, PyAny>> {
-    let rest = |bytes: &[u8]| PyBytes::new(data.py(), bytes.get(count..).unwrap_or_default());
-    Ok(View::of_bytes(data)?.read(rest).into_any())
+    let rest = |bytes: &[u8]| make::bytes(data.py(), bytes.get(count..).unwrap_or_default());
+    Ok(View::of_bytes(data)?.read(rest)?.into_any())
 }
 
 #[pymethods]

@@ -9,13 +9,14 @@ use pyo3::types::{PyByteArray, PyDict, PyString};
 
 use super::{EventLoop, Flag, SocketTransport, stock};
 use crate::core::interest::Readiness;
+use crate::py::support::make;
 use crate::py::transport::addresses;
 use crate::py::transport::stream;
 
 impl SocketTransport {
     /// What `get_extra_info` knows of an accepted connection but for the socket.
     pub(super) fn keep_addresses(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let extra = PyDict::new(slf.py());
+        let extra = make::dict(slf.py())?;
         for name in ["peername", "sockname"] {
             extra.set_item(name, Self::address(slf, name)?)?;
         }
@@ -173,21 +174,25 @@ impl SocketTransport {
     }
 
     #[getter]
-    fn _low_water(&self, py: Python<'_>) -> usize {
-        self.state.lock(py).stream.buffer.limits().0
+    fn _low_water(&self, py: Python<'_>) -> make::Unsigned<usize> {
+        make::Unsigned(self.state.lock(py).stream.buffer.limits().0)
     }
 
     #[getter]
-    fn _high_water(&self, py: Python<'_>) -> usize {
-        self.state.lock(py).stream.buffer.limits().1
+    fn _high_water(&self, py: Python<'_>) -> make::Unsigned<usize> {
+        make::Unsigned(self.state.lock(py).stream.buffer.limits().1)
     }
 
     /// A copy of what the socket hasn't taken yet.
     #[getter]
     fn _buffer<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyByteArray>> {
         Self::flush_now(slf)?;
-        let unsent = slf.get().state.lock(slf.py()).stream.buffer.to_vec();
-        Ok(PyByteArray::new(slf.py(), &unsent))
+        let py = slf.py();
+        let len = slf.get().state.lock(py).stream.buffer.len();
+        PyByteArray::new_with(py, len, |room| {
+            slf.get().state.lock(py).stream.buffer.copy_to(room);
+            Ok(())
+        })
     }
 
     /// Whether the descriptor is watched for (input, output).

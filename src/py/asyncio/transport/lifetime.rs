@@ -6,7 +6,7 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyType};
 
 use super::{EventLoop, Flag, Handle, SocketTransport, Step, stock};
 use crate::core::registrations::Role;
@@ -14,6 +14,7 @@ use crate::core::sys::sockets as sys;
 use crate::py::dispatch::call::Call;
 use crate::py::support::context;
 use crate::py::support::error::{ends_the_loop, os_error};
+use crate::py::support::make;
 use crate::py::transport::stream;
 
 /// What a transport is made of, beside its descriptor.
@@ -81,15 +82,13 @@ impl SocketTransport {
         let this = event_loop.get();
         this.transports.insert(fd, slf.as_any())?;
         if !this.is_debug() {
-            this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Connect));
-            return Ok(());
+            return this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Connect));
         }
         // There the handle is seen: in reports of slow callbacks, and with its traceback.
-        let args = PyTuple::new(py, [slf])?;
+        let args = make::tuple(py, [slf.clone().into_any()])?;
         let handle = Handle::create(event_loop, made.unbind(), args.unbind(), None)?;
-        this.schedule(py, Call::Handle(Py::new(py, handle)?));
-        this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Start));
-        Ok(())
+        this.schedule(py, Call::Handle(Py::new(py, handle)?))?;
+        this.schedule(py, Call::Socket(slf.clone().unbind(), Step::Start))
     }
 
     /// Tells the protocol that there is a connection, and reads from then on.
@@ -115,7 +114,7 @@ impl SocketTransport {
         let told = context::run_in(py, &context, || made.call1((slf,)).map(drop));
         let told = match told {
             Err(error) if !ends_the_loop(py, &error) => {
-                let args = PyTuple::new(py, [slf])?;
+                let args = make::tuple(py, [slf.clone().into_any()])?;
                 Self::report(event_loop, made, args, error)
             }
             told => told,
@@ -123,8 +122,7 @@ impl SocketTransport {
         if told.is_err() {
             // The loop ends, and goes on here when it runs again.
             let starts = Call::Socket(slf.clone().unbind(), Step::Start);
-            event_loop.get().schedule(py, starts);
-            return told;
+            return told.and(event_loop.get().schedule(py, starts));
         }
         Self::start(slf, event_loop)
     }
@@ -190,14 +188,12 @@ impl SocketTransport {
                 state.context.replace(context)
             };
             drop(before);
-            this.schedule(py, Call::Socket(slf.clone().unbind(), Step::End));
-            return Ok(());
+            return this.schedule(py, Call::Socket(slf.clone().unbind(), Step::End));
         }
         let ends = slf.getattr(intern!(py, "_call_connection_lost"))?.unbind();
-        let args = PyTuple::new(py, [exception])?.unbind();
+        let args = make::tuple(py, [exception.into_bound(py)])?.unbind();
         let handle = Py::new(py, Handle::create(&event_loop, ends, args, None)?)?;
-        this.schedule(py, Call::Handle(handle));
-        Ok(())
+        this.schedule(py, Call::Handle(handle))
     }
 
     /// Tells the protocol why the connection is over.
@@ -214,7 +210,12 @@ impl SocketTransport {
         match told {
             Err(error) if !ends_the_loop(py, &error) => {
                 let ends = slf.getattr(intern!(py, "_call_connection_lost"))?;
-                Self::report(event_loop, ends, PyTuple::new(py, [reason])?, error)
+                Self::report(
+                    event_loop,
+                    ends,
+                    make::tuple(py, [reason.into_bound(py)])?,
+                    error,
+                )
             }
             told => told,
         }

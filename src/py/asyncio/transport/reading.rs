@@ -100,9 +100,8 @@ impl SocketTransport {
             if read.is_err() && writes {
                 // Two callbacks on asyncio's own loop: the second one isn't lost.
                 let step = Step::Ready(token, Readiness::WRITABLE);
-                event_loop
-                    .get()
-                    .schedule(slf.py(), Call::Socket(slf.clone().unbind(), step));
+                let call = Call::Socket(slf.clone().unbind(), step);
+                return read.and(event_loop.get().schedule(slf.py(), call));
             }
             read?;
         }

@@ -10,6 +10,7 @@ use crate::core::stream::write_buffer::Sent;
 use crate::core::sys::sockets;
 use crate::py::support::context;
 use crate::py::support::error::{self, ends_the_loop, os_error};
+use crate::py::support::make;
 use crate::py::transport::stream::{self, Face};
 
 const WRITE_FAILED: &str = "Fatal write error on socket transport";
@@ -131,12 +132,12 @@ impl SocketTransport {
         let Some(protocol) = slf.get().protocol(py) else {
             return Ok(());
         };
-        match protocol.call_method0(method) {
+        match protocol.call_method0(make::name(py, method)?) {
             Ok(_) => Ok(()),
             Err(error) if ends_the_loop(py, &error) => Err(error),
             Err(error) => {
                 let exception = error::value(py, error);
-                let message = format!("protocol.{method}() failed");
+                let message = make::text(py, &format!("protocol.{method}() failed"))?;
                 slf.call_method1(intern!(py, "_report"), (exception, message))?;
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyType};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple, PyType};
 
 use super::{Flag, SocketTransport, State, stock};
 use crate::core::stream::send_queue::SendQueue;
@@ -14,6 +14,7 @@ use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
 use crate::py::support::context;
 use crate::py::support::error::{self, os_error};
+use crate::py::support::make;
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::transport::stream;
@@ -39,10 +40,11 @@ enum Chunk<'a, 'py> {
 }
 
 impl SocketTransport {
-    /// Adds to what waits, and does what has to follow.
-    fn add(slf: &Bound<'_, Self>, add: impl FnOnce(&mut State)) -> PyResult<()> {
+    /// Adds so many chunks to what waits, and does what has to follow.
+    fn add(slf: &Bound<'_, Self>, chunks: usize, add: impl FnOnce(&mut State)) -> PyResult<()> {
         let (next, pauses, own, event_loop, bytes) = {
             let mut state = slf.get().state.lock(slf.py());
+            state.stream.buffer.make_room(chunks)?;
             add(&mut state);
             let through = state.is_through();
             let next = state.stream.buffer.written(through);
@@ -57,7 +59,10 @@ impl SocketTransport {
                 Self::keep_context(slf)?;
             }
             let noted = Unflushed::Socket(slf.clone().unbind());
-            event_loop.get().note_unflushed(slf.py(), noted, bytes);
+            let noted = event_loop.get().note_unflushed(slf.py(), noted, bytes);
+            if noted.is_err() {
+                return Self::flush(slf);
+            }
         }
         if next == Next::Send {
             return Self::send(slf);
@@ -79,7 +84,7 @@ impl SocketTransport {
             Ok(fd) => fd,
             Err(error) => return Self::send_failed(slf, error),
         };
-        let rest = view.read(|bytes| {
+        let sent = view.read(|bytes| {
             let at_once = {
                 let state = slf.get().state.lock(slf.py());
                 state.stream.buffer.is_empty()
@@ -89,21 +94,23 @@ impl SocketTransport {
                         .would_send(bytes.len(), state.is_through())
             };
             if !at_once {
-                return Ok(PyBytes::new(py, bytes));
+                return Ok(0);
             }
             match sockets::send(fd, bytes) {
-                Ok(count) => Ok(PyBytes::new(py, bytes.get(count..).unwrap_or_default())),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    Ok(PyBytes::new(py, bytes))
-                }
-                Err(error) => Err(error),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(0),
+                outcome => outcome,
             }
         });
-        match rest {
-            Ok(rest) if rest.as_bytes().is_empty() => Ok(()),
-            Ok(rest) => Self::add(slf, |state| {
-                drop(state.stream.buffer.push(OwnedBytes::from(rest)));
-            }),
+        let rest =
+            |sent: usize| view.read(|bytes| make::bytes(py, bytes.get(sent..).unwrap_or_default()));
+        match sent.map(|sent| (sent, sent >= view.len())) {
+            Ok((_, true)) => Ok(()),
+            Ok((sent, false)) => {
+                let rest = rest(sent)?;
+                Self::add(slf, 1, |state| {
+                    drop(state.stream.buffer.push(OwnedBytes::from(rest)));
+                })
+            }
             Err(error) => Self::send_failed(slf, os_error(error)),
         }
     }
@@ -147,7 +154,7 @@ impl SocketTransport {
         let error = error::value(py, error).into_any();
         let before = slf.get().state.lock(py).reason.replace(error);
         drop(before);
-        Self::add(slf, |state| {
+        Self::add(slf, 1, |state| {
             drop(state.stream.buffer.push(OwnedBytes::from(bytes)));
         })
     }
@@ -191,7 +198,7 @@ fn chunk<'a, 'py>(data: &'a Bound<'py, PyAny>) -> PyResult<Option<Chunk<'a, 'py>
     }
     if let Ok(bytes) = data.cast::<PyBytes>() {
         // An instance of a subclass could hold the transport, or run code when dropped.
-        let copy = PyBytes::new(data.py(), bytes.as_bytes());
+        let copy = make::bytes(data.py(), bytes.as_bytes())?;
         return Ok((!copy.as_bytes().is_empty()).then_some(Chunk::Bytes(copy)));
     }
     if data.is_instance_of::<PyByteArray>() || data.is_instance_of::<PyMemoryView>() {
@@ -222,7 +229,7 @@ impl SocketTransport {
             return Self::write_after_end(slf);
         }
         match chunk {
-            Chunk::Bytes(bytes) => Self::add(slf, |state| {
+            Chunk::Bytes(bytes) => Self::add(slf, 1, |state| {
                 // Not empty, so nothing is handed back.
                 drop(state.stream.buffer.push(OwnedBytes::from(bytes)));
             }),
@@ -241,13 +248,17 @@ impl SocketTransport {
             Ok::<_, PyErr>(state.lost > 0)
         };
         check()?;
-        let (mut pieces, mut rest) = (SendQueue::default(), Vec::new());
+        let mut pieces = SendQueue::default();
         let mut refused = None;
         // Errors of what isn't bytes-like are worded by Python's own code.
         let listed = slf.call_method1(intern!(py, "_pieces"), (list_of_data,))?;
         for piece in listed.try_iter()? {
             match piece?.cast_into::<PyBytes>() {
-                Ok(piece) => rest.extend(pieces.push(OwnedBytes::from(piece))),
+                Ok(piece) => {
+                    pieces.make_room(1)?;
+                    // An empty one is nothing.
+                    drop(pieces.push(OwnedBytes::from(piece)));
+                }
                 // One that isn't contiguous.
                 Err(error) => refused = View::of_bytes(&error.into_inner()).err(),
             }
@@ -269,7 +280,8 @@ impl SocketTransport {
         if cfg!(Py_3_12) && slf.get().state.lock(py).stream.buffer.is_watched() {
             Self::keep_context(slf)?;
         }
-        Self::add(slf, |state| state.stream.buffer.append(pieces))
+        let chunks = pieces.chunks();
+        Self::add(slf, chunks, |state| state.stream.buffer.append(pieces))
     }
 
     /// Close the write end after flushing buffered data. Follows asyncio.WriteTransport.
@@ -297,14 +309,17 @@ impl SocketTransport {
     }
 
     /// Return the number of bytes that the socket hasn't taken yet.
-    fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<usize> {
+    fn get_write_buffer_size(slf: &Bound<'_, Self>) -> PyResult<make::Unsigned<usize>> {
         Self::flush_now(slf)?;
-        Ok(slf.get().state.lock(slf.py()).stream.buffer.len())
+        let len = slf.get().state.lock(slf.py()).stream.buffer.len();
+        Ok(make::Unsigned(len))
     }
 
     /// Return the water marks in bytes, as (low, high).
-    fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
-        self.state.lock(py).stream.buffer.limits()
+    fn get_write_buffer_limits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let (low, high) = self.state.lock(py).stream.buffer.limits();
+        let (low, high) = (make::size(py, low)?, make::size(py, high)?);
+        make::tuple(py, [low.into_any(), high.into_any()])
     }
 
     fn _set_limits(slf: &Bound<'_, Self>, low: usize, high: usize) -> PyResult<()> {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
 use super::fallback::Objects;
 use super::{Read, Written};
 use crate::core::tls::{Outcome, RECORD, Session};
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 use crate::py::transport::buffers::{View, join};
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 
@@ -165,7 +166,7 @@ impl Direct {
                 drop(other);
             }
             Read::Data(more) => {
-                return match PyList::new(py, [data, more]).and_then(|both| join(&both)) {
+                return match make::list(py, [data, more]).and_then(|both| join(&both)) {
                     Ok(data) => Read::Data(data),
                     Err(error) => Read::Failed(error),
                 };
@@ -215,7 +216,7 @@ impl Direct {
             Some(Outcome::WantRead) => Written::Taken(count),
             // The error queue is whoever's uses OpenSSL next.
             Some(_) => {
-                let rest = PyBytes::new(py, bytes.get(count..).unwrap_or_default());
+                let rest = make::bytes(py, bytes.get(count..).unwrap_or_default())?;
                 match objects.write(py, rest.as_any()) {
                     Written::Taken(more) => Written::Taken(count + more),
                     Written::Blocked if count > 0 => Written::Taken(count),
@@ -225,7 +226,7 @@ impl Direct {
         };
         // Small records, by somebody's wish, add more to it.
         if let Some(more) = self.outgoing(py)? {
-            sealed = join(&PyList::new(py, [sealed, more])?)?;
+            sealed = join(&make::list(py, [sealed, more])?)?;
         }
         Ok(Some((written, sealed)))
     }
@@ -255,7 +256,7 @@ impl Direct {
             READ_SIZE => {}
             _ => return Ok(Some(first)),
         }
-        let parts = PyList::new(py, [first])?;
+        let parts = make::list(py, [first])?;
         loop {
             let part = self.take(py)?;
             let length = part.as_bytes().len();

@@ -10,10 +10,11 @@ use pyo3::PyVisit;
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
 use super::{Read, Written, classes, cpython, library, pyopenssl};
 use crate::core::tls::Session;
+use crate::py::support::make;
 
 /// The plaintext of a record, at most. The methods reserve what is asked for, and give one
 /// record.
@@ -260,11 +261,11 @@ impl Objects {
         if first.as_bytes().len() < BIO_SIZE {
             return Ok(Some(first));
         }
-        let parts = PyList::new(py, [first])?;
+        let parts = make::list(py, [first])?;
         while let Some(part) = self.read_bio(conn)? {
             parts.append(part)?;
         }
-        let joined = PyBytes::new(py, b"").call_method1(intern!(py, "join"), (parts,))?;
+        let joined = make::bytes(py, b"")?.call_method1(intern!(py, "join"), (parts,))?;
         Ok(Some(joined.cast_into()?))
     }
 

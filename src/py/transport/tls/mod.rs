@@ -26,6 +26,7 @@ use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::py::support::make;
 use direct::Direct;
 use fallback::Objects;
 
@@ -136,7 +137,7 @@ impl Engine {
         match &self.direct {
             Some(direct) => direct.feed(data),
             None if data.is_empty() => Ok(()),
-            None => self.objects.feed(py, &PyBytes::new(py, data)),
+            None => self.objects.feed(py, &make::bytes(py, data)?),
         }
     }
 

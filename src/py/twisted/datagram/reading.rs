@@ -11,6 +11,7 @@ use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::sockets::Peer;
 use crate::py::support::error;
+use crate::py::support::make;
 use crate::py::transport::addresses::{host, peer_name};
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::twisted::Reactor;
@@ -160,7 +161,7 @@ fn receive<'py>(slf: &Bound<'py, DatagramTransport>) -> Result<Datagram<'py>, Tr
             if family != libc::AF_INET6 {
                 return Ok((data, from));
             }
-            let pair = (from.get_item(0)?, from.get_item(1)?).into_pyobject(py)?;
+            let pair = make::tuple(py, [from.get_item(0)?, from.get_item(1)?])?;
             Ok((data, pair.into_any()))
         }
     }
@@ -193,7 +194,8 @@ fn internet<'py>(
         Some(pair) => pair.get_item(0)?,
         None => host(py, from)?.into_any(),
     };
-    let pair = (host, from.port()).into_pyobject(py)?;
+    let port = make::unsigned(py, from.port())?.into_any();
+    let pair = make::tuple(py, [host, port])?;
     if !scoped {
         let entry = (pair.clone().unbind(), *from);
         let before = lock(&this.state).sender.replace(entry);

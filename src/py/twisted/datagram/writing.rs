@@ -16,6 +16,7 @@ use super::DatagramTransport;
 use crate::core::lock::lock;
 use crate::core::sys::sockets::{self, LocalAddress};
 use crate::py::support::error;
+use crate::py::support::make;
 
 type Written = PyResult<Option<io::Result<usize>>>;
 
@@ -117,7 +118,7 @@ pub fn finish<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
     match outcome {
-        Ok(count) => Ok(count.into_pyobject(py)?.into_any()),
+        Ok(count) => Ok(make::size(py, count)?.into_any()),
         Err(error) => {
             let error = error::value(py, error::os_error(error));
             slf.call_method1(intern!(py, "_writeFailed"), (error,))

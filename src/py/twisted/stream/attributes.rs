@@ -4,7 +4,6 @@ use std::os::fd::RawFd;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use super::super::Reactor;
 use super::own::Name;
@@ -14,6 +13,7 @@ use crate::core::registrations::Role;
 use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::support::error;
 use crate::py::support::imports;
+use crate::py::support::make;
 use crate::py::support::refcounts::references;
 use crate::py::transport::addresses::{host_text, peer_name};
 use crate::py::transport::stream;
@@ -223,7 +223,7 @@ pub fn name<'py>(
     };
     let prefix = prefix.str()?;
     let prefix = prefix.to_string_lossy();
-    let logstr = PyString::new(py, &format!("{prefix},{session},{host}")).into_any();
+    let logstr = make::text(py, &format!("{prefix},{session},{host}"))?.into_any();
     let kept = logstr.clone().unbind();
     let before = slf.get().state.lock(py).logstr.replace(kept);
     drop(before);

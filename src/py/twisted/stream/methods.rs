@@ -12,6 +12,7 @@ use crate::core::fifo::Fifo;
 use crate::core::registrations::Role;
 use crate::core::sys::sockets as socket;
 use crate::py::support::error;
+use crate::py::support::make;
 use crate::py::transport::addresses::address;
 
 #[pymethods]
@@ -79,12 +80,11 @@ impl StreamTransport {
                 .front()
                 .filter(|(chunk, sent)| chunk.len() - sent >= limit);
             let chunk = large.map(|(chunk, sent)| (chunk.object(py), sent));
-            let joined = chunk.is_none().then(|| buffer.first(limit));
-            (chunk, joined.unwrap_or_default())
+            (chunk, limit.min(buffer.len()))
         };
         Ok(match chunk {
             Some((chunk, sent)) => (chunk, sent),
-            None => (PyBytes::new(py, &first), 0),
+            None => (self.copy_of_unsent(py, first)?, 0),
         })
     }
 
@@ -180,7 +180,8 @@ impl StreamTransport {
     /// The peer's address as the socket module has it; None if not known.
     fn _peername<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let peer = self.state.lock(py).stream.peer.get();
-        peer.map(|peer| address(py, &peer)).transpose()
+        let peer = peer.map(|peer| address(py, &peer)).transpose()?;
+        Ok(peer.map(Bound::into_any))
     }
 
     /// The class of the protocol that a port's connection was made for, and the
@@ -198,7 +199,7 @@ impl StreamTransport {
         }
         let fd = attributes::open_fd(slf)?;
         let option = socket::option(fd, level, name).map_err(error::os_error)?;
-        Ok(option.into_pyobject(slf.py())?.into_any().unbind())
+        Ok(make::signed(slf.py(), option)?.into_any().unbind())
     }
 
     fn _setOption(slf: &Bound<'_, Self>, level: i32, name: i32, value: i32) -> PyResult<()> {

@@ -11,6 +11,7 @@ use super::super::tls;
 use super::own::{NAMES, Name};
 use super::{State, StreamTransport, attributes, missing, overrides};
 use crate::core::stream::send_queue::SendQueue;
+use crate::py::support::make;
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
 
@@ -57,8 +58,23 @@ impl StreamTransport {
 
     /// What waits to be sent, as Twisted has it in a list.
     fn unsent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let unsent = self.state.lock(py).stream.buffer.to_vec();
-        PyList::new(py, (!unsent.is_empty()).then(|| PyBytes::new(py, &unsent)))
+        let unsent = self.copy_of_unsent(py, usize::MAX)?;
+        make::list(
+            py,
+            Some(unsent).filter(|unsent| !unsent.as_bytes().is_empty()),
+        )
+    }
+
+    /// The first of what waits to be sent, `limit` bytes at most.
+    pub(super) fn copy_of_unsent<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let len = self.state.lock(py).stream.buffer.len().min(limit);
+        make::bytes_with(py, len, |room| {
+            self.state.lock(py).stream.buffer.copy_to(room)
+        })
     }
 
     /// A value of somebody's own.
@@ -77,15 +93,16 @@ impl StreamTransport {
     /// What has been set on this transport, as Twisted's own have it in their `__dict__`.
     fn _attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let set = slf.get().state.lock(slf.py()).set_attributes();
-        let attributes = PyDict::new(slf.py());
+        let attributes = make::dict(slf.py())?;
         for (bit, name) in NAMES {
             if set & bit == 0 {
                 continue;
             }
+            let name = make::name(slf.py(), name)?;
             let value = if bit == Name::Fileno as u32 {
                 overrides::fileno(slf)
             } else {
-                slf.getattr(name)
+                slf.getattr(&name)
             };
             match value {
                 Ok(value) => attributes.set_item(name, value)?,
@@ -244,7 +261,7 @@ impl StreamTransport {
         if !state.own.is_set(Name::Session as u32) {
             return Err(missing("sessionno"));
         }
-        Ok(state.session.into_pyobject(py)?.into_any())
+        Ok(make::unsigned(py, state.session)?.into_any())
     }
 
     #[setter]
@@ -281,30 +298,31 @@ impl StreamTransport {
     // What waits to be sent, as FileDescriptor shows it
 
     #[getter]
-    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+    fn get_dataBuffer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(own) = self.own(py, Name::DataBuffer) {
-            return own;
+            return Ok(own);
         }
-        let unsent = self.state.lock(py).stream.buffer.to_vec();
-        PyBytes::new(py, &unsent).into_any()
+        Ok(self.copy_of_unsent(py, usize::MAX)?.into_any())
     }
 
     #[setter]
-    fn set_dataBuffer(&self, py: Python<'_>, data: &Bound<'_, PyAny>) {
+    fn set_dataBuffer(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut queue = SendQueue::default();
         let mut empty = None;
         if let Ok(data) = data.cast_exact::<PyBytes>() {
             empty = queue.push(OwnedBytes::from(data.clone()));
         } else if let Ok(view) = View::of_bytes(data) {
-            let copy = view.read(|bytes| PyBytes::new(py, bytes));
+            let copy = view.read(|bytes| make::bytes(py, bytes))?;
             empty = queue.push(OwnedBytes::from(copy));
         }
         let own = (!data.is_instance_of::<PyBytes>()).then(|| data.clone().unbind());
         self.store(py, Name::DataBuffer, own, |state| {
+            // One chunk at most, behind nothing.
             let before = state.stream.buffer.take();
             state.stream.buffer.append(queue);
             (before, empty)
         });
+        Ok(())
     }
 
     #[deleter]
@@ -320,7 +338,7 @@ impl StreamTransport {
             return Ok(own);
         }
         self.check_set(py, Name::TempDataLen, "_tempDataLen")?;
-        Ok(0_u8.into_pyobject(py)?.into_any())
+        Ok(make::unsigned(py, 0_u8)?.into_any())
     }
 
     // FileDescriptor's constructor sets both; there is nothing to be set.
@@ -364,7 +382,7 @@ impl StreamTransport {
             return Ok(own);
         }
         let size = self.state.lock(py).stream.buffer.high();
-        Ok(size.into_pyobject(py)?.into_any())
+        Ok(make::size(py, size)?.into_any())
     }
 
     #[setter]

@@ -15,6 +15,7 @@ use super::{BUFFER_SIZE, Flag, Reason, State, StreamTransport, missing, reason};
 use crate::core::registrations::Role;
 use crate::core::sys::Trigger;
 use crate::core::sys::sockets::Ancillary;
+use crate::py::support::make;
 use crate::py::transport::read_buffer::{self, READ_SIZE};
 use crate::py::transport::reading::{Event, Reader, Received, Room};
 use crate::py::transport::stream::{Face, Stream};
@@ -200,10 +201,10 @@ fn received_with<'py>(
                     .flat_map(|descriptor| descriptor.into_raw_fd().to_ne_bytes())
                     .collect();
                 let name = intern!(py, "_ancillaryLevelSOLSOCKETTypeSCMRIGHTS");
-                slf.call_method1(name, (PyBytes::new(py, &packed),))?;
+                slf.call_method1(name, (make::bytes(py, &packed)?,))?;
             }
             Ancillary::Other { level, kind, data } => {
-                let data = PyBytes::new(py, &data);
+                let data = make::bytes(py, &data)?;
                 slf.call_method1(intern!(py, "_ancillaryUnknown"), (level, kind, data))?;
             }
         }

@@ -20,6 +20,7 @@ use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::late::{Next, Sender, Writable};
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::error;
+use crate::py::support::make;
 use crate::py::transport::owned_bytes::OwnedBytes;
 use crate::py::twisted::Reactor;
 
@@ -28,7 +29,7 @@ use crate::py::twisted::Reactor;
 fn bytes(data: &Bound<'_, PyAny>) -> PyResult<OwnedBytes> {
     let data = match data.cast::<PyBytes>() {
         Ok(data) if data.is_exact_instance_of::<PyBytes>() => data.clone(),
-        Ok(data) => PyBytes::new(data.py(), data.as_bytes()),
+        Ok(data) => make::bytes(data.py(), data.as_bytes())?,
         Err(_) => return Err(PyTypeError::new_err("Data must be bytes")),
     };
     Ok(OwnedBytes::from(data))
@@ -79,10 +80,13 @@ pub fn write_plain(slf: &Bound<'_, StreamTransport>, data: &Bound<'_, PyAny>) ->
         return Ok(());
     }
     let mut data = Some(data);
-    let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
+    let mut state = slf.get().state.lock(slf.py());
+    state.stream.buffer.make_room(1)?;
+    let step = state.write(slf.py(), |state| {
         // It isn't empty, so nothing is handed back.
         data = data.take().and_then(|data| state.stream.buffer.push(data));
     });
+    drop(state);
     perform(slf, step)
 }
 
@@ -95,20 +99,25 @@ pub fn write_sequence_plain(
     iovec: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let mut pieces = SendQueue::default();
-    let mut empty = Vec::new();
+    let mut any = false;
     for piece in iovec.try_iter()? {
-        empty.extend(pieces.push(bytes(&piece?)?));
+        pieces.make_room(1)?;
+        drop(pieces.push(bytes(&piece?)?));
+        any = true;
     }
     // Pieces of nothing count: a pull producer that writes them is asked again.
-    if pieces.is_empty() && empty.is_empty() {
+    if !any {
         return Ok(());
     }
+    let mut state = slf.get().state.lock(slf.py());
+    state.stream.buffer.make_room(pieces.chunks())?;
     let mut pieces = Some(pieces);
-    let step = slf.get().state.lock(slf.py()).write(slf.py(), |state| {
+    let step = state.write(slf.py(), |state| {
         if let Some(pieces) = pieces.take() {
             state.stream.buffer.append(pieces);
         }
     });
+    drop(state);
     perform(slf, step)
 }
 
@@ -214,7 +223,10 @@ fn perform(slf: &Bound<'_, StreamTransport>, mut step: Step) -> PyResult<()> {
             Step::Watch => return ask_to_write(slf),
             Step::Note(core, bytes) => {
                 let event_loop = core.get().event_loop();
-                event_loop.note_unflushed(py, Unflushed::Stream(slf.clone().unbind()), bytes);
+                let stream = Unflushed::Stream(slf.clone().unbind());
+                if event_loop.note_unflushed(py, stream, bytes).is_err() {
+                    flush(slf);
+                }
                 return Ok(());
             }
         }

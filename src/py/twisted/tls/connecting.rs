@@ -6,10 +6,11 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyList};
+use pyo3::types::{PyBool, PyDict};
 
 use super::stock::stock;
 use crate::py::support::attributes;
+use crate::py::support::make;
 
 /// Connects a protocol, if it is Twisted's TLS as it comes. Tells whether it was.
 ///
@@ -35,7 +36,10 @@ pub fn connect(protocol: &Bound<'_, PyAny>, transport: &Bound<'_, PyAny>) -> PyR
     }
     let connection = factory.call_method1(intern!(py, "_creatorCallable"), (protocol,))?;
     protocol.setattr(intern!(py, "_tlsConnection"), connection)?;
-    protocol.setattr(intern!(py, "_appSendBuffer"), PyList::empty(py))?;
+    protocol.setattr(
+        intern!(py, "_appSendBuffer"),
+        make::list(py, None::<Bound<'_, PyAny>>)?,
+    )?;
     let make = intern!(py, "makeConnection");
     stock
         .protocol

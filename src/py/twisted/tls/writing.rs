@@ -7,13 +7,14 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
 use super::TLSLayer;
 use super::established::Established;
 use super::failing::failed;
 use crate::core::fifo::Fifo;
 use crate::py::dispatch::unflushed::Unflushed;
+use crate::py::support::make;
 use crate::py::transport::buffers::join;
 use crate::py::transport::tls::Written;
 
@@ -43,6 +44,7 @@ pub fn write(slf: &Bound<'_, TLSLayer>, data: &Bound<'_, PyAny>) -> PyResult<()>
         if state.protocol.is_none() {
             return Ok(());
         }
+        state.chunks.make_room(1)?;
         state.chunks.push(data.unbind());
         state.len += count;
         if state.len > MAX_BUFFER_SIZE && !state.busy {
@@ -50,26 +52,34 @@ pub fn write(slf: &Bound<'_, TLSLayer>, data: &Bound<'_, PyAny>) -> PyResult<()>
             return flush(slf);
         }
     }
-    note(slf);
-    Ok(())
+    note(slf)
 }
 
 /// Has the end of the iteration see to what is kept.
-fn note(slf: &Bound<'_, TLSLayer>) {
+fn note(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
     let py = slf.py();
     let (core, len) = {
         let mut state = slf.get().state.lock(py);
         if state.busy || state.noted || state.len == 0 {
-            return;
+            return Ok(());
         }
         let Some(core) = state.core.as_ref().map(|core| core.clone_ref(py)) else {
-            return;
+            return Ok(());
         };
         state.noted = true;
         (core, state.len)
     };
     let noted = Unflushed::Tls(slf.clone().unbind());
-    core.get().event_loop().note_unflushed(py, noted, len);
+    if core
+        .get()
+        .event_loop()
+        .note_unflushed(py, noted, len)
+        .is_err()
+    {
+        slf.get().state.lock(py).noted = false;
+        return flush(slf);
+    }
+    Ok(())
 }
 
 /// `data + b""`, which is what Twisted keeps, as bytes that nobody can change.
@@ -78,10 +88,10 @@ fn bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         return Ok(data.clone());
     }
     let py = data.py();
-    let sum = data.add(PyBytes::new(py, b""))?;
+    let sum = data.add(make::bytes(py, b"")?)?;
     match sum.cast_exact::<PyBytes>() {
         Ok(bytes) => Ok(bytes.clone()),
-        Err(_) => join(&PyList::new(py, [sum])?),
+        Err(_) => join(&make::list(py, [sum])?),
     }
 }
 
@@ -101,43 +111,55 @@ pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
             return Ok(());
         };
         let protocol = protocol.bind(py).clone();
-        state.len = 0;
         state.busy = true;
         (std::mem::take(&mut state.chunks), protocol)
     };
-    let outcome = send(slf, &protocol, chunks);
+    let len = std::mem::take(&mut slf.get().state.lock(py).len);
+    let outcome = match together(py, &chunks) {
+        Ok(data) => {
+            drop(chunks);
+            send(slf, &protocol, &data)
+        }
+        Err(error) => {
+            // Nothing may be missing from what is sent.
+            let mut state = slf.get().state.lock(py);
+            let later = std::mem::replace(&mut state.chunks, chunks);
+            state.chunks.append(later);
+            state.len += len;
+            state.busy = false;
+            return Err(error);
+        }
+    };
     slf.get().state.lock(py).busy = false;
-    note(slf);
-    outcome
+    outcome.and(note(slf))
+}
+
+/// What these say, one after the other.
+fn together<'py>(py: Python<'py>, chunks: &Fifo<Py<PyBytes>>) -> PyResult<Bound<'py, PyBytes>> {
+    match chunks.first() {
+        Some(first) if !chunks.has_more() => Ok(first.bind(py).clone()),
+        _ => join(&make::list(
+            py,
+            chunks.iter().map(|chunk| chunk.bind(py).clone()),
+        )?),
+    }
 }
 
 fn send(
     slf: &Bound<'_, TLSLayer>,
     protocol: &Bound<'_, PyAny>,
-    mut chunks: Fifo<Py<PyBytes>>,
+    data: &Bound<'_, PyBytes>,
 ) -> PyResult<()> {
     let py = slf.py();
-    let Some(first) = chunks.pop() else {
-        return Ok(());
-    };
-    let data = if chunks.first().is_none() {
-        first.into_bound(py)
-    } else {
-        let list = PyList::new(py, [first])?;
-        while let Some(next) = chunks.pop() {
-            list.append(next)?;
-        }
-        join(&list)?
-    };
     match Established::of(slf, protocol)? {
-        Some(established) if established.is_writable()? => encrypt(&established, &data),
+        Some(established) if established.is_writable()? => encrypt(&established, data),
         _ => {
             let write = {
                 let state = slf.get().state.lock(py);
                 state.write.as_ref().map(|write| write.bind(py).clone())
             };
             match write {
-                Some(write) => write.call1((&data,)).map(drop),
+                Some(write) => write.call1((data,)).map(drop),
                 None => Ok(()),
             }
         }
@@ -184,7 +206,7 @@ fn encrypt(established: &Established<'_>, data: &Bound<'_, PyBytes>) -> PyResult
             }
             Written::Blocked => {
                 outcome = outcome.and(established.send());
-                let waits = PyBytes::new(py, rest);
+                let waits = make::bytes(py, rest)?;
                 let method = intern!(py, "_bufferedWrite");
                 let waiting = established.protocol.call_method1(method, (waits,));
                 return outcome.and(waiting.map(drop));

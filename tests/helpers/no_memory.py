@@ -1,0 +1,367 @@
+"""Programs in which each allocation of Python's fails once, the n-th one in the n-th round.
+
+Run as `python -m helpers.no_memory SCENARIO`, in a process of its own. `rounds` says how many
+allocations there are at most; each scenario is a function that is given a guard, in which they
+fail.
+"""
+
+from __future__ import annotations
+
+# CPython's own: it isn't in every build.
+import _testcapi
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Guard = Callable[[], contextlib.AbstractContextManager[None]]
+SCENARIOS: dict[str, Callable[[], Callable[[Guard], None]]] = {}
+
+
+def scenario(make: Callable[[], Callable[[Guard], None]]) -> Callable[[], Callable[[Guard], None]]:
+    SCENARIOS[make.__name__] = make
+    return make
+
+
+@contextlib.contextmanager
+def failing(number: int) -> Iterator[None]:
+    """Let the allocation of this number fail, and what that raises pass."""
+    try:
+        _testcapi.set_nomemory(number, number + 1)
+        yield
+    except (MemoryError, SystemError):
+        # SystemError: CPython itself has lost the exception, or returns one without.
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+
+
+def new_loop() -> Any:
+    import tornado4
+
+    loop = tornado4.new_event_loop()
+    loop.set_exception_handler(lambda loop, context: None)
+    return loop
+
+
+def turns(loop: Any, count: int = 6) -> None:
+    for _ in range(count):
+        loop._turn(0)
+
+
+def drain(end: socket.socket) -> None:
+    end.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while end.recv(100):
+            pass
+
+
+def answer_of(client: socket.socket, turn: Callable[[], None], data: bytes) -> bytes:
+    client.settimeout(0.01)
+    client.sendall(data)
+    for _ in range(200):
+        turn()
+        try:
+            return client.recv(len(data))
+        except TimeoutError:
+            pass
+    return b"no answer"
+
+
+def served(address: Any, turn: Callable[[], None]) -> None:
+    """Make sure that the server is there still."""
+    with socket.create_connection(address) as client:
+        assert answer_of(client, turn, b"still there") == b"still there"
+
+
+@scenario
+def asyncio_stream() -> Callable[[Guard], None]:
+    loop = new_loop()
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+            loop.call_later(0, int)
+            self.transport.write(bytearray(data[:0]))
+
+    server = loop.run_until_complete(loop.create_server(Echo, "127.0.0.1", 0))
+    address = server.sockets[0].getsockname()
+
+    def once(guard: Guard) -> None:
+        with socket.create_connection(address) as client:
+            client.sendall(b"x" * 100)
+            with guard():
+                turns(loop)
+            with contextlib.suppress(OSError):
+                client.sendall(b"x" * 300_000)
+            with guard():
+                turns(loop)
+        with guard():
+            turns(loop)
+        turns(loop)
+        served(address, lambda: turns(loop, 1))
+
+    return once
+
+
+@scenario
+def asyncio_calls() -> Callable[[Guard], None]:
+    loop = new_loop()
+    one, other = socket.socketpair()
+
+    def once(guard: Guard) -> None:
+        ran = []
+        with guard():
+            loop.call_soon(ran.append, 1)
+            timer = loop.call_later(0, ran.append, 2)
+            repr(timer), hash(timer), timer.when(), timer == timer
+            loop.call_soon_threadsafe(ran.append, 3)
+            loop.add_reader(one, ran.append, 4)
+            loop.call_later(5, ran.append, 5).cancel()
+            loop.time(), loop._ready_calls(), loop._timer_handles()
+            other.send(b"x")
+            turns(loop)
+        turns(loop)
+        loop.remove_reader(one)
+        drain(one)
+        assert len(ran) < 20
+        loop.call_soon(ran.clear)
+        turns(loop, 1)
+        assert ran == []
+
+    return once
+
+
+@scenario
+def asyncio_datagrams() -> Callable[[Guard], None]:
+    loop = new_loop()
+
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, address: Any) -> None:
+            self.transport.sendto(data, address)
+
+    def once(guard: Guard) -> None:
+        made = loop.create_datagram_endpoint(Echo, ("127.0.0.1", 0))
+        transport, _ = loop.run_until_complete(made)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x", transport.get_extra_info("sockname"))
+            with guard():
+                turns(loop)
+        transport.abort()
+        turns(loop)
+
+    return once
+
+
+@scenario
+def tornado_calls() -> Callable[[Guard], None]:
+    from tornado4.ioloop import IOLoop
+
+    logging.disable()
+    io_loop = IOLoop(make_current=False)
+    loop: Any = io_loop.asyncio_loop
+    loop.set_exception_handler(lambda loop, context: None)
+    one, other = socket.socketpair()
+
+    def once(guard: Guard) -> None:
+        ran: list[int] = []
+        with guard():
+            io_loop.add_callback(ran.append, 1)
+            timeout = io_loop.call_later(0, ran.append, 2)
+            io_loop.add_timeout(io_loop.time() + 9, ran.append, 3)
+            io_loop.add_handler(one, lambda fd, events: ran.append(4), io_loop.READ)
+            io_loop.update_handler(one, io_loop.READ | io_loop.WRITE)
+            io_loop.remove_timeout(timeout)
+            other.send(b"x")
+            turns(loop)
+        turns(loop)
+        io_loop.remove_handler(one)
+        drain(one)
+        io_loop.add_callback(ran.clear)
+        turns(loop, 1)
+        assert ran == []
+
+    return once
+
+
+def new_reactor() -> Any:
+    from twisted.python import log
+
+    from tornado4.ioloop import IOLoop
+    from tornado4.platform.twisted import TornadoReactor
+
+    log.startLoggingWithObserver(lambda event: None, setStdout=False)
+    return TornadoReactor(IOLoop(make_current=False))
+
+
+@scenario
+def twisted_stream() -> Callable[[Guard], None]:
+    from twisted.internet import protocol
+
+    reactor = new_reactor()
+    loop = reactor._asyncioEventloop
+
+    class Echo(protocol.Protocol):
+        def dataReceived(self, data: bytes) -> None:
+            self.transport.write(data)
+            self.transport.writeSequence([b"", data[:0]])
+            reactor.callLater(0, int)
+
+    port = reactor.listenTCP(0, protocol.Factory.forProtocol(Echo), interface="127.0.0.1")
+    address = ("127.0.0.1", port.getHost().port)
+
+    def once(guard: Guard) -> None:
+        with socket.create_connection(address) as client:
+            client.sendall(b"x" * 100)
+            with guard():
+                turns(loop)
+            with contextlib.suppress(OSError):
+                client.sendall(b"x" * 300_000)
+            with guard():
+                turns(loop)
+        with guard():
+            turns(loop)
+        turns(loop)
+        served(address, lambda: turns(loop, 1))
+
+    return once
+
+
+@scenario
+def twisted_calls() -> Callable[[Guard], None]:
+    reactor = new_reactor()
+    loop = reactor._asyncioEventloop
+
+    def once(guard: Guard) -> None:
+        ran: list[int] = []
+        with guard():
+            call = reactor.callLater(0, ran.append, 1)
+            later = reactor.callLater(9, ran.append, 2)
+            repr(call), call.getTime(), call.seconds(), call.time, later < call
+            later.delay(1), later.reset(5), reactor.seconds(), reactor.getDelayedCalls()
+            later.cancel()
+            reactor.callFromThread(ran.append, 3)
+            turns(loop)
+        turns(loop)
+        for call in reactor.getDelayedCalls():
+            call.cancel()
+        reactor.callFromThread(ran.clear)
+        turns(loop, 1)
+        assert ran == []
+
+    return once
+
+
+@scenario
+def twisted_attributes() -> Callable[[Guard], None]:
+    from twisted.internet import protocol
+
+    reactor = new_reactor()
+    loop = reactor._asyncioEventloop
+    made: list[Any] = []
+
+    class Keep(protocol.Protocol):
+        def connectionMade(self) -> None:
+            made.append(self.transport)
+
+    port = reactor.listenTCP(0, protocol.Factory.forProtocol(Keep), interface="127.0.0.1")
+    address = ("127.0.0.1", port.getHost().port)
+
+    def once(guard: Guard) -> None:
+        made.clear()
+        with socket.create_connection(address):
+            while not made:
+                turns(loop, 1)
+            transport = made[0]
+            with guard():
+                transport.write(b"x" * 1000)
+                for name in list(vars(transport)):
+                    getattr(transport, name)
+                transport.dataBuffer, transport._tempDataBuffer, repr(transport)
+                transport.getPeer(), transport.getHost(), transport.getTcpNoDelay()
+                transport.logPrefix(), transport.sessionno, transport.bufferSize
+                transport.dataBuffer = bytearray(b"other")
+                transport.loseConnection()
+            turns(loop)
+            transport.abortConnection()
+        turns(loop)
+
+    return once
+
+
+@scenario
+def twisted_datagrams() -> Callable[[Guard], None]:
+    from twisted.internet import protocol
+
+    reactor = new_reactor()
+    loop = reactor._asyncioEventloop
+
+    class Echo(protocol.DatagramProtocol):
+        def datagramReceived(self, data: bytes, address: Any) -> None:
+            self.transport.write(data, address)
+
+    def once(guard: Guard) -> None:
+        port = reactor.listenUDP(0, Echo(), interface="127.0.0.1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x", ("127.0.0.1", port.getHost().port))
+            with guard():
+                turns(loop)
+        with contextlib.suppress(Exception):
+            port.stopListening()
+        turns(loop)
+
+    return once
+
+
+@scenario
+def other_threads() -> Callable[[Guard], None]:
+    reactor = new_reactor()
+    loop = reactor._asyncioEventloop
+
+    def once(guard: Guard) -> None:
+        def call() -> None:
+            for _ in range(20):
+                with contextlib.suppress(MemoryError):
+                    loop.call_soon_threadsafe(int)
+                with contextlib.suppress(MemoryError):
+                    reactor.callFromThread(int)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        with guard():
+            turns(loop)
+        thread.join()
+        turns(loop)
+
+    return once
+
+
+def main(name: str, rounds: int) -> None:
+    once = SCENARIOS[name]()
+    # PyO3 can do nothing but panic where there is no memory for a name that is used for the
+    # first time.
+    for _ in range(3):
+        once(contextlib.nullcontext)
+    gc.disable()
+    for number in range(rounds):
+        once(lambda number=number: failing(number))  # type: ignore[misc]
+    for _ in range(3):
+        once(contextlib.nullcontext)
+    gc.collect()
+    print("ended well")
+
+
+if __name__ == "__main__":
+    threading.excepthook = lambda args: None
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,119 @@
+"""Each allocation of Python's fails once, and later ones don't: no panic, no abort, and the
+loop serves whoever comes then. Each scenario is a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("_testcapi", reason="this Python was built without what makes them fail")
+
+from helpers.no_memory import SCENARIOS
+
+TESTS = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_each_allocation_fails_once(scenario):
+    command = [sys.executable, "-m", "helpers.no_memory", scenario, "150"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=TESTS)
+    assert "anic" not in done.stderr, done.stderr[-4000:]
+    assert (done.returncode, done.stdout) == (0, "ended well\n"), done.stderr[-4000:]
+
+
+# What a program can make grow until the process may have no more memory.
+GROWING = {
+    "asyncio's call_soon": "loop.call_soon(int)",
+    "asyncio's call_soon_threadsafe": "loop.call_soon_threadsafe(int)",
+    "asyncio's call_later": "loop.call_later(99, int)",
+    "Tornado's add_callback": "io_loop.add_callback(int)",
+    "Tornado's call_later": "io_loop.call_later(99, int)",
+    "Twisted's callLater": "reactor.callLater(99, int)",
+    "Twisted's callFromThread": "reactor.callFromThread(int)",
+    "asyncio's write": "writer.transport.write(b'xx')",
+    "asyncio's writelines": "writer.transport.writelines([b'xx'] * 1000)",
+    "Twisted's write": "transport.write(b'xx')",
+    "Twisted's writeSequence": "transport.writeSequence([b'xx'] * 1000)",
+}
+PROGRAM = """
+import asyncio, gc, resource, socket
+import tornado4
+from tornado4.ioloop import IOLoop
+from tornado4.platform.twisted import TornadoReactor
+from twisted.internet import protocol
+
+loop = tornado4.new_event_loop()
+io_loop = IOLoop(asyncio_loop=loop, make_current=False)
+reactor = TornadoReactor(io_loop)
+transports = []
+
+class Keep(protocol.Protocol):
+    def connectionMade(self):
+        transports.append(self.transport)
+
+def connected(address, is_there):
+    client = socket.create_connection(address)  # It never reads.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    while not is_there():
+        loop._turn(0.01)
+    return client
+
+port = reactor.listenTCP(0, protocol.Factory.forProtocol(Keep), interface="127.0.0.1")
+one = connected(("127.0.0.1", port.getHost().port), lambda: transports)
+[transport] = transports
+writers = []
+
+async def serve():
+    async def keep(reader, writer):
+        writers.append(writer)
+    return await asyncio.start_server(keep, "127.0.0.1", 0)
+
+server = loop.run_until_complete(serve())
+other = connected(server.sockets[0].getsockname(), lambda: writers)
+[writer] = writers
+transport.write(bytes(9_000_000))
+writer.write(bytes(9_000_000))
+loop._turn(0)
+[used] = [int(line.split()[1]) for line in open("/proc/self/status") if "VmSize" in line]
+gc.disable()
+limit = (used + 40_000) * 1024
+hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+count = 0
+try:
+    while True:
+        GROWN
+        count += 1
+except MemoryError:
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+print("MemoryError", count > 500)
+ran = []
+loop.call_soon(ran.append, 1)
+loop.call_later(0, ran.append, 2)
+loop._turn(0)
+loop._turn(0)
+print(sorted(ran))
+"""
+
+
+@pytest.mark.parametrize("growing", GROWING)
+def test_what_grows_until_there_is_no_more(growing):
+    program = PROGRAM.replace("GROWN", GROWING[growing])
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.stderr == ""
+    assert (done.returncode, done.stdout) == (0, "MemoryError True\n[1, 2]\n")
+
+
+@pytest.mark.parametrize("attribute", ["dataBuffer", "_tempDataBuffer"])
+def test_a_copy_of_what_waits_that_there_is_no_memory_for(attribute):
+    much = "for _ in range(4): transport.write(bytes(50 << 20))\nlimit += 250 << 20\nhard = "
+    program = PROGRAM.replace("hard = ", much)
+    program = program.replace("GROWN", f"copies = transport.{attribute}, locals().get('copies')")
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "MemoryError False\n[1, 2]\n"
