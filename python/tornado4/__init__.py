@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from tornado4._tls import TLSEngine
     from tornado4.platform.asyncio import EventLoop
 
-__all__ = ["__version__", "new_event_loop", "run", "tls_engine"]
+__all__ = ["__version__", "install", "new_event_loop", "run", "tls_engine", "uninstall"]
 
 __version__ = "0.1.0"
 
@@ -70,6 +70,50 @@ if not TYPE_CHECKING:
 
 def __dir__() -> list[str]:
     return sorted({*__all__, *_alias.NAMES})
+
+
+def install(
+    *, asyncio: bool = True, tornado: bool = True, twisted: bool = True, streams: bool = True
+) -> None:
+    """Have everything that this process makes from now on be on our loop.
+
+    Call it before the program makes loops; before or after it imports the frameworks.
+    Nothing is imported by it, and what is there already stays. Each argument leaves a part
+    out when it is false:
+
+    ``asyncio``
+        `asyncio.run`, `asyncio.Runner`, `asyncio.new_event_loop`, a policy and
+        ``asyncio.SelectorEventLoop()`` make a `tornado4.platform.asyncio.EventLoop`. Not
+        who gives a factory of another loop, or a selector. A policy that makes other loops
+        (uvloop's) gives way to asyncio's own; one that is set later doesn't.
+    ``tornado``
+        `tornado.ioloop.IOLoop` is configured to make a `tornado4.ioloop.IOLoop`, and
+        ``IOLoop.current()`` makes one where the thread has none.
+    ``twisted``
+        ``from twisted.internet import reactor`` installs ours, unless one is installed,
+        as by ``epollreactor.install()``.
+    ``streams``
+        Tornado's streams are the native ones, where this version has them.
+
+    Calls don't nest: a second one adds the parts that were left out, and one `uninstall`
+    undoes all of them. Any thread may call it, at any time; a loop that runs goes on. If
+    a loop or a reactor of others is current already, the logger ``tornado4`` says so at
+    level INFO: Twisted's reactor will be a guest of such a loop.
+    """
+    from tornado4._switch import install
+
+    install(asyncio=asyncio, tornado=tornado, twisted=twisted, streams=streams)
+
+
+def uninstall() -> None:
+    """Undo `install`, for what is made from now on; idempotent.
+
+    Loops, IOLoops and a reactor that were made stay as they are. What the program has set
+    since then, such as a policy, isn't touched.
+    """
+    from tornado4._switch import uninstall
+
+    uninstall()
 
 
 def new_event_loop() -> EventLoop:

@@ -405,14 +405,28 @@ _current_of_tornado = _TornadoIOLoop.current
 _get_running_loop = asyncio._get_running_loop
 
 
-def ask_for_ours() -> None:
+def ask_for_ours(asked: bool = True) -> None:
     """Have Tornado use our loops from now on, where it needs one and there is none.
 
     Called for whoever names our loop: imports `tornado4.ioloop`, which
-    ``IOLoop.configure("tornado4.ioloop.IOLoop")`` does too, or installs our reactor.
+    ``IOLoop.configure("tornado4.ioloop.IOLoop")`` does too, or installs our reactor, or
+    everything of ours. Who undoes that says so with False.
     """
     global _asked
-    _asked = True
+    _asked = asked
+
+
+def has_been_asked_for() -> bool:
+    """Tell whether the program has named our loop."""
+    return _asked
+
+
+def current_of_tornado(replacement: Any = None) -> Any:
+    """Return Tornado's own `IOLoop.current`, on which ours falls back; or replace it."""
+    global _current_of_tornado
+    if replacement is not None:
+        _current_of_tornado = replacement
+    return _current_of_tornado
 
 
 def _is_configured() -> bool:

@@ -44,6 +44,9 @@ PYTHON_LAYERS = [
     "tornado4._alias",
     # Files that are never run.
     *(f"tornado4.{name}" for name in _alias.MODULES),
+    "tornado4._imports",
+    # They name frameworks and layers above by name, when those are there.
+    "tornado4._switch",
     "tornado4._core",
     "tornado4._private_names",
     "tornado4._tls",
@@ -98,6 +101,7 @@ PYTHON_LAYERS = [
 # its loop there. The finder alone is loaded, and put in place, by `import tornado4`.
 UPWARDS = {
     ("tornado4", "tornado4._alias"),
+    ("tornado4", "tornado4._switch"),
     ("tornado4", "tornado4._tls"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 
 import tornado.ioloop
@@ -27,7 +28,8 @@ def install(
     To be called before anything imports ``twisted.internet.reactor``. ``io_loop`` and
     ``restartable`` are as for `TornadoReactor`. On a loop of ours, it is also ours that
     Tornado makes from then on for a thread that has none, and that `tornado4.run` runs in
-    this thread. Raises Twisted's `ReactorAlreadyInstalledError`, with the name of the
+    this thread; that another loop drives the reactor is logged, at level INFO by
+    ``tornado4``. Raises Twisted's `ReactorAlreadyInstalledError`, with the name of the
     reactor, if there is a global one. Follows the documentation of Tornado 4.5.
     """
     check_not_installed()
@@ -37,6 +39,10 @@ def install(
     prefer(reactor._asyncioEventloop)
     if isinstance(reactor._asyncioEventloop, EventLoop):
         ask_for_ours()
+    else:
+        logging.getLogger("tornado4").info(
+            "%r is the current event loop, and drives Twisted's reactor", reactor._asyncioEventloop
+        )
     return reactor
 
 
