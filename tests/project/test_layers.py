@@ -94,6 +94,12 @@ PYTHON_LAYERS = [
     # To import it is to ask for our loop, so nothing else of ours may.
     "tornado4.ioloop",
     "tornado4.demo",
+    "tornado4._about",
+    "tornado4._check",
+    "tornado4._children",
+    "tornado4._program",
+    "tornado4._command",
+    "tornado4.__main__",
 ]
 
 # Imports that point upwards on purpose, each when a function is called: the

@@ -1,0 +1,104 @@
+"""What ``python -m tornado4 --check`` prints: on what a program has run in the end."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import sys
+import threading
+from collections import Counter
+from typing import Any
+from weakref import WeakSet
+
+from tornado4 import _imports, _switch
+
+__all__ = ["begin", "report"]
+
+# How many loops of a class have run in a thread of a name.
+_loops: Counter[tuple[str, str]] = Counter()
+# Those that are counted.
+_seen: WeakSet[Any] = WeakSet()
+# The classes of the IOLoops that belonged to such loops.
+_io_loops: Counter[str] = Counter()
+
+
+def begin() -> None:
+    """Note which loops run from now on, and print what has run when the process ends."""
+    _imports.when_imported("asyncio.events", _follow)
+    # What is registered first comes last.
+    atexit.register(lambda: print(report(), file=sys.stderr, flush=True))
+
+
+def _follow(events: Any) -> None:
+    # Whatever runs, and be it written in C, sets itself as the running loop by this name.
+    original = events._set_running_loop
+
+    @functools.wraps(original)
+    def set_running_loop(loop: Any) -> None:
+        ended = events._get_running_loop()
+        original(loop)
+        if loop is None:
+            _note_io_loop(ended)
+        elif loop not in _seen:
+            _seen.add(loop)
+            _loops[_name(type(loop)), threading.current_thread().name] += 1
+
+    for module in (events, sys.modules.get("asyncio")):
+        if hasattr(module, "_set_running_loop"):
+            module._set_running_loop = set_running_loop  # type: ignore[union-attr]
+
+
+def _note_io_loop(loop: Any) -> None:
+    ioloop = sys.modules.get("tornado.ioloop")
+    if ioloop is not None and loop is not None:
+        # Not by the subscript, which makes one.
+        found = ioloop.IOLoop._ioloop_for_asyncio.get(loop)
+        if found is not None:
+            _io_loops[_name(type(found))] += 1
+
+
+def report() -> str:
+    """Return what has been noted so far."""
+    lines = [f"tornado4: process {os.getpid()} has run on"]
+    lines += _lines("event loop", [_counted(*each) for each in sorted(_loops.items())])
+    lines += _lines("IOLoop", [_marked(name) for name in sorted(_io_loops)])
+    lines += _lines("reactor", _reactor())
+    lines += _lines("streams", [_streams()])
+    return "\n".join(lines)
+
+
+def _lines(name: str, values: list[str]) -> list[str]:
+    heads = [name, *[""] * len(values)]
+    return [f"  {head:<12}{value}" for head, value in zip(heads, values or ["none"], strict=False)]
+
+
+def _counted(key: tuple[str, str], loops: int) -> str:
+    name, thread = key
+    several = "" if loops == 1 else f"{loops} of them "
+    return f"{_marked(name)}, {several}in {thread}"
+
+
+def _marked(name: str) -> str:
+    return name if name.startswith("tornado4.") else f"{name} (not tornado4's)"
+
+
+def _reactor() -> list[str]:
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None:
+        return []
+    text = _marked(_name(type(reactor)))
+    loop = getattr(reactor, "_asyncioEventloop", None)
+    if loop is not None:
+        text += f" on {_name(type(loop))}"
+    return [text if reactor._startedBefore else f"{text}, never started"]
+
+
+def _streams() -> str:
+    if "tornado.iostream" not in sys.modules:
+        return "none"
+    return "native" if _switch.streams_are_native() else "Tornado's own"
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,131 @@
+"""The command line of ``python -m tornado4``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tornado4
+from tornado4 import _program, _switch
+
+__all__ = ["Options", "main", "parse"]
+
+_FRAMEWORKS = _switch.PARTS
+
+
+class Options(NamedTuple):
+    """What was asked for on the command line."""
+
+    kind: str
+    """What is to be run: ``"file"``, ``"module"``, ``"code"``; or ``"help"``, ``"version"``."""
+    program: str
+    """Its path or name, or the code."""
+    arguments: list[str]
+    """What the program finds behind its own name in `sys.argv`."""
+    without: frozenset[str]
+    """The parts that aren't to be installed."""
+    reactor: bool
+    """Whether the reactor is to be installed at once."""
+    check: bool
+    """Whether to tell at the end what has run."""
+
+    def again(self) -> list[str]:
+        """Return the interpreter's arguments that run another program in the same way."""
+        chosen = [f"--no-{part}" for part in _FRAMEWORKS if part in self.without]
+        if self.reactor:
+            chosen.append("--twisted")
+        return ["-m", "tornado4", *chosen]
+
+
+class UsageError(Exception):
+    """The command line can't be understood; the message says why."""
+
+
+def parse(arguments: list[str]) -> Options:
+    """Read the command line as Python reads its own: up to the program.
+
+    Raises `UsageError`.
+    """
+    without: set[str] = set()
+    reactor = check = False
+    rest = list(arguments)
+    kind, program = "help", ""
+    while rest:
+        argument = rest.pop(0)
+        name = argument.removeprefix("--no-")
+        if argument in ("-h", "--help"):
+            kind, rest = "help", []
+        elif argument in ("-V", "--version"):
+            kind, rest = "version", []
+        elif argument == "--check":
+            check = True
+        elif argument == "--twisted":
+            reactor = True
+            without.discard("twisted")
+        elif argument.startswith("--no-") and name in _FRAMEWORKS:
+            without.add(name)
+            reactor = reactor and name != "twisted"
+        elif argument[:2] in ("-c", "-m"):
+            kind = "code" if argument[1] == "c" else "module"
+            if not argument[2:] and not rest:
+                raise UsageError(f"argument expected for the {argument} option")
+            program = argument[2:] or rest.pop(0)
+            break
+        elif argument.startswith("-") and argument not in ("-", "--"):
+            raise UsageError(f"unknown option {argument}")
+        else:
+            if argument == "--":
+                if not rest:
+                    raise UsageError("there is no program behind --")
+                argument = rest.pop(0)
+            kind, program = "file", argument
+            break
+    else:
+        if kind == "help" and arguments and not {"-h", "--help"} & set(arguments):
+            raise UsageError("there is no program to run")
+    return Options(kind, program, rest, frozenset(without), reactor, check)
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the command line says; a program's end is that of the process."""
+    try:
+        options = parse(arguments)
+    except UsageError as error:
+        print(f"python -m tornado4: {error}\nTry `python -m tornado4 --help'.", file=sys.stderr)
+        sys.exit(2)
+    if options.kind == "version":
+        print(f"tornado4 {tornado4.__version__}")
+    elif options.kind == "help":
+        _stop_looking_here()
+        importlib.import_module("tornado4._about").show()
+    else:
+        _run(options)
+
+
+def _stop_looking_here() -> None:
+    """Have nothing imported from the directory in which the interpreter was started."""
+    if not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated):
+        del sys.path[0]
+
+
+def _run(options: Options) -> None:
+    parts = {part: part not in options.without for part in _FRAMEWORKS}
+    _switch.install(**parts)
+    children = importlib.import_module("tornado4._children")
+    children.follow(options.again())
+    if options.check:
+        importlib.import_module("tornado4._check").begin()
+    run: Callable[..., None] = {
+        "file": _program.run_file,
+        "module": _program.run_module,
+        "code": _program.run_code,
+    }[options.kind]
+    before = _install_reactor if options.reactor else None
+    run(options.program, options.arguments, before)
+
+
+def _install_reactor() -> None:
+    # The program's directories are on the path by now, as for an import of its own.
+    importlib.import_module("twisted.internet.reactor")

@@ -1,0 +1,41 @@
+"""What docs/install-switch.md says is what happens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "install-switch.md"
+
+
+def test_the_program_prints_what_the_page_says() -> None:
+    text = PAGE.read_text()
+    programs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert programs
+    for code, output in programs:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        )
+        assert (done.stdout, done.stderr) == (output, "")
+
+
+def test_what_check_prints() -> None:
+    pytest.importorskip("uvloop", reason="uvloop isn't there to be chosen")
+    text = PAGE.read_text()
+    command, output = re.findall(r"\$ python (-m tornado4 --check.*)\n((?:.+\n)+)```", text)[0]
+    done = subprocess.run(
+        f"{sys.executable} {command}", shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert re.sub(r"\d+", "N", done.stderr) == re.sub(r"\d+", "N", output)
+
+
+def test_the_options_are_those_of_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tornado4"], capture_output=True, text=True, timeout=60
+    )
+    options = set(re.findall(r"(?<![\w-])--[a-z-]+", done.stdout))
+    assert options - {"--"} == set(re.findall(r"`(--[a-z-]+)`", PAGE.read_text())) - {"--reactor"}
