@@ -25,6 +25,7 @@ from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
 from tornado4.platform._handling import call_handling
 from tornado4.platform._naming import counted
+from tornado4.platform._runner import preferred
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
@@ -241,8 +242,8 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         """Return the thread's current IOLoop, which may be one of Tornado's own.
 
         The one that runs, or else that of the asyncio loop which was set for the thread,
-        or else the one that was made current. If there is none: that of
-        `IOLoop.instance`, or None unless ``instance`` is true.
+        or else the one that was made current, or else that of the installed reactor. If
+        there is none: that of `IOLoop.instance`, or None unless ``instance`` is true.
         """
         current = IOLoop._found(instance)
         return IOLoop.instance() if current is None and instance else current
@@ -259,7 +260,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
                 return found
         current = getattr(IOLoop._thread, "current", None)
         if current is None or current.asyncio_loop.is_closed():
-            return None
+            return _of_reactor() if instance else None
         return current
 
     @staticmethod
@@ -363,6 +364,15 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
+
+
+def _of_reactor() -> Any:
+    """Return the IOLoop of the loop that the thread's installed reactor has, if it is ours.
+
+    A second loop beside that would leave the reactor's work undone.
+    """
+    loop = preferred()
+    return _TornadoIOLoop._ioloop_for_asyncio[loop] if isinstance(loop, EventLoop) else None
 
 
 def _current_of_main_thread() -> Any:

@@ -179,9 +179,9 @@ def test_asyncio_run_beside_an_installed_reactor(tmp_path: Path) -> None:
     )
     (warning,) = warnings_in(said)
     assert re.match(
-        rf"{tmp_path}/program\.py:3: RuntimeWarning: <EventLoop .*> was given work .* never ran, "
-        r".* loop of the installed reactor: run it by reactor\.run\(\) or, where "
-        r"asyncio\.run\(main\(\)\) was called, by tornado4\.run\(main\(\)\)\.",
+        rf"{tmp_path}/program\.py:3: RuntimeWarning: <EventLoop .*> with Twisted's reactor was given "
+        r"work .* never ran, "
+        r".* by reactor\.run\(\), or tornado4\.run\(main\(\)\) in place of asyncio\.run",
         warning,
     )
 
@@ -199,7 +199,7 @@ def test_a_server_made_before_the_loop_that_runs(tmp_path: Path) -> None:
     )
     (warning,) = warnings_in(said)
     assert f"{tmp_path}/program.py:3: RuntimeWarning: <EventLoop " in warning
-    assert "Start the loop that is current when work is added" in warning
+    assert "give the work to the loop that runs" in warning
 
 
 # Running

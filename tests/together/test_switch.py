@@ -365,7 +365,9 @@ def test_threads_may_import_at_the_same_time() -> None:
 
 
 def log_of(code: str) -> str:
-    prelude = PRELUDE + "import logging\nlogging.basicConfig(level='INFO')\n"
+    # Stock asyncio and Tornado have warnings of their own.
+    quiet = "import logging\nlogging.basicConfig(level='INFO')\nwarnings.simplefilter('ignore')\n"
+    prelude = PRELUDE + quiet
     command = [sys.executable, "-c", prelude + textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

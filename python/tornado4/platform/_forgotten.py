@@ -12,34 +12,52 @@ import atexit
 import os
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
 from tornado4 import _core
-from tornado4.platform._advice import place_in_users_code, warn_at
+from tornado4.platform._advice import warn_at
 from tornado4.platform._importers import importers_of_reactor, told
 from tornado4.platform._thread import asyncio_loop_of_thread
 
 # How many seconds a loop may run before another one of its thread counts as forgotten.
 PATIENCE = 5.0
 
+
+class Forgettable(Protocol):
+    """What may be forgotten: a loop, or a reactor that a foreign loop is to drive."""
+
+    _made_in: int
+    """The thread that has made it."""
+    _made_at: tuple[str, int] | None
+    """Where it was made."""
+    _is_set: bool
+    """Whether it is the one of a current IOLoop."""
+
+    def is_closed(self) -> bool:
+        """Tell whether somebody has ended it."""
+
+    def _waits(self) -> bool:
+        """Tell whether it has work."""
+
+
 # The loops that have never run, by identity. Its references are listed in one step,
 # whatever other threads do.
 _unused: WeakValueDictionary[int, Any] = WeakValueDictionary()
-# The threads in which an asyncio loop has run, as far as it is known.
-_threads: set[int] = set()
+# For each thread the class of the loop that has run there last, as far as it is known, and
+# where that loop was made.
+_threads: dict[int, tuple[type | None, tuple[str, int] | None]] = {}
 # The loops that have a timer for this.
 _watching: WeakSet[Any] = WeakSet()
 
 
 def made(loop: Any) -> None:
-    """Note a new `EventLoop` of this thread."""
-    loop._made_at = place_in_users_code()
+    """Note a new loop of this thread, or something else that is `Forgettable`."""
     _unused[id(loop)] = loop
 
 
 def used(loop: Any) -> None:
-    """Note that what is given to an `EventLoop` is being done."""
+    """Note that what is given to a loop is being done."""
     _unused.pop(id(loop), None)
 
 
@@ -47,7 +65,7 @@ def runs(loop: Any) -> None:
     """Note that a loop, of whatever kind, begins to run in this thread."""
     used(loop)
     thread = threading.get_ident()
-    _threads.add(thread)
+    _threads[thread] = type(loop), getattr(loop, "_made_at", None)
     if loop in _watching:
         return
     if (_unused and _forgotten_in(thread)) or _forgotten_reactor() is not None:
@@ -68,7 +86,7 @@ def _forgotten_in(thread: int) -> list[Any]:
         loop
         for loop in unused
         if loop is not None and loop._made_in == thread
-        if not loop.is_closed() and loop._has_work(loop._internal_fds)
+        if not loop.is_closed() and loop._waits()
     ]
 
 
@@ -76,29 +94,51 @@ def _tell(thread: int) -> None:
     for loop in _forgotten_in(thread):
         # Once is enough.
         used(loop)
-        if getattr(_reactor(), "_asyncioEventloop", None) is loop:
-            what_to_do = (
-                "It is the loop of the installed reactor: run it by reactor.run() or, where "
-                "asyncio.run(main()) was called, by tornado4.run(main())."
-            )
-        else:
-            what_to_do = (
-                "Start the loop that is current when work is added, or add it within the one "
-                "that runs."
-            )
+        whose, how = _use_of(loop)
         warn_at(
             loop._made_at,
-            f"{loop!r} was given work (a server, a callback, a timer) and never ran, "
-            f"while another event loop did: nothing of that is done. {what_to_do}",
+            f"{loop!r}{whose} was given work (a server, a callback, a timer) and never ran, "
+            f"while another event loop did: {_name_of(*_threads[thread])}. Nothing of that work is "
+            f"done. Run the loop that has it, by {how}; or give the work to the loop that "
+            "runs, in a coroutine or callback of it.",
         )
 
 
-# Twisted's own reactor, installed because somebody forgot to install ours.
-_told_of_reactor = False
+def _name_of(cls: type | None, at: tuple[str, int] | None) -> str:
+    if cls is None:
+        return "one that isn't tornado4's"
+    where = f", made at {at[0]}:{at[1]}" if at else ""
+    return f"{cls.__module__}.{cls.__qualname__}{where}"
 
 
 def _reactor() -> Any:
     return sys.modules.get("twisted.internet.reactor")
+
+
+def _use_of(loop: Any) -> tuple[str, str]:
+    """Return what a loop is used as, and how one runs that."""
+    if getattr(_reactor(), "_asyncioEventloop", None) is loop:
+        return (
+            " with Twisted's reactor",
+            "reactor.run(), or tornado4.run(main()) in place of asyncio.run(main())",
+        )
+    ioloop = sys.modules.get("tornado.ioloop")
+    if ioloop is not None and loop in ioloop.IOLoop._ioloop_for_asyncio:
+        return " with an IOLoop", "IOLoop.current().start()"
+    if isinstance(loop, asyncio.AbstractEventLoop):
+        return "", "its run_forever() or run_until_complete()"
+    return "", "reactor.run()"
+
+
+def _note_stock_reactor() -> None:
+    """Note Twisted's global reactor, if it isn't ours and has run."""
+    reactor = _reactor()
+    if getattr(reactor, "_startedBefore", False) and not hasattr(reactor, "_host"):
+        _threads.setdefault(threading.get_ident(), (type(reactor), None))
+
+
+# Twisted's own reactor, installed because somebody forgot to install ours.
+_told_of_reactor = False
 
 
 def _forgotten_reactor() -> Any:
@@ -136,7 +176,9 @@ def _at_exit() -> None:
     # A policy of somebody's own may make a loop when it is asked for the current one.
     was_current = any(loop._is_set for loop in _forgotten_in(thread))
     if was_current and id(asyncio_loop_of_thread()) not in _unused:
-        _threads.add(thread)
+        _threads.setdefault(thread, (None, None))
+    if _unused:
+        _note_stock_reactor()
     for ran in list(_threads):
         _tell(ran)
     if _threads:

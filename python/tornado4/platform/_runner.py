@@ -23,12 +23,18 @@ def prefer(loop: asyncio.AbstractEventLoop) -> None:
     _preferred.loop = loop
 
 
+def preferred() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that `run` would run in this thread, if there is one and it is open."""
+    loop: asyncio.AbstractEventLoop | None = getattr(_preferred, "loop", None)
+    return None if loop is None or loop.is_closed() else loop
+
+
 def loop_to_run() -> asyncio.AbstractEventLoop:
     """Return the loop for `run`: the preferred one, or else a new one."""
     from tornado4 import new_event_loop
 
-    loop: asyncio.AbstractEventLoop | None = getattr(_preferred, "loop", None)
-    if loop is None or loop.is_closed() or loop.is_running():
+    loop = preferred()
+    if loop is None or loop.is_running():
         return new_event_loop()
     return loop
 

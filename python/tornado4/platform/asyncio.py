@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
-from tornado4.platform._advice import ALREADY_RUNS, advise, name_of_thread
+from tornado4.platform._advice import ALREADY_RUNS, advise, name_of_thread, place_in_users_code
 from tornado4.platform._asyncio_transports.making import MakesTransports
 from tornado4.platform._forking import watch_forks
 from tornado4.platform._handling import call_handling
@@ -138,10 +138,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self._cleans_up = False
         self._iterates = False
         self._iterate_limit: float | None = None
-        # What `_forgotten` asks about: the thread that made it, and whether it is a
-        # current IOLoop's.
+        # What `_forgotten` asks about: the thread and the line that made it, and whether it
+        # is a current IOLoop's.
         self._made_in = threading.get_ident()
-        self._made_at: tuple[str, int] | None = None
+        self._made_at = place_in_users_code()
         self._is_set = False
         # Whether `run_forever` is under way, and in the native part of it.
         self._runs = False
@@ -169,6 +169,9 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
                 "loop.call_soon_threadsafe(), or IOLoop.add_callback(), in another thread.",
             )
             raise
+
+    def _waits(self) -> bool:
+        return self._has_work(self._internal_fds)
 
     # Running
 

@@ -14,7 +14,7 @@ from twisted.internet._signals import SignalHandling
 from tornado4 import _core
 from tornado4._io_loop import IOLoop
 from tornado4.platform import _forgotten
-from tornado4.platform._advice import ALREADY_RUNS, CLOSED, advise
+from tornado4.platform._advice import ALREADY_RUNS, CLOSED, advise, place_in_users_code
 from tornado4.platform._guest import AsyncioHost, Guest
 from tornado4.platform.asyncio import EventLoop
 from tornado4.platform.twisted._awaiting import advise_older_tasks, let_tasks_await_deferreds
@@ -124,6 +124,21 @@ class ForeignLoop:
         self._guest = Guest(self.engine, AsyncioHost(loop), after=self._after_turn)
         self._guest.attach()
         advise_older_tasks(loop)
+        # What `_forgotten` asks about.
+        self._made_in = threading.get_ident()
+        self._made_at = place_in_users_code()
+        self._is_set = False
+        _forgotten.made(self)
+
+    def __repr__(self) -> str:
+        return f"<TornadoReactor driven by {self.asyncio_loop!r}>"
+
+    def is_closed(self) -> bool:
+        """Tell whether the loop is closed."""
+        return bool(self.asyncio_loop.is_closed())
+
+    def _waits(self) -> bool:
+        return self.engine._has_work(0)
 
     def when_started(self, start: Callable[[], object]) -> None:
         """Call `start` when the loop runs, but not for a single turn."""
@@ -131,6 +146,7 @@ class ForeignLoop:
         self._starting = self.asyncio_loop.call_soon(self._started)
 
     def _started(self) -> None:
+        _forgotten.used(self)
         _forgotten.runs(self.asyncio_loop)
         self._thread = threading.get_ident()
         start, self._start = self._start, None
@@ -190,6 +206,7 @@ class ForeignLoop:
             end = loop.call_later(seconds, loop.stop) if seconds > 0 else loop.call_soon(loop.stop)
         if self._starting is not None:
             self._starting.cancel()
+        _forgotten.used(self)
         self._iterates = True
         try:
             loop.run_forever()

@@ -1,0 +1,160 @@
+"""The warning of a forgotten loop names both loops, where they were made, and what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.programs import output_of
+
+
+def warnings_of(program: str, path: Path) -> list[str]:
+    file = path / "program.py"
+    file.write_text(program)
+    command = [sys.executable, "-W", "ignore::ResourceWarning", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    return [line for line in lines if "RuntimeWarning" in line and "never ran" in line]
+
+
+LISTEN = """from tornado.web import Application
+Application().listen(0, "127.0.0.1")
+"""
+
+# What is forgotten, and what the warning says of it: the line, how it is used, what to do.
+FORGOTTEN = {
+    "IOLoop": (
+        f"import tornado4.ioloop, asyncio\n{LISTEN}",
+        (3, "EventLoop running=False", " with an IOLoop ", "IOLoop.current().start()"),
+    ),
+    "installed": (
+        f"import tornado4, asyncio\ntornado4.install(asyncio=False)\n{LISTEN}",
+        (4, "EventLoop running=False", " with an IOLoop ", "IOLoop.current().start()"),
+    ),
+    "asyncio": (
+        "import tornado4, asyncio\nloop = tornado4.new_event_loop()\nloop.call_later(9, print)\n",
+        (2, "EventLoop running=False", "", "its run_forever() or run_until_complete()"),
+    ),
+    "reactor": (
+        "import tornado4.platform.twisted, asyncio\n"
+        "reactor = tornado4.platform.twisted.install()\nreactor.callLater(9, print)\n",
+        (2, "EventLoop running=False", " with Twisted's reactor ", "reactor.run()"),
+    ),
+    "default reactor": (
+        "import tornado4, asyncio\ntornado4.install(asyncio=False)\n"
+        "from twisted.internet import reactor\n"
+        "from twisted.internet.protocol import Factory\nreactor.listenTCP(0, Factory())\n",
+        (3, "EventLoop running=False", " with Twisted's reactor ", "reactor.run()"),
+    ),
+    "guest": (
+        "import tornado4.platform.twisted, asyncio\nhost = asyncio.new_event_loop()\n"
+        "reactor = tornado4.platform.twisted.TornadoReactor(host)\n"
+        "reactor.callLater(9, print)\n",
+        (3, "TornadoReactor driven by <_UnixSelectorEventLoop", "", "reactor.run()"),
+    ),
+}
+
+# What runs instead, and what the warning calls it; with the line that makes it.
+OTHERS = {
+    "asyncio.run": (
+        "asyncio.run(asyncio.sleep(0), **{'loop_factory': tornado4.new_event_loop})",
+        "tornado4.platform.asyncio.EventLoop, made at {file}:{line}",
+    ),
+    "our loop": (
+        "import tornado4; tornado4.new_event_loop().run_until_complete(asyncio.sleep(0))",
+        "tornado4.platform.asyncio.EventLoop, made at {file}:{line}",
+    ),
+    "a stock loop": (
+        "import tornado.ioloop as i, tornado4._io_loop\n"
+        "async def main(): i.IOLoop.current()\n"
+        "asyncio.new_event_loop().run_until_complete(main())",
+        "asyncio.unix_events._UnixSelectorEventLoop.",
+    ),
+}
+if sys.version_info < (3, 12):
+    del OTHERS["asyncio.run"]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("forgotten", FORGOTTEN)
+def test_what_it_says(forgotten: str, other: str, tmp_path: Path) -> None:
+    code, (line, name, use, advice) = FORGOTTEN[forgotten]
+    more, called = OTHERS[other]
+    program = f"{code}{more}\n"
+    (said,) = warnings_of(program, tmp_path)
+    file = tmp_path / "program.py"
+    assert said.startswith(f"{file}:{line}: RuntimeWarning: <{name}")
+    assert use in said
+    assert f"by {advice}" in said
+    last = len(program.splitlines())
+    assert called.format(file=file, line=last) in said
+
+
+def test_twisteds_own_reactor_is_named(tmp_path: Path) -> None:
+    program = """
+import tornado4.platform.twisted
+from tornado4.ioloop import IOLoop
+from twisted.internet import reactor
+IOLoop.current().call_later(9, print)
+reactor.callLater(0, reactor.stop)
+reactor.run()
+"""
+    (said,) = warnings_of(program, tmp_path)
+    assert "program.py:5: RuntimeWarning: <EventLoop" in said
+    assert "did: twisted.internet.epollreactor.EPollReactor." in said
+
+
+def test_a_loop_whose_kind_is_unknown(tmp_path: Path) -> None:
+    program = """
+import asyncio
+from tornado4.ioloop import IOLoop
+IOLoop.current().call_later(9, print)
+asyncio.run(asyncio.sleep(0))
+"""
+    (said,) = warnings_of(program, tmp_path)
+    assert "did: one that isn't tornado4's." in said
+
+
+SILENT = {
+    "a guest that runs": "reactor.callLater(0.01, reactor.stop)\nreactor.run()\n"
+    "asyncio.run(asyncio.sleep(0))\ntornado4.run(asyncio.sleep(0))",
+    "a guest that is iterated": "reactor.callLater(9, print)\nreactor.iterate()\n"
+    "tornado4.run(asyncio.sleep(0))",
+    "a guest without work": "tornado4.run(asyncio.sleep(0))",
+    "a guest whose host is closed": "reactor.callLater(9, print)\nhost.close()\n"
+    "tornado4.run(asyncio.sleep(0))",
+    "nothing else runs": "reactor.callLater(9, print)",
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_is_said_of_a_guest_without_need(name: str, tmp_path: Path) -> None:
+    code = "import asyncio, tornado4\nfrom tornado4.platform.twisted import TornadoReactor\n"
+    code += "host = asyncio.new_event_loop()\nreactor = TornadoReactor(host)\n"
+    assert warnings_of(code + SILENT[name], tmp_path) == []
+
+
+def test_the_reactors_loop_is_current_rather_than_a_second_one() -> None:
+    out = output_of(
+        """
+        import asyncio
+        import tornado4.platform.twisted
+        from tornado.ioloop import IOLoop
+        from tornado4.ioloop import IOLoop as Ours
+        loop = tornado4.new_event_loop()
+        reactor = tornado4.platform.twisted.install(loop)
+        reactor.callLater(0.01, reactor.stop)
+        print(Ours.current(instance=False))
+        print(Ours.current().asyncio_loop is loop)
+        print(IOLoop.current().asyncio_loop is loop)
+        IOLoop.current().start()
+        print("ended")
+        loop.close()
+        print(Ours.current().asyncio_loop is loop)
+        """
+    )
+    assert out == "None\nTrue\nTrue\nended\nFalse\n"
