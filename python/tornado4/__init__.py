@@ -52,10 +52,19 @@ if TYPE_CHECKING:
     from tornado4 import web as web
     from tornado4 import websocket as websocket
     from tornado4 import wsgi as wsgi
+    from tornado4._metrics import Metrics
     from tornado4._tls import TLSEngine
     from tornado4.platform.asyncio import EventLoop
 
-__all__ = ["__version__", "install", "new_event_loop", "run", "tls_engine", "uninstall"]
+__all__ = [
+    "__version__",
+    "install",
+    "metrics",
+    "new_event_loop",
+    "run",
+    "tls_engine",
+    "uninstall",
+]
 
 __version__ = "0.1.0"
 
@@ -144,6 +153,20 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
     from tornado4.platform.asyncio import run
 
     return run(main, debug=debug)
+
+
+def metrics(loop: object = None) -> Metrics:
+    """Measure a loop from now on; return what tells its numbers.
+
+    ``loop`` is an `EventLoop`, an IOLoop or a reactor of ours, by default the one that runs
+    or is current in this thread. ``metrics(loop).read()`` gives turns, calls, descriptors,
+    timers, bytes, times and the loop's lag; see `tornado4._metrics.Measured`. A loop that
+    nobody has asked for is not measured. Raises `TypeError` for a loop that isn't ours, and
+    `RuntimeError` if there is none.
+    """
+    from tornado4._metrics import metrics
+
+    return metrics(loop)
 
 
 def tls_engine() -> dict[str, TLSEngine]:

@@ -24,6 +24,8 @@ usage: python -m tornado4 [options] program.py [arguments]
 Runs a program, unedited, on one event loop for Twisted, Tornado and asyncio.
 
   --check         print at the end on which loops and reactor it has run
+  --top[=WHEN]    print the loops' numbers every 5 seconds, every so many, or
+                  on a signal (--top=USR1), and at the end
   --no-asyncio    leave the loops that asyncio makes alone
   --no-tornado    leave Tornado's IOLoop alone
   --no-twisted    leave Twisted's default reactor alone

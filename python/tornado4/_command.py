@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable
@@ -30,6 +31,8 @@ class Options(NamedTuple):
     """Whether the reactor is to be installed at once."""
     check: bool
     """Whether to tell at the end what has run."""
+    top: str
+    """When to print the loops' numbers: seconds, or the name of a signal; empty: never."""
 
     def again(self) -> list[str]:
         """Return the interpreter's arguments that run another program in the same way."""
@@ -50,6 +53,7 @@ def parse(arguments: list[str]) -> Options:
     """
     without: set[str] = set()
     reactor = check = False
+    top = ""
     rest = list(arguments)
     kind, program = "help", ""
     while rest:
@@ -61,6 +65,11 @@ def parse(arguments: list[str]) -> Options:
             kind, rest = "version", []
         elif argument == "--check":
             check = True
+        elif argument == "--top":
+            top = "5"
+        elif argument.startswith("--top="):
+            top = argument.removeprefix("--top=")
+            _check_top(top)
         elif argument == "--twisted":
             reactor = True
             without.discard("twisted")
@@ -85,7 +94,16 @@ def parse(arguments: list[str]) -> Options:
     else:
         if kind == "help" and arguments and not {"-h", "--help"} & set(arguments):
             raise UsageError("there is no program to run")
-    return Options(kind, program, rest, frozenset(without), reactor, check)
+    return Options(kind, program, rest, frozenset(without), reactor, check, top)
+
+
+def _check_top(when: str) -> None:
+    with contextlib.suppress(ValueError):
+        if 0 < float(when) <= 1e6:
+            return
+    name = when.upper().removeprefix("SIG")
+    if not name.isalnum() or not hasattr(importlib.import_module("signal"), f"SIG{name}"):
+        raise UsageError(f"neither seconds nor a signal: --top={when}")
 
 
 def main(arguments: list[str]) -> None:
@@ -117,6 +135,9 @@ def _run(options: Options) -> None:
     children.follow(options.again())
     if options.check:
         importlib.import_module("tornado4._check").begin()
+    if options.top:
+        # It needs the loop, which is loaded for it.
+        importlib.import_module("tornado4._top").begin(options.top)
     run: Callable[..., None] = {
         "file": _program.run_file,
         "module": _program.run_module,

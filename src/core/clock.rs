@@ -55,6 +55,18 @@ impl Deadline {
     /// Later than every point the clock can reach.
     pub const NEVER: Deadline = Deadline(i64::MAX);
 
+    /// Nanoseconds since the clock's beginning.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// So many nanoseconds after the clock's beginning.
+    #[cfg(test)]
+    pub const fn from_nanos(nanos: i64) -> Deadline {
+        Deadline(nanos)
+    }
+
     /// The current time.
     #[must_use]
     pub fn now() -> Deadline {

@@ -13,6 +13,7 @@ pub mod handover;
 pub mod inbox;
 pub mod interest;
 pub mod lock;
+pub mod meter;
 pub mod poller;
 pub mod registrations;
 pub mod room;

@@ -1,4 +1,4 @@
-"""What docs/install-switch.md says is what happens."""
+"""What docs/install-switch.md and docs/metrics.md say is what happens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "install-switch.md"
+from tornado4._metrics import Measured
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PAGE = DOCS / "install-switch.md"
 
 
-def test_the_program_prints_what_the_page_says() -> None:
-    text = PAGE.read_text()
+@pytest.mark.parametrize("page", ["install-switch.md", "metrics.md"])
+def test_the_program_prints_what_the_page_says(page: str) -> None:
+    text = (DOCS / page).read_text()
     programs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
     assert programs
     for code, output in programs:
@@ -39,3 +43,8 @@ def test_the_options_are_those_of_the_command() -> None:
     )
     options = set(re.findall(r"(?<![\w-])--[a-z-]+", done.stdout))
     assert options - {"--"} == set(re.findall(r"`(--[a-z-]+)`", PAGE.read_text())) - {"--reactor"}
+
+
+def test_the_numbers_are_those_of_the_page() -> None:
+    rows = re.findall(r"^\| (`.*?`) \|", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {*Measured._fields, "busy"}

@@ -56,6 +56,7 @@ PYTHON_LAYERS = [
     "tornado4.platform._advice",
     "tornado4.platform._importers",
     "tornado4.platform._thread",
+    "tornado4._metrics",
     "tornado4.platform._forgotten",
     "tornado4.platform._forking",
     "tornado4.platform._wakeup",
@@ -97,6 +98,7 @@ PYTHON_LAYERS = [
     "tornado4._about",
     "tornado4._check",
     "tornado4._children",
+    "tornado4._top",
     "tornado4._program",
     "tornado4._command",
     "tornado4.__main__",
@@ -108,6 +110,7 @@ PYTHON_LAYERS = [
 UPWARDS = {
     ("tornado4", "tornado4._alias"),
     ("tornado4", "tornado4._switch"),
+    ("tornado4", "tornado4._metrics"),
     ("tornado4", "tornado4._tls"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),

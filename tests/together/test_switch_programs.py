@@ -203,7 +203,7 @@ def test_servers(name: str, directory: Path) -> None:
     try:
         page = "resource.rpy" if name.startswith("twist") else ""
         answer = answer_of(f"http://127.0.0.1:{port}/{page}", process)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
     finally:
         if process.poll() is None:

@@ -12,6 +12,7 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
@@ -47,6 +48,8 @@ _unused: WeakValueDictionary[int, Any] = WeakValueDictionary()
 # For each thread the class of the loop that has run there last, as far as it is known, and
 # where that loop was made.
 _threads: dict[int, tuple[type | None, tuple[str, int] | None]] = {}
+# Who is told of each new one.
+_followers: list[Callable[[Any], object]] = []
 # The loops that have a timer for this.
 _watching: WeakSet[Any] = WeakSet()
 
@@ -54,6 +57,13 @@ _watching: WeakSet[Any] = WeakSet()
 def made(loop: Any) -> None:
     """Note a new loop of this thread, or something else that is `Forgettable`."""
     _unused[id(loop)] = loop
+    for then in _followers:
+        then(loop)
+
+
+def when_made(then: Callable[[Any], object]) -> None:
+    """Call `then` with every loop that is made from now on; see `made`."""
+    _followers.append(then)
 
 
 def used(loop: Any) -> None:

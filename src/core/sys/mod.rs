@@ -23,6 +23,7 @@ pub mod pipe;
 pub mod sockets;
 pub mod stack;
 pub mod threads;
+pub mod traffic;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use super::sockets::count;
+use super::traffic::{received, sent};
 
 /// Reads what is there; 0 at the end. So many bytes of `into` are initialized then.
 ///
@@ -13,7 +14,9 @@ use super::sockets::count;
 /// `WouldBlock` when nothing is there; those of read(2).
 pub fn read(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: `into` is valid for writes of its length during the call.
-    count(|| unsafe { libc::read(fd, into.as_mut_ptr().cast(), into.len()) })
+    received(count(|| unsafe {
+        libc::read(fd, into.as_mut_ptr().cast(), into.len())
+    }))
 }
 
 /// Writes as much as the kernel takes now.
@@ -22,7 +25,9 @@ pub fn read(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
 /// `WouldBlock` when it takes nothing; those of write(2).
 pub fn write(fd: RawFd, data: &[u8]) -> io::Result<usize> {
     // SAFETY: `data` is valid for reads of its length during the call.
-    count(|| unsafe { libc::write(fd, data.as_ptr().cast(), data.len()) })
+    sent(count(|| unsafe {
+        libc::write(fd, data.as_ptr().cast(), data.len())
+    }))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::dispatch::call::Call;
-use crate::py::event_loop::{clock, flush, turn};
+use crate::py::event_loop::{clock, flush, measuring, turn};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::make;
 use crate::py::support::{error, imports};
@@ -298,6 +298,29 @@ impl EventLoop {
         !self.calls.lock(py).is_empty()
             || self.next_deadline(py).is_some()
             || self.with_registrations(|all| all.iter().nth(internal_fds).is_some())
+    }
+
+    /// Measure from now on, or no more.
+    fn _measure(&self, on: bool) {
+        self.measure(on);
+    }
+
+    /// Forget what was measured.
+    fn _measure_anew(&self) {
+        self.measure_anew();
+    }
+
+    /// What was measured, and what the loop holds now, by name; times are in seconds.
+    fn _measured<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        measuring::report(self, py)
+    }
+
+    /// Call `tick` at the end of each turn that is measured, with the seconds that the turn
+    /// has waited and worked; None: nobody.
+    #[pyo3(signature = (tick))]
+    fn _set_tick(&self, py: Python<'_>, tick: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *self.tick.lock(py), tick);
+        drop(before);
     }
 
     /// Look whether time() and call_at() are somebody's own.

@@ -14,6 +14,20 @@ use crate::py::event_loop::EventLoop;
 use crate::py::tornado::{Callback, Timeout};
 use crate::py::twisted::{DelayedCall, Reactor, ThreadCall};
 
+/// How many kinds of calls are told apart by `Call::kind`.
+pub const KINDS: usize = 7;
+
+/// What those kinds are called.
+pub const KIND_NAMES: [&str; KINDS] = [
+    "asyncio",
+    "asyncio_transports",
+    "tornado",
+    "tornado_timers",
+    "twisted_threads",
+    "twisted_timers",
+    "descriptors",
+];
+
 /// A call that is ready to run.
 pub enum Call {
     /// asyncio: a callback with a handle; also a reader, a writer, a timer.
@@ -100,6 +114,22 @@ impl Call {
             self,
             Call::Ready(..) | Call::Fresh(..) | Call::Socket(..) | Call::ReadOn(..)
         )
+    }
+
+    /// Which of `KIND_NAMES` it is.
+    #[inline]
+    pub fn kind(&self) -> usize {
+        match self {
+            Call::Handle(_) | Call::Foreign(_) => 0,
+            Call::Socket(..) => 1,
+            Call::Callback(_) => 2,
+            Call::Timeout(_) => 3,
+            Call::Thread(_) => 4,
+            Call::Delayed(..) => 5,
+            Call::Ready(..) | Call::Fresh(..) | Call::Refused(_) | Call::ReadOn(_) => 6,
+            // It has nothing to do.
+            Call::Flush => KINDS,
+        }
     }
 
     /// Drops the call, for less than without the proof of being attached: PyO3 would look

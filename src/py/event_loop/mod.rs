@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod flush;
 mod hooks;
+pub mod measuring;
 mod state;
 mod transports;
 pub mod turn;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mio::Token;
 use pyo3::PyTraverseError;
@@ -18,13 +18,14 @@ use crate::core::clock::Deadline;
 use crate::core::handover::Handover;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
+use crate::core::meter::Meter;
 use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
 use crate::core::room::{NoRoom, gathered};
 use crate::core::spin::{EagerPoll, Spin};
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
-use crate::py::dispatch::call::Call;
+use crate::py::dispatch::call::{Call, KINDS};
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
 use crate::py::support::error;
@@ -75,6 +76,10 @@ pub struct EventLoop {
     pub(in crate::py) with_loop: Guarded<Option<Py<PyDict>>>,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(in crate::py) thread: AtomicU64,
+    /// What the loop does, in numbers, if somebody has asked.
+    pub(super) meter: OnceLock<Box<Meter<KINDS>>>,
+    /// Who is called at the end of each turn that is measured.
+    pub(in crate::py) tick: Guarded<Option<Py<PyAny>>>,
 }
 
 /// What a turn needs while it waits, kept from turn to turn.
@@ -125,6 +130,8 @@ impl EventLoop {
             task_factory: Guarded::default(),
             with_loop: Guarded::default(),
             thread: AtomicU64::new(0),
+            meter: OnceLock::new(),
+            tick: Guarded::default(),
         })
     }
 
@@ -385,6 +392,8 @@ impl EventLoop {
         drop(calls);
         let kept = std::mem::take(&mut *lock(&self.kept));
         drop(kept);
+        let tick = self.tick.lock(py).take();
+        drop(tick);
         self.wrapped.clear();
         self.clocked.clear();
         self.unflushed.clear(py);
@@ -407,6 +416,9 @@ impl EventLoop {
         }
         if let Some(with_loop) = self.with_loop.visit(&visit) {
             visit.call(&*with_loop)?;
+        }
+        if let Some(tick) = self.tick.visit(&visit) {
+            visit.call(&*tick)?;
         }
         self.wrapped.traverse(visit)?;
         self.clocked.traverse(visit)?;

@@ -38,6 +38,7 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = Taken::from(this);
+    this.measured_run_begins();
     loop {
         turn_with(event_loop, &poller, None, &mut waiting.0)?;
         if this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed) {
@@ -112,6 +113,7 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
+    this.measured_run_begins();
     turn_with(event_loop, &poller, limit, &mut Taken::from(this).0)
 }
 
@@ -175,6 +177,7 @@ fn run_collected(
 ) -> PyResult<()> {
     check_stack()?;
     let this = event_loop.get();
+    let measured = this.measured_work_begins();
     let outer = this.calls.lock(event_loop.py()).begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let mut running = Running {
@@ -185,7 +188,11 @@ fn run_collected(
     let outcome = run_turn(event_loop, &running.outer, due, handover);
     let outcome = outcome.and(flush(event_loop));
     running.done = outcome.is_ok();
-    outcome
+    drop(running);
+    match measured {
+        Some(measured) => outcome.and(measured.end(event_loop)),
+        None => outcome,
+    }
 }
 
 /// The first half of a turn alone, waiting no longer than `limit`. Returns the
@@ -199,6 +206,7 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     let poller = this.poller()?;
     let mut waiting = Taken::from(this);
     let mut ready = Vec::new();
+    this.measured_run_begins();
     collect(event_loop, &poller, limit, &mut waiting.0, |events| {
         ready = watcher::ready(this, events);
     })?;
@@ -316,6 +324,9 @@ fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     } else {
         call.run(event_loop)
     };
+    if let Some(meter) = event_loop.get().meter() {
+        meter.called(call.kind(), call.serves_descriptor(), Deadline::now);
+    }
     outcome.and(flush_much(event_loop))
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
+use super::super::traffic;
 use super::address::{Address, Peer};
 use super::count;
 
@@ -40,6 +41,7 @@ impl Accepting {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let accepted = accept(fd)?;
+        traffic::accepted();
         self.accepted += 1;
         Ok(accepted)
     }

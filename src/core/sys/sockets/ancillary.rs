@@ -6,6 +6,7 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+use super::super::traffic::received;
 use super::count;
 
 /// The most descriptors that one message carries: the kernel's SCM_MAX_FD.
@@ -47,7 +48,7 @@ pub fn receive_ancillary(
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     message.msg_iov = &raw mut slice;
     message.msg_iovlen = 1;
-    let count = count(|| {
+    let count = received(count(|| {
         message.msg_control = control.as_mut_ptr().cast();
         #[allow(clippy::cast_possible_truncation)]
         {
@@ -56,7 +57,7 @@ pub fn receive_ancillary(
         // SAFETY: everything that the message points to is valid for writes during
         // the call.
         unsafe { libc::recvmsg(fd, &raw mut message, super::NO_WAIT) }
-    })?;
+    }))?;
     let mut ancillary = Vec::new();
     // SAFETY: the kernel has filled in the control data and its length.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };

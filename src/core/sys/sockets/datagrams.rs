@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
+use super::super::traffic::{received, sent};
 use super::address::{Address, LocalAddress, Peer};
 use super::{NO_SIGNAL, count};
 
@@ -15,7 +16,7 @@ use super::{NO_SIGNAL, count};
 /// `WouldBlock` when none is there; those of recvfrom(2).
 pub fn receive_from(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<(usize, Peer)> {
     let mut address = Address::empty();
-    let count = count(|| {
+    let count = received(count(|| {
         address.len = Address::CAPACITY;
         // SAFETY: `into` and `address` are valid for writes of the given lengths.
         unsafe {
@@ -28,7 +29,7 @@ pub fn receive_from(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<(usiz
                 &raw mut address.len,
             )
         }
-    })?;
+    }))?;
     Ok((count, address.peer()))
 }
 
@@ -50,7 +51,7 @@ pub fn send_to_path(fd: RawFd, data: &[u8], to: &LocalAddress) -> io::Result<usi
 
 fn send_datagram(fd: RawFd, data: &[u8], address: &Address) -> io::Result<usize> {
     // SAFETY: `data` and `address` are valid for reads of the given lengths.
-    count(|| unsafe {
+    sent(count(|| unsafe {
         libc::sendto(
             fd,
             data.as_ptr().cast(),
@@ -59,5 +60,5 @@ fn send_datagram(fd: RawFd, data: &[u8], address: &Address) -> io::Result<usize>
             (&raw const address.storage).cast(),
             address.len,
         )
-    })
+    }))
 }

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::mem::{self, MaybeUninit};
 use std::os::fd::RawFd;
 
+use super::super::traffic::{received, sent};
 use super::{NO_SIGNAL, NO_WAIT, count};
 
 /// Reads what is there; 0 at the end of the stream. So many bytes of `into` are
@@ -14,7 +15,9 @@ use super::{NO_SIGNAL, NO_WAIT, count};
 /// `WouldBlock` when nothing is there; those of recv(2).
 pub fn receive(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     // SAFETY: `into` is valid for writes of its length during the call.
-    count(|| unsafe { libc::recv(fd, into.as_mut_ptr().cast(), into.len(), NO_WAIT) })
+    received(count(|| unsafe {
+        libc::recv(fd, into.as_mut_ptr().cast(), into.len(), NO_WAIT)
+    }))
 }
 
 /// Sends as much as the kernel takes now.
@@ -23,7 +26,9 @@ pub fn receive(fd: RawFd, into: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
 /// `WouldBlock` when it takes nothing; those of send(2).
 pub fn send(fd: RawFd, data: &[u8]) -> io::Result<usize> {
     // SAFETY: `data` is valid for reads of its length during the call.
-    count(|| unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), NO_SIGNAL) })
+    sent(count(|| unsafe {
+        libc::send(fd, data.as_ptr().cast(), data.len(), NO_SIGNAL)
+    }))
 }
 
 /// Sends from the slices in order, as much as the kernel takes now.
@@ -40,7 +45,9 @@ pub fn send_vectored(fd: RawFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     }
     // SAFETY: IoSlice is iovec by its documentation; the slices are valid during
     // the call, and sendmsg only reads.
-    count(|| unsafe { libc::sendmsg(fd, &raw const message, NO_SIGNAL) })
+    sent(count(|| unsafe {
+        libc::sendmsg(fd, &raw const message, NO_SIGNAL)
+    }))
 }
 
 /// Ends both directions of a connection; one that has ended already stays so.

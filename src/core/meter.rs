@@ -1,0 +1,375 @@
+//! What a loop does, in numbers: its turns, its calls, its time.
+//!
+//! One thread writes, that of the loop; any may read. So a number is loaded and stored, which
+//! costs what it costs in plain memory: a turn is measured by two readings of the clock, and a
+//! call by one, or by an eighth of one if it is of the short kind.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use super::clock::Deadline;
+use super::sys::traffic::{Traffic, count_traffic};
+
+/// How many short calls are measured together: reading the clock would take a part of their
+/// time that shows.
+const TOGETHER: u32 = 8;
+
+/// Each doubling of the time has so many buckets.
+const PER_OCTAVE: usize = 8;
+/// The buckets for times up to a quarter of an hour and more, in nanoseconds.
+const BUCKETS: usize = 40 * PER_OCTAVE;
+
+/// See the module's documentation. `KINDS` is how many kinds of calls are told apart.
+#[derive(Debug)]
+pub struct Meter<const KINDS: usize> {
+    on: AtomicBool,
+    turns: AtomicU64,
+    calls: [AtomicU64; KINDS],
+    waited: AtomicU64,
+    worked: AtomicU64,
+    longest: AtomicU64,
+    received: AtomicU64,
+    sent: AtomicU64,
+    accepted: AtomicU64,
+    lag: Histogram,
+    /// The end of the last turn, and the beginning of the work of the one under way.
+    ended: AtomicI64,
+    began: AtomicI64,
+    /// The end of the last call that was measured, and how many there were since.
+    measured: AtomicI64,
+    together: AtomicU32,
+}
+
+/// What a meter shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading<const KINDS: usize> {
+    /// How many turns there were.
+    pub turns: u64,
+    /// How many calls of each kind.
+    pub calls: [u64; KINDS],
+    /// Nanoseconds spent waiting.
+    pub waited: u64,
+    /// Nanoseconds spent making calls.
+    pub worked: u64,
+    /// Nanoseconds of the longest call.
+    pub longest: u64,
+    /// What was received, sent and accepted.
+    pub traffic: Traffic,
+    /// Nanoseconds of the turns' work: half of them had no more, 99 of a hundred, all.
+    pub lag: [u64; 3],
+}
+
+impl<const KINDS: usize> Default for Meter<KINDS> {
+    fn default() -> Self {
+        Meter {
+            on: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
+            calls: [const { AtomicU64::new(0) }; KINDS],
+            waited: AtomicU64::new(0),
+            worked: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            lag: Histogram::default(),
+            ended: AtomicI64::new(0),
+            began: AtomicI64::new(0),
+            measured: AtomicI64::new(0),
+            together: AtomicU32::new(0),
+        }
+    }
+}
+
+impl<const KINDS: usize> Meter<KINDS> {
+    /// Whether it measures.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Measures from now on, or no more. What was measured stays.
+    pub fn switch(&self, on: bool, now: Deadline) {
+        count_traffic();
+        for point in [&self.ended, &self.began, &self.measured] {
+            point.store(now.as_nanos(), Ordering::Relaxed);
+        }
+        self.on.store(on, Ordering::Relaxed);
+    }
+
+    /// Forgets what was measured.
+    pub fn reset(&self) {
+        let numbers = [
+            &self.turns,
+            &self.waited,
+            &self.worked,
+            &self.longest,
+            &self.received,
+            &self.sent,
+            &self.accepted,
+        ];
+        for number in numbers.into_iter().chain(&self.calls) {
+            number.store(0, Ordering::Relaxed);
+        }
+        self.lag.reset();
+    }
+
+    /// The loop begins to run: the time since the last turn wasn't its.
+    pub fn begin_run(&self, now: Deadline) {
+        self.ended.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// The wait of a turn is over. Returns how long it was, in nanoseconds.
+    #[inline]
+    pub fn begin_work(&self, now: Deadline) -> u64 {
+        let now = now.as_nanos();
+        let waited = between(self.ended.load(Ordering::Relaxed), now);
+        add(&self.waited, waited);
+        self.began.store(now, Ordering::Relaxed);
+        self.measured.store(now, Ordering::Relaxed);
+        self.together.store(0, Ordering::Relaxed);
+        waited
+    }
+
+    /// A call was made; `long` if it is of a kind that takes its time.
+    #[inline]
+    pub fn called(&self, kind: usize, long: bool, now: impl FnOnce() -> Deadline) {
+        if let Some(calls) = self.calls.get(kind) {
+            add(calls, 1);
+        }
+        let together = self.together.load(Ordering::Relaxed).wrapping_add(1);
+        self.together.store(together, Ordering::Relaxed);
+        if long || together >= TOGETHER {
+            self.measure(now());
+        }
+    }
+
+    fn measure(&self, now: Deadline) {
+        let now = now.as_nanos();
+        let took = between(self.measured.load(Ordering::Relaxed), now);
+        if took > self.longest.load(Ordering::Relaxed) {
+            self.longest.store(took, Ordering::Relaxed);
+        }
+        self.measured.store(now, Ordering::Relaxed);
+        self.together.store(0, Ordering::Relaxed);
+    }
+
+    /// The turn's work is done. Returns how long it was, in nanoseconds.
+    #[inline]
+    pub fn end_work(&self, now: Deadline, traffic: Traffic) -> u64 {
+        if self.together.load(Ordering::Relaxed) > 0 {
+            self.measure(now);
+        }
+        let worked = between(self.began.load(Ordering::Relaxed), now.as_nanos());
+        add(&self.turns, 1);
+        add(&self.worked, worked);
+        add(&self.received, traffic.received);
+        add(&self.sent, traffic.sent);
+        add(&self.accepted, traffic.accepted);
+        self.lag.add(worked);
+        self.ended.store(now.as_nanos(), Ordering::Relaxed);
+        worked
+    }
+
+    /// How many turns took how long: for each bucket the longest time in nanoseconds, and
+    /// the number. Buckets that are empty are left out.
+    pub fn lag(&self) -> impl Iterator<Item = (u64, u32)> {
+        let counts = self.lag.buckets.iter().map(|n| n.load(Ordering::Relaxed));
+        let buckets = counts.enumerate().filter(|(_, count)| *count > 0);
+        buckets.map(|(bucket, count)| (end_of(bucket), count))
+    }
+
+    /// What has been measured.
+    pub fn read(&self) -> Reading<KINDS> {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Reading {
+            turns: get(&self.turns),
+            calls: std::array::from_fn(|kind| self.calls.get(kind).map_or(0, get)),
+            waited: get(&self.waited),
+            worked: get(&self.worked),
+            longest: get(&self.longest),
+            traffic: Traffic {
+                received: get(&self.received),
+                sent: get(&self.sent),
+                accepted: get(&self.accepted),
+            },
+            lag: [
+                self.lag.quantile(50),
+                self.lag.quantile(99),
+                get(&self.lag.max),
+            ],
+        }
+    }
+}
+
+fn add(number: &AtomicU64, more: u64) {
+    let sum = number.load(Ordering::Relaxed).wrapping_add(more);
+    number.store(sum, Ordering::Relaxed);
+}
+
+fn between(start: i64, end: i64) -> u64 {
+    u64::try_from(end.saturating_sub(start)).unwrap_or(0)
+}
+
+/// How often times were how long, to an eighth.
+#[derive(Debug)]
+struct Histogram {
+    buckets: [AtomicU32; BUCKETS],
+    max: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram {
+            buckets: [const { AtomicU32::new(0) }; BUCKETS],
+            max: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Histogram {
+    fn add(&self, nanos: u64) {
+        if let Some(bucket) = self.buckets.get(bucket_of(nanos)) {
+            let sum = bucket.load(Ordering::Relaxed).saturating_add(1);
+            bucket.store(sum, Ordering::Relaxed);
+        }
+        if nanos > self.max.load(Ordering::Relaxed) {
+            self.max.store(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// What so many of a hundred were at most, to an eighth more.
+    fn quantile(&self, percent: u64) -> u64 {
+        let counts = || {
+            self.buckets
+                .iter()
+                .map(|n| u64::from(n.load(Ordering::Relaxed)))
+        };
+        let all: u64 = counts().sum();
+        let wanted = all.saturating_mul(percent).div_ceil(100);
+        let mut seen = 0;
+        let max = self.max.load(Ordering::Relaxed);
+        let found = counts().position(|count| {
+            seen += count;
+            seen >= wanted
+        });
+        found.map_or(max, |bucket| end_of(bucket).min(max))
+    }
+
+    fn reset(&self) {
+        for bucket in &self.buckets {
+            bucket.store(0, Ordering::Relaxed);
+        }
+        self.max.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The bucket of a time: up to `PER_OCTAVE` nanoseconds each has its own, above that the
+/// position of the first bit and the three bits behind it say which.
+fn bucket_of(nanos: u64) -> usize {
+    let octave = nanos.max(PER_OCTAVE as u64).ilog2() as usize - 3;
+    #[allow(clippy::cast_possible_truncation)]
+    let within = (nanos >> octave) as usize;
+    (octave * PER_OCTAVE + within).min(BUCKETS - 1)
+}
+
+/// The longest time of a bucket.
+fn end_of(bucket: usize) -> u64 {
+    let octave = (bucket / PER_OCTAVE).saturating_sub(1);
+    let within = bucket - octave * PER_OCTAVE;
+    (((within as u64) + 1) << octave) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanos: i64) -> Deadline {
+        Deadline::from_nanos(nanos)
+    }
+
+    #[test]
+    fn every_time_has_a_bucket_that_ends_no_more_than_an_eighth_later() {
+        for shift in 0..39 {
+            for low in [0_u64, 1, 5, 77] {
+                let nanos = (1_u64 << shift) + low;
+                let end = end_of(bucket_of(nanos));
+                assert!(end >= nanos, "{nanos} {end}");
+                assert!(end <= nanos + nanos / 8, "{nanos} {end}");
+            }
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+        for bucket in 0..BUCKETS - 1 {
+            assert_eq!(bucket_of(end_of(bucket)), bucket);
+            assert_eq!(bucket_of(end_of(bucket) + 1), bucket + 1);
+        }
+    }
+
+    #[test]
+    fn quantiles() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.quantile(50), 0);
+        for _ in 0..98 {
+            histogram.add(1_000);
+        }
+        histogram.add(50_000);
+        histogram.add(2_000_000);
+        assert!((1_000..=1_125).contains(&histogram.quantile(50)));
+        assert!((50_000..=56_250).contains(&histogram.quantile(99)));
+        assert_eq!(histogram.quantile(100), 2_000_000);
+        histogram.reset();
+        assert_eq!(histogram.quantile(99), 0);
+    }
+
+    #[test]
+    fn a_turn() {
+        let meter = Meter::<2>::default();
+        assert!(!meter.is_on());
+        meter.switch(true, at(1_000));
+        assert!(meter.is_on());
+        assert_eq!(meter.begin_work(at(3_000)), 2_000);
+        meter.called(0, true, || at(3_400));
+        meter.called(1, false, || unreachable!());
+        meter.called(7, false, || unreachable!());
+        let traffic = Traffic {
+            received: 1,
+            sent: 2,
+            accepted: 3,
+        };
+        assert_eq!(meter.end_work(at(4_000), traffic), 1_000);
+        let reading = meter.read();
+        assert_eq!(reading.turns, 1);
+        assert_eq!(reading.calls, [1, 1]);
+        assert_eq!((reading.waited, reading.worked), (2_000, 1_000));
+        assert_eq!(reading.longest, 600);
+        assert_eq!(reading.traffic, traffic);
+        assert_eq!(reading.lag, [1_000; 3]);
+        assert_eq!(meter.lag().collect::<Vec<_>>(), [(1_023, 1)]);
+        meter.begin_run(at(9_000));
+        assert_eq!(meter.begin_work(at(9_001)), 1);
+        meter.reset();
+        assert_eq!(meter.read(), Meter::<2>::default().read());
+    }
+
+    #[test]
+    fn short_calls_are_measured_together() {
+        let meter = Meter::<1>::default();
+        meter.switch(true, at(0));
+        meter.begin_work(at(0));
+        let mut asked = 0;
+        for call in 1..=16 {
+            meter.called(0, false, || {
+                asked += 1;
+                at(call * 100)
+            });
+        }
+        assert_eq!(asked, 2);
+        assert_eq!(meter.read().longest, 800);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_no_harm() {
+        let meter = Meter::<1>::default();
+        meter.switch(true, at(1_000));
+        assert_eq!(meter.begin_work(at(10)), 0);
+        assert_eq!(meter.end_work(at(5), Traffic::default()), 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! What a loop does, in numbers, for whoever asks; see `core::meter`.
+
+use std::sync::atomic::Ordering;
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::state::EventLoop;
+use crate::core::clock::Deadline;
+use crate::core::meter::Meter;
+use crate::core::sys::traffic::Traffic;
+use crate::py::dispatch::call::{KIND_NAMES, KINDS};
+
+impl EventLoop {
+    /// The meter, if it measures.
+    #[inline]
+    pub fn meter(&self) -> Option<&Meter<KINDS>> {
+        let meter: &Meter<KINDS> = self.meter.get()?;
+        meter.is_on().then_some(meter)
+    }
+
+    /// Measures from now on, or no more.
+    pub fn measure(&self, on: bool) {
+        if on || self.meter.get().is_some() {
+            let meter = self.meter.get_or_init(Box::default);
+            meter.switch(on, Deadline::now());
+        }
+    }
+
+    /// Forgets what was measured.
+    pub fn measure_anew(&self) {
+        if let Some(meter) = self.meter.get() {
+            meter.reset();
+        }
+    }
+
+    /// The loop begins to run, unless a turn is under way that this is nested in.
+    pub fn measured_run_begins(&self) {
+        if let Some(meter) = self.meter_of_turn() {
+            meter.begin_run(Deadline::now());
+        }
+    }
+
+    /// A turn begins to make its calls. What this returns is for its end. A nested turn is
+    /// a part of the call that makes it.
+    #[inline]
+    pub fn measured_work_begins(&self) -> Option<Measured<'_>> {
+        let meter = self.meter_of_turn()?;
+        let waited = meter.begin_work(Deadline::now());
+        Some(Measured {
+            meter,
+            waited,
+            traffic: Traffic::of_thread(),
+        })
+    }
+
+    #[inline]
+    fn meter_of_turn(&self) -> Option<&Meter<KINDS>> {
+        let meter = self.meter()?;
+        (self.turns.load(Ordering::Relaxed) == 0).then_some(meter)
+    }
+}
+
+/// A turn that is being measured.
+#[must_use = "a turn's end is measured by it"]
+pub struct Measured<'a> {
+    meter: &'a Meter<KINDS>,
+    waited: u64,
+    traffic: Traffic,
+}
+
+impl Measured<'_> {
+    /// The turn's calls are made.
+    ///
+    /// # Errors
+    /// What ends the loop, from the tick.
+    pub fn end(self, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
+        let traffic = Traffic::of_thread().since(self.traffic);
+        let worked = self.meter.end_work(Deadline::now(), traffic);
+        let py = event_loop.py();
+        let tick = {
+            let tick = event_loop.get().tick.lock(py);
+            tick.as_ref().map(|tick| tick.clone_ref(py))
+        };
+        let Some(tick) = tick else { return Ok(()) };
+        let tick = tick.bind(py);
+        match tick.call1((seconds(self.waited), seconds(worked))) {
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                error.write_unraisable(py, Some(tick));
+                Ok(())
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+}
+
+/// See `EventLoop._measured`.
+pub fn report<'py>(this: &EventLoop, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let reading = match this.meter.get() {
+        Some(meter) => meter.read(),
+        None => Meter::<KINDS>::default().read(),
+    };
+    let calls = PyDict::new(py);
+    for (name, count) in KIND_NAMES.iter().zip(reading.calls) {
+        calls.set_item(name, count)?;
+    }
+    let [p50, p99, max] = reading.lag;
+    let report = PyDict::new(py);
+    report.set_item("turns", reading.turns)?;
+    report.set_item("calls", calls)?;
+    report.set_item(
+        "descriptors",
+        this.with_registrations(|all| all.iter().count()),
+    )?;
+    report.set_item("timers", this.timer_count(py))?;
+    report.set_item("ready", this.calls.lock(py).len())?;
+    report.set_item("received", reading.traffic.received)?;
+    report.set_item("sent", reading.traffic.sent)?;
+    report.set_item("accepted", reading.traffic.accepted)?;
+    report.set_item("waited", seconds(reading.waited))?;
+    report.set_item("worked", seconds(reading.worked))?;
+    report.set_item("longest_call", seconds(reading.longest))?;
+    report.set_item("lag_p50", seconds(p50))?;
+    report.set_item("lag_p99", seconds(p99))?;
+    report.set_item("lag_max", seconds(max))?;
+    let lag = PyDict::new(py);
+    if let Some(meter) = this.meter.get() {
+        for (nanos, count) in meter.lag() {
+            lag.set_item(seconds(nanos), count)?;
+        }
+    }
+    report.set_item("lag_counts", lag)?;
+    Ok(report)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
