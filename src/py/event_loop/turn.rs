@@ -17,8 +17,9 @@ use crate::core::clock::Deadline;
 use crate::core::handover::Handover;
 use crate::core::inbox::OuterTurn;
 use crate::core::lock::lock;
+use crate::core::meter::Meter;
 use crate::core::poller::{Event, Poller};
-use crate::py::dispatch::call::Call;
+use crate::py::dispatch::call::{Call, KINDS};
 use crate::py::dispatch::hook::Hook;
 use crate::py::dispatch::watcher::{self, Ready};
 use crate::py::support::finalization::hang_rather_than_unwind;
@@ -235,7 +236,7 @@ fn run_turn(
     }
     let pop = || event_loop.get().calls.lock(event_loop.py()).pop_last(outer);
     while let Some(call) = pop() {
-        run_call(event_loop, &call)?;
+        run_call(event_loop, &call, event_loop.get().meter())?;
     }
     Ok(())
 }
@@ -287,12 +288,13 @@ fn run_calls(
     let (this, py) = (event_loop.get(), event_loop.py());
     let mut now = None;
     let mut served = 0_u32;
+    let meter = this.meter();
     let pop = || this.calls.lock(py).pop();
     while let Some(call) = pop() {
         let due = due.take();
         let first = now.is_none() && call.is_of_late_timer();
         let reading = first.then(|| due.map_or_else(|| clock::due_until(event_loop), Ok));
-        run_call(event_loop, &call)?;
+        run_call(event_loop, &call, meter)?;
         // If the clock has failed, the call is made all the same: it is in no queue now.
         now = reading.transpose()?.or(now);
         if call.serves_descriptor() {
@@ -311,23 +313,34 @@ fn run_calls(
         }
         let now = now.map_or_else(|| clock::due_until(event_loop), Ok)?;
         while let Some(call) = this.pop_due_late(py, now) {
-            run_call(event_loop, &call)?;
+            run_call(event_loop, &call, meter)?;
         }
     }
     Ok(())
 }
 
 /// Runs a call, and sends what was written once it is much.
-fn run_call(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
+fn run_call(
+    event_loop: &Bound<'_, EventLoop>,
+    call: &Call,
+    meter: Option<&Meter<KINDS>>,
+) -> PyResult<()> {
     let outcome = if event_loop.get().is_debug() {
         run_timed(event_loop, call)
     } else {
         call.run(event_loop)
     };
-    if let Some(meter) = event_loop.get().meter() {
-        meter.called(call.kind(), call.serves_descriptor(), Deadline::now);
+    if let Some(meter) = meter {
+        count(meter, call);
     }
     outcome.and(flush_much(event_loop))
+}
+
+/// Apart, so that those who aren't measured don't have it in their way.
+#[cold]
+#[inline(never)]
+fn count(meter: &Meter<KINDS>, call: &Call) {
+    meter.called(call.kind(), call.serves_descriptor(), Deadline::now);
 }
 
 /// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.
