@@ -44,7 +44,6 @@ MODULES = (
     "httpclient",
     "httpserver",
     "httputil",
-    "iostream",
     "locale",
     "locks",
     "log",
@@ -70,6 +69,7 @@ MODULES = (
 NAMES = (
     *(name for name in MODULES if "." not in name and name != "curl_httpclient"),
     "ioloop",
+    "iostream",
     "platform",
     "version",
     "version_info",

@@ -528,6 +528,30 @@ class Acceptor:
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
+class Streams:
+    """What Tornado's streams do all the time, on their own attributes."""
+
+    def __new__(
+        cls,
+        kind: Callable[[type], int],
+        are_plain: Callable[[Any], bool],
+        future: type,
+        compile: Callable[[Any], Any],
+        rare: Any,
+    ) -> Self: ...
+    def drives(self, stream: Any) -> bool: ...
+    def write(self, stream: Any, data: Any) -> Any | None: ...
+    def read_bytes(self, stream: Any, count: Any, partial: Any) -> Any | None: ...
+    def read_until(self, stream: Any, delimiter: Any, most: Any) -> Any | None: ...
+    def read_until_regex(self, stream: Any, regex: Any, most: Any) -> Any | None: ...
+    def try_inline_read(self, stream: Any) -> bool: ...
+    def handle_events(self, stream: Any, events: int) -> bool: ...
+
+@final
+class Watch:
+    """What the native code knows of a stream of Tornado's."""
+
+@final
 class TLSProbe:
     """The engine of a TLS connection, driven by hand: for tests."""
 

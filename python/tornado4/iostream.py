@@ -1,8 +1,156 @@
-"""For type checkers and editors; at run time it is `tornado.iostream` itself."""
+"""Tornado's streams, with what they do all the time done natively.
 
-from typing import TYPE_CHECKING
+`IOStream`, `SSLIOStream` and `PipeIOStream` are subclasses of those of `tornado.iostream`:
+with the same methods, errors and limits, and the same attributes, on any loop. Reading,
+searching what has come and writing are native, and so is TLS once hands are shaken. A
+subclass's own methods (`fileno`, `close_fd`, `read_from_fd`, `write_to_fd`,
+`get_fd_error` and any other) are used: such a stream does by Tornado's code what the native
+code would have done without them.
+
+Tornado itself (servers, clients, web sockets, subprocesses) makes streams of its own
+classes. `install` has these do the same things natively.
+
+Every other name of `tornado.iostream` is here too, and is the same object.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from typing import TYPE_CHECKING, Any
+
+from tornado import iostream as _stock
+
+from tornado4 import _streams
+from tornado4._streams import install as _install
+from tornado4._streams import uninstall as _uninstall
 
 if TYPE_CHECKING:
-    from tornado.iostream import *  # noqa: F403
+    from tornado.iostream import BaseIOStream as BaseIOStream
+    from tornado.iostream import StreamBufferFullError as StreamBufferFullError
+    from tornado.iostream import StreamClosedError as StreamClosedError
+    from tornado.iostream import UnsatisfiableReadError as UnsatisfiableReadError
 else:
-    raise ModuleNotFoundError(f"No module named {__name__!r}", name=__name__)
+
+    def __getattr__(name: str) -> Any:
+        return getattr(_stock, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_stock)})
+
+
+__all__ = [
+    "BaseIOStream",
+    "IOStream",
+    "PipeIOStream",
+    "SSLIOStream",
+    "StreamBufferFullError",
+    "StreamClosedError",
+    "UnsatisfiableReadError",
+    "install",
+    "is_native",
+    "uninstall",
+]
+
+
+def install() -> None:
+    """Have all of Tornado's streams in this process read and write natively.
+
+    That is a matter of a few methods of `tornado.iostream.BaseIOStream`, which are replaced:
+    so it holds at once for every stream and every class of streams, those that are there
+    already as well as those of modules that are imported later. A method that somebody else
+    has replaced before is left as it is. Calling it again does nothing. Any thread may
+    call it.
+    """
+    _install()
+
+
+def uninstall() -> None:
+    """Undo `install`: Tornado's own methods are back, at once and for every stream.
+
+    The classes of this module stay native. Calling it without `install` does nothing. Any
+    thread may call it.
+    """
+    _uninstall()
+
+
+def is_native(stream: _stock.BaseIOStream) -> bool:
+    """Tell whether a stream reads and writes natively at the moment.
+
+    False where `install` wasn't called and the stream isn't one of this module's; where a
+    method that the native code does without is somebody's own, of the stream, its class or
+    Tornado's; and with a Tornado that is newer than is known here.
+    """
+    native = _streams.NATIVE["_handle_events"]
+    return getattr(type(stream), "_handle_events", None) is native and _streams.drives(stream)
+
+
+class _SameKind(ABCMeta):
+    """Tornado's own streams are instances of these classes too: there is no difference.
+
+    Code that asks whether a stream that Tornado has made is an `IOStream` must be right
+    under both names. `ABCMeta`, so that subclasses may have abstract methods.
+    """
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _KIND.get(cls, ())) or super().__instancecheck__(instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, _KIND.get(cls, ())) or super().__subclasscheck__(subclass)
+
+
+class _Native:
+    """The methods that are native."""
+
+    _handle_events = _streams.NATIVE["_handle_events"]
+    _try_inline_read = _streams.NATIVE["_try_inline_read"]
+    read_bytes = _streams.NATIVE["read_bytes"]
+    read_until = _streams.NATIVE["read_until"]
+    read_until_regex = _streams.NATIVE["read_until_regex"]
+    write = _streams.NATIVE["write"]
+
+
+class IOStream(_Native, _stock.IOStream, metaclass=_SameKind):
+    """A `tornado.iostream.IOStream` that reads and writes natively.
+
+    What it does, takes and raises is Tornado's, and documented there.
+    """
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        """Convert this stream to an `SSLIOStream`, one of this module.
+
+        See `tornado.iostream.IOStream.start_tls`.
+        """
+        future = super().start_tls(*args, **kwargs)
+        # Before anybody else sees it. Its attributes are the same.
+        future.add_done_callback(_make_native)
+        return future
+
+
+class SSLIOStream(IOStream, _stock.SSLIOStream):
+    """A `tornado.iostream.SSLIOStream` that reads and writes natively.
+
+    What it does, takes and raises is Tornado's, and documented there.
+    """
+
+
+class PipeIOStream(_Native, _stock.PipeIOStream, metaclass=_SameKind):
+    """A `tornado.iostream.PipeIOStream` that reads and writes natively.
+
+    What it does, takes and raises is Tornado's, and documented there.
+    """
+
+
+_KIND: dict[type, Any] = {
+    IOStream: _stock.IOStream,
+    SSLIOStream: _stock.SSLIOStream,
+    PipeIOStream: _stock.PipeIOStream,
+}
+
+
+def _make_native(future: Any) -> None:
+    """Make the stream that a future brings one of this module."""
+    if not future.cancelled() and future.exception() is None:
+        stream = future.result()
+        if type(stream) is _stock.SSLIOStream:
+            stream.__class__ = SSLIOStream

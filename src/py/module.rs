@@ -8,7 +8,7 @@ use super::asyncio::{
     TimerHandle, Tls, WritePipe,
 };
 use super::support::{interpreters, trashcan};
-use super::tornado::{IOLoop, Timeout};
+use super::tornado::{IOLoop, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
     DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport, TLSLayer,
@@ -40,7 +40,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ReadPipe,
         WritePipe
     );
-    add!(module, IOLoop, Timeout);
+    add!(module, IOLoop, Timeout, Streams, Watch);
     add!(
         module,
         Reactor,

@@ -50,6 +50,8 @@ PYTHON_LAYERS = [
     "tornado4._core",
     "tornado4._private_names",
     "tornado4._tls",
+    "tornado4._streams",
+    "tornado4.iostream",
     "tornado4.platform._naming",
     "tornado4.platform._guest",
     "tornado4.platform._selector",

@@ -123,6 +123,10 @@ def plan(loop: str) -> Plan:
 def worker(args: argparse.Namespace) -> int:
     """Run the cases in this process."""
     created = _loops.created
+    if args.streams == "native":
+        from tornado4 import iostream
+
+        iostream.install()
     if args.loop in IO_LOOPS:
         from tornado.ioloop import IOLoop
 
@@ -139,12 +143,14 @@ def main() -> int:
     """Run the suite as the command line says; return the exit code."""
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--loop", choices=(*IO_LOOPS, "stock"), default="tornado4")
+    options.add_argument("--streams", choices=("stock", "native"), default="stock")
     args = options.parse_args()
     if args.journal:
         return worker(args)
     loop = "stock" if args.loop == "stock" else "tornado4"
-    supervisor = Supervisor(Report(f"tornado.test, IOLoop {args.loop},", loop), args)
-    supervisor.run("tornado.test", [__file__, "--loop", args.loop])
+    title = f"tornado.test, IOLoop {args.loop}, {args.streams} streams,"
+    supervisor = Supervisor(Report(title, loop), args)
+    supervisor.run("tornado.test", [__file__, "--loop", args.loop, "--streams", args.streams])
     return supervisor.finish()
 
 

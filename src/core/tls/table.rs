@@ -48,6 +48,7 @@ pub struct Table {
     get_rbio: Option<Pointer>,
     get_wbio: Option<Pointer>,
     get_ssl_ctx: Option<Pointer>,
+    get_fd: Option<Count>,
 }
 
 /// The name of a function that isn't to be had.
@@ -107,6 +108,7 @@ impl Table {
             get_rbio: optional!(c"SSL_get_rbio"),
             get_wbio: optional!(c"SSL_get_wbio"),
             get_ssl_ctx: optional!(c"SSL_get_SSL_CTX"),
+            get_fd: optional!(c"SSL_get_fd"),
         })
     }
 
@@ -158,6 +160,17 @@ impl Table {
         let get_ssl_ctx = self.get_ssl_ctx?;
         // SAFETY: the caller's promise.
         NonNull::new(unsafe { get_ssl_ctx(ssl.as_ptr()) })
+    }
+
+    /// The descriptor that a connection reads from, if there is one and it can be told.
+    ///
+    /// # Safety
+    /// `ssl` is an `SSL` of this library.
+    pub unsafe fn descriptor(&self, ssl: Address) -> Option<c_int> {
+        let get_fd = self.get_fd?;
+        // SAFETY: the caller's promise.
+        let fd = unsafe { get_fd(ssl.as_ptr()) };
+        (fd >= 0).then_some(fd)
     }
 
     /// How many bytes wait in a BIO, if it can be told.

@@ -122,6 +122,12 @@ pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     cached(py, &SOCKET, "socket", "socket")
 }
 
+/// `io.FileIO`.
+pub fn file_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FILE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &FILE, "io", "FileIO")
+}
+
 /// The descriptor of a socket object. A socket of Python's isn't asked by a `fileno` of
 /// somebody's own: its sending and receiving don't look for that either.
 pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {

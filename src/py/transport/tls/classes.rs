@@ -10,6 +10,7 @@ use crate::py::support::imports;
 /// Those of `ssl`.
 pub struct Ssl {
     pub object: Stock,
+    pub socket: Stock,
     /// The class of what an `SSLObject` stands for.
     pub inner: Py<PyAny>,
     pub memory_bio: Py<PyAny>,
@@ -28,6 +29,7 @@ pub fn ssl(py: Python<'_>) -> PyResult<&Ssl> {
         let native = py.import("_ssl")?;
         Ok(Ssl {
             object: Stock::of(&ssl, "SSLObject", &["read", "write"])?,
+            socket: Stock::of(&ssl, "SSLSocket", &["read", "recv_into", "send"])?,
             inner: native.getattr("_SSLSocket")?.unbind(),
             memory_bio: native.getattr("MemoryBIO")?.unbind(),
             want_read: native.getattr("SSLWantReadError")?.unbind(),
@@ -95,6 +97,11 @@ impl Stock {
             class: class.unbind(),
             methods: are_stock.then(|| methods.unbind()),
         })
+    }
+
+    /// Whether an object is of this class exactly.
+    pub fn is_exactly(&self, object: &Bound<'_, PyAny>) -> bool {
+        object.get_type().is(&self.class)
     }
 
     /// Whether an object is of this class exactly, and neither it nor the class has methods

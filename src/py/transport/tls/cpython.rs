@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_void};
+use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -13,7 +14,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::core::tls::{Address, Session, Table};
+use crate::core::tls::{Address, OverSocket, Session, Table};
 
 /// The places are known up to this minor version of Python.
 const LAST_KNOWN: u8 = 14;
@@ -97,12 +98,46 @@ pub fn session(
     Ok(Some(unsafe { Session::new(table, ssl, read, written) }))
 }
 
+/// What is behind an `_ssl._SSLSocket` over a socket, of exactly this class. `None` if it
+/// doesn't look as it should.
+///
+/// # Errors
+/// Those of asking for its context.
+pub fn over_socket(
+    table: &'static Table,
+    inner: &Bound<'_, PyAny>,
+    fd: RawFd,
+) -> PyResult<Option<OverSocket>> {
+    let context = inner.getattr(intern!(inner.py(), "context"))?;
+    let neighbour = NonNull::new(context.as_ptr().cast::<c_void>());
+    if word(inner, CONTEXT)? != neighbour || word(inner, SOCKET)?.is_none() {
+        return Ok(None);
+    }
+    let Some(ssl) = word(inner, SSL)? else {
+        return Ok(None);
+    };
+    // SAFETY: the word beside it is what it should be, so this is an `SSL*`.
+    let (descriptor, owner) = unsafe { (table.descriptor(ssl), table.context(ssl)) };
+    if descriptor != Some(fd) || owner != word(&context, FIRST)? {
+        return Ok(None);
+    }
+    // SAFETY: an `SSL` over this socket, which its object keeps as long as that lives.
+    Ok(Some(unsafe { OverSocket::new(table, ssl) }))
+}
+
+/// Whether a connection that was found in one `_ssl._SSLSocket` is this one's.
+///
+/// # Errors
+/// Those of looking.
+pub fn is_behind(connection: &OverSocket, inner: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(word(inner, SSL)? == Some(connection.address()))
+}
+
 /// A word of an object, counted after its head.
 fn word(object: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Address>> {
-    let size: usize = object
-        .get_type()
-        .getattr(intern!(object.py(), "__basicsize__"))?
-        .extract()?;
+    // SAFETY: an object's class is alive as long as the object.
+    let size = unsafe { (*object.get_type_ptr()).tp_basicsize };
+    let size = usize::try_from(size)?;
     let place = size_of::<ffi::PyObject>() + index * size_of::<usize>();
     if place + size_of::<usize>() > size {
         return Ok(None);

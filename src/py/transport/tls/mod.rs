@@ -19,6 +19,7 @@ mod fallback;
 mod library;
 mod probe;
 mod pyopenssl;
+mod secured;
 mod self_check;
 
 use pyo3::PyTraverseError;
@@ -31,6 +32,7 @@ use direct::Direct;
 use fallback::Objects;
 
 pub use probe::{TLSProbe, tls_engines};
+pub use secured::Secured;
 
 /// See the module's documentation.
 pub struct Engine {

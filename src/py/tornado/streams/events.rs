@@ -1,0 +1,119 @@
+//! What follows when a stream's descriptor is ready: Tornado's `_handle_events`.
+
+use pyo3::exceptions::PyAssertionError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::fields::number;
+use super::finding::Wanted;
+use super::reading::{ERROR, READ, WRITE};
+use super::{Entry, Streams};
+use crate::py::support::error;
+
+impl Streams {
+    /// `_handle_events`, where there may be something to read; false: nothing was done.
+    pub(super) fn handle(&self, entry: &Entry<'_, '_>, events: u32) -> PyResult<bool> {
+        let (py, fields) = (entry.stream.py(), &entry.fields);
+        if events & READ == 0
+            || !entry.is_open()?
+            || fields.flag(intern!(py, "_connecting"))? != Some(false)
+            || entry.source(false)?.is_none()
+        {
+            return Ok(false);
+        }
+        let Some(wanted) = Wanted::of(fields, py)? else {
+            return Ok(false);
+        };
+        let Some(buffer) = entry.buffer()? else {
+            return Ok(false);
+        };
+        let outcome = match self.read_event(entry, &wanted, &buffer) {
+            Err(error) => Err((error, true)),
+            Ok(result) => {
+                Self::after_reading(entry, &wanted, result, events).map_err(|error| (error, false))
+            }
+        };
+        if let Err((error, reading)) = outcome {
+            let error = error::value(py, error);
+            let failed = intern!(py, "event_failed");
+            let rare = self.rare.bind(py);
+            rare.call_method1(failed, (entry.stream, error, reading))?;
+        }
+        Ok(true)
+    }
+
+    fn after_reading<'py>(
+        entry: &Entry<'_, 'py>,
+        wanted: &Wanted<'py>,
+        result: Option<Bound<'py, pyo3::types::PyBytes>>,
+        events: u32,
+    ) -> PyResult<()> {
+        let (py, stream) = (entry.stream.py(), entry.stream);
+        if let Some(result) = result {
+            entry.finish(wanted, result)?;
+        }
+        if events & WRITE != 0 {
+            if !entry.is_open()? {
+                return Ok(());
+            }
+            stream.call_method0(intern!(py, "_handle_write"))?;
+        }
+        if !entry.is_open()? {
+            return Ok(());
+        }
+        if events & ERROR != 0 {
+            let error = stream.call_method0(intern!(py, "get_fd_error"))?;
+            stream.setattr(intern!(py, "error"), error)?;
+            let close = stream.getattr(intern!(py, "close"))?;
+            let io_loop = stream.getattr(intern!(py, "io_loop"))?;
+            io_loop.call_method1(intern!(py, "add_callback"), (close,))?;
+            return Ok(());
+        }
+        entry.listen_on()
+    }
+}
+
+impl Entry<'_, '_> {
+    /// Listens for what the stream waits for now.
+    fn listen_on(&self) -> PyResult<()> {
+        let (py, fields, stream) = (self.stream.py(), &self.fields, self.stream);
+        let mut state = ERROR;
+        if fields.some(intern!(py, "_read_future"))?.is_some() {
+            state |= READ;
+        }
+        if self.is_writing()? {
+            state |= WRITE;
+        }
+        if state == ERROR && fields.number(intern!(py, "_read_buffer_size"))? == Some(0) {
+            state |= READ;
+        }
+        let name = intern!(py, "_state");
+        let before = fields.some(name)?;
+        if before.as_ref().and_then(number) == Some(state as usize) {
+            return Ok(());
+        }
+        if before.is_none() {
+            return Err(PyAssertionError::new_err(
+                "shouldn't happen: _handle_events without self._state",
+            ));
+        }
+        fields.set(name, state)?;
+        let fd = stream.call_method0(intern!(py, "fileno"))?;
+        let io_loop = stream.getattr(intern!(py, "io_loop"))?;
+        io_loop.call_method1(intern!(py, "update_handler"), (fd, state))?;
+        Ok(())
+    }
+
+    /// `writing()`. Whatever waits to be written, somebody waits for that.
+    fn is_writing(&self) -> PyResult<bool> {
+        let py = self.stream.py();
+        if let Some(waiting) = self.fields.some(intern!(py, "_write_futures"))?
+            && waiting.len()? == 0
+        {
+            return Ok(false);
+        }
+        self.stream
+            .call_method0(intern!(py, "writing"))?
+            .is_truthy()
+    }
+}

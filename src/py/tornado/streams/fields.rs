@@ -1,0 +1,90 @@
+//! A stream's attributes, under Tornado's names.
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::PyMemoryError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyString};
+
+/// A stream's `__dict__`.
+pub struct Fields<'py>(pub Bound<'py, PyDict>);
+
+impl<'py> Fields<'py> {
+    /// An attribute; `None` if there is none.
+    pub fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.get_item(name)
+    }
+
+    /// An attribute that is neither missing nor None.
+    pub fn some(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.0.get_item(name)?.filter(|value| !value.is_none()))
+    }
+
+    /// Whether an attribute is exactly True, or False; `None` if it is neither.
+    pub fn flag(&self, name: &Bound<'py, PyString>) -> PyResult<Option<bool>> {
+        let value = self.0.get_item(name)?;
+        Ok(value.and_then(|value| Some(value.cast_exact::<PyBool>().ok()?.is_true())))
+    }
+
+    /// An attribute that is a number and no less than zero; `None` if it is anything else.
+    pub fn number(&self, name: &Bound<'py, PyString>) -> PyResult<Option<usize>> {
+        Ok(self.0.get_item(name)?.as_ref().and_then(number))
+    }
+
+    /// Sets an attribute.
+    pub fn set(&self, name: &Bound<'py, PyString>, value: impl IntoPyObject<'py>) -> PyResult<()> {
+        self.0.set_item(name, value)
+    }
+}
+
+/// A number that is exactly an `int`, and no less than zero.
+pub fn number(value: &Bound<'_, PyAny>) -> Option<usize> {
+    value.cast_exact::<PyInt>().ok()?.extract().ok()
+}
+
+/// Adds bytes at a `bytearray`'s end.
+///
+/// # Errors
+/// `BufferError` if somebody has a view of it.
+pub fn append(buffer: &Bound<'_, PyByteArray>, data: &[u8]) -> PyResult<()> {
+    let before = buffer.len();
+    let after = before
+        .checked_add(data.len())
+        .ok_or_else(|| PyMemoryError::new_err(()))?;
+    buffer.resize(after)?;
+    // SAFETY: no Python code runs while this is borrowed, and nobody else has a view, or it
+    // couldn't have been resized.
+    let room = unsafe { buffer.as_bytes_mut() };
+    if let Some(room) = room.get_mut(before..) {
+        room.copy_from_slice(data);
+    }
+    Ok(())
+}
+
+/// Takes bytes from a `bytearray`'s start.
+///
+/// # Errors
+/// `BufferError` if somebody has a view of it.
+pub fn take<'py>(buffer: &Bound<'py, PyByteArray>, count: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let py = buffer.py();
+    // SAFETY: no Python code runs while this is borrowed.
+    let bytes = unsafe { buffer.as_bytes() };
+    let taken = PyBytes::new_with(py, count.min(bytes.len()), |room| {
+        room.copy_from_slice(bytes.get(..room.len()).unwrap_or_default());
+        Ok(())
+    })?;
+    // SAFETY: attached; the bytearray is alive.
+    let outcome = unsafe {
+        ffi::PySequence_DelSlice(buffer.as_ptr(), 0, taken.as_bytes().len().cast_signed())
+    };
+    if outcome < 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(taken)
+}
+
+/// Looks at a `bytearray`'s content. `look` runs no Python code.
+pub fn look<R>(buffer: &Bound<'_, PyByteArray>, look: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: no Python code runs while this is borrowed.
+    look(unsafe { buffer.as_bytes() })
+}

@@ -1,0 +1,244 @@
+//! What Tornado's streams do all the time, done natively on the streams' own attributes.
+//!
+//! All of a stream's state stays where Tornado keeps it, in the stream's `__dict__`, under
+//! Tornado's names. So each of Tornado's methods can be left to Tornado at any moment: each
+//! function here does all of what the method of its name does, or nothing, and then the
+//! caller calls Tornado's.
+
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use pyo3::PyTraverseError;
+use pyo3::PyVisit;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::py::support::attributes;
+use crate::py::support::class_version::ClassVersion;
+use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::guarded::Guarded;
+use crate::py::transport::tls::Secured;
+
+mod events;
+mod fields;
+mod finding;
+mod reading;
+mod source;
+mod writing;
+
+use fields::Fields;
+
+/// What a stream is over, by the number that Tornado's half gives a class.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Socket,
+    Tls,
+    Pipe,
+}
+
+impl Kind {
+    const STOCK: u8 = 0;
+
+    fn of(number: u8) -> Option<Kind> {
+        match number {
+            1 => Some(Kind::Socket),
+            2 => Some(Kind::Tls),
+            3 => Some(Kind::Pipe),
+            _ => None,
+        }
+    }
+}
+
+/// What the native code knows of a stream; the stream keeps it among its attributes.
+#[pyclass(frozen, module = "tornado4._core")]
+pub struct Watch {
+    /// In which version `kind` was found for the stream's class.
+    class: ClassVersion,
+    kind: AtomicU8,
+    /// How many attributes the stream had when none of them stood for a method.
+    attributes: AtomicUsize,
+    /// The TLS connection.
+    secured: Guarded<Option<Secured>>,
+}
+
+impl Watch {
+    fn new() -> Watch {
+        Watch {
+            class: ClassVersion::new(),
+            kind: AtomicU8::new(Kind::STOCK),
+            attributes: AtomicUsize::new(0),
+            secured: Guarded::default(),
+        }
+    }
+}
+
+/// The native half of Tornado's streams.
+#[pyclass(frozen, module = "tornado4._core")]
+pub struct Streams {
+    /// `kind(class)`: which `Kind` a class is, 0 if its methods aren't Tornado's.
+    kind: Py<PyAny>,
+    /// `are_plain(attributes)`: whether none of them stands for one of those methods.
+    are_plain: Py<PyAny>,
+    /// `tornado.concurrent.Future`.
+    future: Py<PyAny>,
+    /// `re.compile`.
+    compile: Py<PyAny>,
+    /// What happens rarely, in Python.
+    rare: Py<PyAny>,
+}
+
+/// A stream whose methods are Tornado's, and its attributes.
+struct Entry<'a, 'py> {
+    stream: &'a Bound<'py, PyAny>,
+    fields: Fields<'py>,
+    watch: Bound<'py, Watch>,
+    kind: Kind,
+}
+
+impl Streams {
+    /// Looks whether a stream is one whose methods may be done natively.
+    fn enter<'a, 'py>(&self, stream: &'a Bound<'py, PyAny>) -> PyResult<Option<Entry<'a, 'py>>> {
+        let py = stream.py();
+        hang_rather_than_unwind();
+        let fields = attributes::dict(stream)?.cast_into::<PyDict>()?;
+        let name = intern!(py, "_tornado4");
+        let watch = match fields.get_item(name)? {
+            Some(watch) => match watch.cast_into::<Watch>() {
+                Ok(watch) => watch,
+                Err(_) => return Ok(None),
+            },
+            None => {
+                let watch = Bound::new(py, Watch::new())?;
+                fields.set_item(name, &watch)?;
+                watch
+            }
+        };
+        let known = watch.get();
+        let class = stream.get_type();
+        known.class.holds(&class, || {
+            let kind = self.kind.call1(py, (&class,))?.extract(py)?;
+            known.kind.store(kind, Ordering::Relaxed);
+            // Whatever it is: it is that as long as the class doesn't change.
+            Ok(true)
+        })?;
+        let Some(kind) = Kind::of(known.kind.load(Ordering::Relaxed)) else {
+            return Ok(None);
+        };
+        let count = fields.len();
+        if known.attributes.load(Ordering::Relaxed) != count {
+            if !self.are_plain.call1(py, (&fields,))?.is_truthy(py)? {
+                return Ok(None);
+            }
+            known.attributes.store(count, Ordering::Relaxed);
+        }
+        Ok(Some(Entry {
+            stream,
+            fields: Fields(fields),
+            watch,
+            kind,
+        }))
+    }
+}
+
+#[pymethods]
+impl Streams {
+    #[new]
+    fn new(
+        kind: Py<PyAny>,
+        are_plain: Py<PyAny>,
+        future: Py<PyAny>,
+        compile: Py<PyAny>,
+        rare: Py<PyAny>,
+    ) -> Streams {
+        Streams {
+            kind,
+            are_plain,
+            future,
+            compile,
+            rare,
+        }
+    }
+
+    /// Tell whether this stream's methods are done natively at the moment.
+    fn drives(&self, stream: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.enter(stream)?.is_some())
+    }
+
+    /// `BaseIOStream.write`; None: nothing was done.
+    fn write<'py>(
+        &self,
+        stream: &Bound<'py, PyAny>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Ok(data) = data.cast_exact::<PyBytes>() else {
+            return Ok(None);
+        };
+        match self.enter(stream)? {
+            Some(entry) => self.write_bytes(&entry, data),
+            None => Ok(None),
+        }
+    }
+
+    /// `BaseIOStream.read_bytes`; None: nothing was done.
+    fn read_bytes<'py>(
+        &self,
+        stream: &Bound<'py, PyAny>,
+        count: &Bound<'py, PyAny>,
+        partial: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.enter(stream)? {
+            Some(entry) => self.start_bytes(&entry, count, partial),
+            None => Ok(None),
+        }
+    }
+
+    /// `BaseIOStream.read_until`; None: nothing was done.
+    fn read_until<'py>(
+        &self,
+        stream: &Bound<'py, PyAny>,
+        delimiter: &Bound<'py, PyAny>,
+        most: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.enter(stream)? {
+            Some(entry) => self.start_until(&entry, delimiter, most),
+            None => Ok(None),
+        }
+    }
+
+    /// `BaseIOStream.read_until_regex`; None: nothing was done.
+    fn read_until_regex<'py>(
+        &self,
+        stream: &Bound<'py, PyAny>,
+        regex: &Bound<'py, PyAny>,
+        most: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.enter(stream)? {
+            Some(entry) => self.start_regex(&entry, regex, most),
+            None => Ok(None),
+        }
+    }
+
+    /// `BaseIOStream._try_inline_read`; False: nothing was done.
+    fn try_inline_read(&self, stream: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.enter(stream)? {
+            Some(entry) => self.read_inline(&entry),
+            None => Ok(false),
+        }
+    }
+
+    /// `BaseIOStream._handle_events`; False: nothing was done.
+    fn handle_events(&self, stream: &Bound<'_, PyAny>, events: u32) -> PyResult<bool> {
+        match self.enter(stream)? {
+            Some(entry) => self.handle(&entry, events),
+            None => Ok(false),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.kind)?;
+        visit.call(&self.are_plain)?;
+        visit.call(&self.future)?;
+        visit.call(&self.compile)?;
+        visit.call(&self.rare)
+    }
+}

@@ -1,0 +1,171 @@
+//! Where a stream's bytes come from and go to: its socket, TLS connection, or pipe.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::{Entry, Kind};
+use crate::core::sys::{pipe, sockets};
+use crate::core::tls::Moved;
+use crate::py::support::imports;
+use crate::py::transport::read_buffer;
+use crate::py::transport::tls::Secured;
+
+/// See the module's documentation. It holds as long as no Python code has run.
+pub enum Source {
+    Socket(RawFd),
+    Pipe(RawFd),
+    Tls(Secured),
+}
+
+/// What a read has brought.
+pub enum Came<'py> {
+    /// Not empty.
+    Data(Bound<'py, PyBytes>),
+    /// There is nothing at the moment.
+    Nothing,
+    /// There is nothing any more.
+    End,
+    /// The system refused, which it says once.
+    Refused(io::Error),
+    /// What Tornado's own method says by another try.
+    Unclear,
+}
+
+/// What has become of bytes that were written.
+pub enum Sent {
+    /// So many were taken, perhaps none.
+    Bytes(usize),
+    /// The system refused, which it says once.
+    Refused(io::Error),
+    /// None were taken, and Tornado's own method finds out why.
+    Unclear,
+}
+
+impl Entry<'_, '_> {
+    /// The stream's source; `None` if Tornado's own methods must ask for it.
+    pub fn source(&self, for_writing: bool) -> PyResult<Option<Source>> {
+        match self.kind {
+            Kind::Pipe => self.pipe(for_writing),
+            Kind::Socket => {
+                let py = self.stream.py();
+                let Some(socket) = self.fields.some(intern!(py, "socket"))? else {
+                    return Ok(None);
+                };
+                if !socket.get_type().is(imports::socket_class(py)?) {
+                    return Ok(None);
+                }
+                let fd = imports::descriptor_of(&socket)?;
+                Ok((fd >= 0).then_some(Source::Socket(fd)))
+            }
+            Kind::Tls => self.secured(),
+        }
+    }
+
+    fn pipe(&self, for_writing: bool) -> PyResult<Option<Source>> {
+        let py = self.stream.py();
+        let Some(fd) = self.fields.number(intern!(py, "fd"))? else {
+            return Ok(None);
+        };
+        let Ok(fd) = RawFd::try_from(fd) else {
+            return Ok(None);
+        };
+        if !for_writing {
+            // Whose file says whether it is closed.
+            let Some(file) = self.fields.some(intern!(py, "_fio"))? else {
+                return Ok(None);
+            };
+            if !file.get_type().is(imports::file_class(py)?)
+                || file.getattr(intern!(py, "closed"))?.is_truthy()?
+            {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Source::Pipe(fd)))
+    }
+
+    fn secured(&self) -> PyResult<Option<Source>> {
+        let py = self.stream.py();
+        if self.fields.flag(intern!(py, "_ssl_accepting"))? != Some(false) {
+            return Ok(None);
+        }
+        let Some(socket) = self.fields.some(intern!(py, "socket"))? else {
+            return Ok(None);
+        };
+        let fd = imports::descriptor_of(&socket)?;
+        if fd < 0 {
+            return Ok(None);
+        }
+        let known = *self.watch.get().secured.lock(py);
+        if let Some(secured) = known
+            && secured.is_behind(&socket)?
+        {
+            return Ok(Some(Source::Tls(secured)));
+        }
+        let found = Secured::of(&socket, fd)?;
+        *self.watch.get().secured.lock(py) = found;
+        Ok(found.map(Source::Tls))
+    }
+}
+
+impl Source {
+    /// Reads once.
+    pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Came<'py> {
+        match self {
+            Source::Socket(fd) => came(read_buffer::receive(py, *fd, limit)),
+            Source::Pipe(fd) => match came(read_buffer::read_pipe(py, *fd, limit)) {
+                // Which it says each time, and Tornado has a case of its own for one.
+                Came::Refused(_) => Came::Unclear,
+                other => other,
+            },
+            Source::Tls(secured) => {
+                let read = |room: &mut [_]| match secured.read(room) {
+                    Moved::Bytes(count) => (count, Moved::Bytes(count)),
+                    other => (0, other),
+                };
+                // SAFETY: OpenSSL says how many bytes it has put there.
+                match unsafe { read_buffer::fill(py, limit, read) } {
+                    Ok((data, Moved::Bytes(_))) => Came::Data(data),
+                    Ok((_, Moved::WantRead)) => Came::Nothing,
+                    Ok((_, Moved::System(error))) | Err(error) => Came::Refused(error),
+                    Ok((_, Moved::WantWrite | Moved::Failed)) => Came::Unclear,
+                }
+            }
+        }
+    }
+
+    /// Writes once.
+    pub fn write(&self, data: &[u8]) -> Sent {
+        let outcome = match self {
+            Source::Socket(fd) => sockets::send(*fd, data),
+            Source::Pipe(fd) => match pipe::write(*fd, data) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Sent::Unclear,
+                outcome => outcome,
+            },
+            Source::Tls(secured) => match secured.write(data) {
+                Moved::Bytes(count) => return Sent::Bytes(count),
+                Moved::WantWrite => return Sent::Bytes(0),
+                Moved::System(error) => return Sent::Refused(error),
+                Moved::WantRead | Moved::Failed => return Sent::Unclear,
+            },
+        };
+        match outcome {
+            Ok(count) => Sent::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Bytes(0),
+            Err(error) => Sent::Refused(error),
+        }
+    }
+}
+
+fn came(outcome: io::Result<Bound<'_, PyBytes>>) -> Came<'_> {
+    match outcome {
+        Ok(data) if data.as_bytes().is_empty() => Came::End,
+        Ok(data) => Came::Data(data),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Came::Nothing,
+        Err(error) => Came::Refused(error),
+    }
+}

@@ -1,0 +1,70 @@
+//! One TLS connection over a socket: an `ssl.SSLSocket`, as Tornado's streams have it.
+//!
+//! As an `Engine` does, it only moves bytes. When OpenSSL fails, the object's own method is
+//! called, and raises; there is no fallback but that method.
+
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::{classes, cpython, library};
+use crate::core::tls::{Moved, OverSocket};
+
+/// See the module's documentation. It keeps nothing alive: before each use, `is_behind` must
+/// be true of a socket that is.
+#[derive(Clone, Copy)]
+pub struct Secured {
+    connection: OverSocket,
+}
+
+impl Secured {
+    /// Of an established `ssl.SSLSocket` over this descriptor. `None` if it is of another
+    /// class, has methods of somebody's own, or can't be driven directly.
+    ///
+    /// # Errors
+    /// Those of looking at it.
+    pub fn of(socket: &Bound<'_, PyAny>, fd: RawFd) -> PyResult<Option<Secured>> {
+        let py = socket.py();
+        let classes = classes::ssl(py)?;
+        let Some(table) = library::ssl(py)?.table else {
+            return Ok(None);
+        };
+        let inner = socket.getattr(intern!(py, "_sslobj"))?;
+        if !classes.socket.is_class_of(socket)? || !inner.get_type().is(&classes.inner) {
+            return Ok(None);
+        }
+        // One that is told of each record: what it raises is kept for the method under way.
+        let context = inner.getattr(intern!(py, "context"))?;
+        if !context.getattr(intern!(py, "_msg_callback"))?.is_none() {
+            return Ok(None);
+        }
+        let connection = cpython::over_socket(table, &inner, fd)?;
+        Ok(connection.map(|connection| Secured { connection }))
+    }
+
+    /// Whether it is this socket's connection, still.
+    ///
+    /// # Errors
+    /// Those of looking at it.
+    pub fn is_behind(&self, socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = socket.py();
+        let classes = classes::ssl(py)?;
+        if !classes.socket.is_exactly(socket) {
+            return Ok(false);
+        }
+        let inner = socket.getattr(intern!(py, "_sslobj"))?;
+        Ok(inner.get_type().is(&classes.inner) && cpython::is_behind(&self.connection, &inner)?)
+    }
+
+    /// Reads plaintext, of one record at most. The room isn't empty.
+    pub fn read(&self, room: &mut [MaybeUninit<u8>]) -> Moved {
+        self.connection.read(room)
+    }
+
+    /// Writes plaintext, which isn't empty.
+    pub fn write(&self, data: &[u8]) -> Moved {
+        self.connection.write(data)
+    }
+}
