@@ -118,7 +118,9 @@ _KNOWN = _knows_tornado()
 def _kind(class_: type) -> int:
     """Tell what a class's streams are over; 0 if its methods aren't all Tornado's."""
     base = next((base for base in _KINDS if issubclass(class_, base)), None)
-    if base is None or not _KNOWN or class_.__getattribute__ is not object.__getattribute__:
+    if base is None or not _KNOWN:
+        return 0
+    if getattr(class_, "__getattribute__", None) is not object.__getattribute__:
         return 0
     for name, original in _ORIGINAL[base].items():
         found = getattr(class_, name)

@@ -2,14 +2,12 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
-use std::io;
 use std::mem::MaybeUninit;
 
 use super::table::{Address, Table};
 
 const SSL_ERROR_WANT_READ: c_int = 2;
 const SSL_ERROR_WANT_WRITE: c_int = 3;
-const SSL_ERROR_SYSCALL: c_int = 5;
 
 /// What is handed over in one call: the functions count by `int`.
 const MOST: usize = 1 << 30;
@@ -29,7 +27,7 @@ unsafe impl Send for OverSocket {}
 unsafe impl Sync for OverSocket {}
 
 /// What a call has done.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
     /// So many bytes: at least one.
     Bytes(usize),
@@ -37,10 +35,8 @@ pub enum Moved {
     WantRead,
     /// Nothing: there is no room to write.
     WantWrite,
-    /// Nothing: the system refused, which it says once.
-    System(io::Error),
-    /// Nothing, and OpenSSL's error queue has what it says of that; it is left as it is.
-    /// The peer's end is such a thing as well. Another call fails by the same.
+    /// Nothing, and another call fails again: an error of OpenSSL's, the system's, or the
+    /// peer's end. OpenSSL's error queue is left as it is.
     Failed,
 }
 
@@ -95,21 +91,10 @@ impl OverSocket {
             Ok(count) if count > 0 => return Moved::Bytes(count),
             _ => {}
         }
-        let system = io::Error::last_os_error();
-        // SAFETY: `new`'s caller's promise; it was this connection's last call. There is
-        // always a queue.
-        let (error, queued) = unsafe {
-            let error = (self.table.get_error)(self.ssl.as_ptr(), result);
-            (error, (self.table.peek_error)())
-        };
-        match error {
+        // SAFETY: `new`'s caller's promise; it was this connection's last call.
+        match unsafe { (self.table.get_error)(self.ssl.as_ptr(), result) } {
             SSL_ERROR_WANT_READ => Moved::WantRead,
             SSL_ERROR_WANT_WRITE => Moved::WantWrite,
-            SSL_ERROR_SYSCALL
-                if result == -1 && queued == 0 && system.raw_os_error() != Some(0) =>
-            {
-                Moved::System(system)
-            }
             _ => Moved::Failed,
         }
     }

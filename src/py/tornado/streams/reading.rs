@@ -286,7 +286,7 @@ impl Streams {
             fields.set(intern!(py, "_read_max_bytes"), wanted.most)?;
         }
         let mut came = None;
-        if buffer.buffer.is_empty() {
+        if buffer.buffer.is_empty() && wanted.end(&[]).is_none() {
             let read = source.read(py, buffer.chunk);
             if let Came::Data(data) = &read
                 && data.as_bytes().len() <= buffer.most

@@ -131,7 +131,7 @@ impl Source {
                 match unsafe { read_buffer::fill(py, limit, read) } {
                     Ok((data, Moved::Bytes(_))) => Came::Data(data),
                     Ok((_, Moved::WantRead)) => Came::Nothing,
-                    Ok((_, Moved::System(error))) | Err(error) => Came::Refused(error),
+                    Err(error) => Came::Refused(error),
                     Ok((_, Moved::WantWrite | Moved::Failed)) => Came::Unclear,
                 }
             }
@@ -149,7 +149,6 @@ impl Source {
             Source::Tls(secured) => match secured.write(data) {
                 Moved::Bytes(count) => return Sent::Bytes(count),
                 Moved::WantWrite => return Sent::Bytes(0),
-                Moved::System(error) => return Sent::Refused(error),
                 Moved::WantRead | Moved::Failed => return Sent::Unclear,
             },
         };
