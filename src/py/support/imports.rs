@@ -128,6 +128,19 @@ pub fn file_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     cached(py, &FILE, "io", "FileIO")
 }
 
+/// The descriptor of a socket object of Python's own class, or one derived from that; see
+/// `descriptor_of`.
+pub fn descriptor_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
+    static FILENO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = socket.py();
+    let find = || -> PyResult<_> {
+        let class = py.import("_socket")?.getattr("socket")?;
+        Ok(class.getattr("fileno")?.unbind())
+    };
+    let fileno = FILENO.get_or_try_init(py, find)?;
+    fileno.bind(py).call1((socket,))?.extract()
+}
+
 /// The descriptor of a socket object. A socket of Python's isn't asked by a `fileno` of
 /// somebody's own: its sending and receiving don't look for that either.
 pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {

@@ -17,7 +17,6 @@ impl Streams {
         if events & READ == 0
             || !entry.is_open()?
             || fields.flag(intern!(py, "_connecting"))? != Some(false)
-            || entry.source(false)?.is_none()
         {
             return Ok(false);
         }
@@ -27,7 +26,11 @@ impl Streams {
         let Some(buffer) = entry.buffer()? else {
             return Ok(false);
         };
-        let outcome = match self.read_event(entry, &wanted, &buffer) {
+        let Some(source) = entry.source(false)? else {
+            return Ok(false);
+        };
+        let first = buffer.read(&source);
+        let outcome = match self.read_event(entry, &wanted, &buffer, first) {
             Err(error) => Err((error, true)),
             Ok(result) => {
                 Self::after_reading(entry, &wanted, result, events).map_err(|error| (error, false))

@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes};
 
 use super::fields::{append, number, take};
 use super::finding::{Wanted, What};
-use super::source::Came;
+use super::source::{Came, Source};
 use super::{Entry, Streams};
 use crate::py::support::error;
 use crate::py::transport::read_buffer::READ_SIZE;
@@ -26,6 +26,13 @@ pub struct Buffer<'py> {
     /// How much is read at once.
     chunk: usize,
     most: usize,
+}
+
+impl<'py> Buffer<'py> {
+    /// Reads once.
+    pub fn read(&self, source: &Source) -> Came<'py> {
+        source.read(self.buffer.py(), self.chunk)
+    }
 }
 
 /// What reading has come to.
@@ -287,7 +294,7 @@ impl Streams {
         }
         let mut came = None;
         if buffer.buffer.is_empty() && wanted.end(&[]).is_none() {
-            let read = source.read(py, buffer.chunk);
+            let read = buffer.read(&source);
             if let Came::Data(data) = &read
                 && data.as_bytes().len() <= buffer.most
             {
@@ -382,12 +389,15 @@ impl Streams {
         let Some(buffer) = entry.buffer()? else {
             return Ok(false);
         };
-        if entry.source(false)?.is_none() {
+        let Some(source) = entry.source(false)? else {
             return Ok(false);
-        }
+        };
         let found = match wanted.find(entry, &buffer.buffer)? {
             Some(end) => Found::At(end),
-            None => self.read_to_the_end(entry, &wanted, &buffer, None)?,
+            None => {
+                let first = buffer.read(&source);
+                self.read_to_the_end(entry, &wanted, &buffer, Some(first))?
+            }
         };
         Self::conclude(entry, &wanted, &buffer, found)?;
         Ok(true)
@@ -399,8 +409,9 @@ impl Streams {
         entry: &Entry<'_, 'py>,
         wanted: &Wanted<'py>,
         buffer: &Buffer<'py>,
+        first: Came<'py>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        match self.read_to_the_end(entry, wanted, buffer, None)? {
+        match self.read_to_the_end(entry, wanted, buffer, Some(first))? {
             Found::At(end) => entry.consume(&buffer.buffer, end).map(Some),
             Found::Direct(result) => Ok(Some(result)),
             Found::Nothing | Found::Done => Ok(None),
@@ -442,7 +453,7 @@ impl Streams {
             let came = match first.take() {
                 Some(came) => came,
                 None => match entry.source(false)? {
-                    Some(source) => source.read(py, buffer.chunk),
+                    Some(source) => buffer.read(&source),
                     None => Came::Unclear,
                 },
             };

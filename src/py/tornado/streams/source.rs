@@ -59,7 +59,7 @@ impl Entry<'_, '_> {
                 if !socket.get_type().is(imports::socket_class(py)?) {
                     return Ok(None);
                 }
-                let fd = imports::descriptor_of(&socket)?;
+                let fd = imports::descriptor_of_socket(&socket)?;
                 Ok((fd >= 0).then_some(Source::Socket(fd)))
             }
             Kind::Tls => self.secured(),
@@ -96,15 +96,16 @@ impl Entry<'_, '_> {
         let Some(socket) = self.fields.some(intern!(py, "socket"))? else {
             return Ok(None);
         };
-        let fd = imports::descriptor_of(&socket)?;
-        if fd < 0 {
-            return Ok(None);
-        }
         let known = *self.watch.get().secured.lock(py);
         if let Some(secured) = known
             && secured.is_behind(&socket)?
         {
-            return Ok(Some(Source::Tls(secured)));
+            let fd = imports::descriptor_of_socket(&socket)?;
+            return Ok((fd >= 0).then_some(Source::Tls(secured)));
+        }
+        let fd = imports::descriptor_of(&socket)?;
+        if fd < 0 {
+            return Ok(None);
         }
         let found = Secured::of(&socket, fd)?;
         *self.watch.get().secured.lock(py) = found;
