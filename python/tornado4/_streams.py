@@ -233,9 +233,11 @@ def _keep(stream: Any, data: bytes, sent: int, future: Any) -> None:
 
 
 def _look_at_error(future: Any) -> None:
-    """Let nobody be told that the exception was never retrieved."""
-    if not future.cancelled():
-        future.exception()
+    """Let nobody be told that the exception was never retrieved.
+
+    Raises that of a future that was cancelled, as Tornado's does.
+    """
+    future.exception()
 
 
 #: Whether Tornado closes a stream whose buffer is full with that for a reason.

@@ -63,17 +63,20 @@ class Log(logging.Handler):
 
     def emit(self, record):
         error = record.exc_info and described(record.exc_info[1])
-        self.trace.append((record.levelname, plain(record.getMessage()), error))
+        # asyncio's say which functions were called.
+        text = record.name if record.name == "asyncio" else plain(record.getMessage())
+        self.trace.append((record.levelname, text, error))
 
 
 @contextlib.contextmanager
 def logging_to(trace):
     handler = Log(trace)
-    loggers = [logging.getLogger(f"tornado.{name}") for name in ("general", "application")]
+    names = ("tornado.general", "tornado.application", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)
+        logger.setLevel(logging.INFO)
         logger.propagate = False
     try:
         yield
@@ -117,13 +120,17 @@ class Program:
             # It is opened for both.
             self.stream = self.module.PipeIOStream(mine, **limits)
             return
-        if self.kind == "unix":
-            mine, theirs = socket.socketpair()
-        else:
+        if self.kind == "tcp":
             with socket.create_server(("127.0.0.1", 0)) as server:
+                # Or the system may keep data back for a while.
+                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 theirs = socket.create_connection(server.getsockname())
+                theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+                theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 mine = server.accept()[0]
-            theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            mine, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.peer = theirs
         if self.kind != "tls":
@@ -307,10 +314,7 @@ class Program:
         if self.peer is None or (self.kind == "pipe" and self.writes):
             return
         try:
-            if self.kind == "pipe":
-                count = os.write(self.peer, data)
-            else:
-                count = self.peer.send(data)
+            count = os.write(self.peer, data) if self.kind == "pipe" else self.peer.send(data)
         except (OSError, ValueError) as error:
             self.trace.append(("peer", type(error).__name__))
         else:
@@ -357,7 +361,7 @@ class Program:
                 with contextlib.suppress(ssl.SSLWantReadError):
                     self.peer.unwrap()
                 return
-            if how == "reset" and self.kind != "unix":
+            if how == "reset" and self.kind == "tcp":
                 self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         except (OSError, ValueError) as error:
             self.trace.append(("peer", type(error).__name__))

@@ -4,9 +4,9 @@ error and every line of the log as with Tornado's own streams, after every step.
 import os
 
 import pytest
-import tornado4.iostream
 from tornado import iostream
 
+import tornado4.iostream
 from helpers.loops import difference, stock_asyncio, tornado4_asyncio
 from helpers.random_io_streams import KINDS, traced
 
