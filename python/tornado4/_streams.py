@@ -148,6 +148,20 @@ class Rare:
         return None if count is None else bytes(room[:count])
 
     @staticmethod
+    def read_into(stream: Any) -> int | None:
+        """Read once into the application's memory; -1: it has failed."""
+        with memoryview(stream._read_buffer) as memory:
+            with memory[stream._read_buffer_size :] as room:
+                try:
+                    count: int | None = stream.read_from_fd(room)
+                except OSError as error:
+                    failure = error
+                else:
+                    return count
+        Rare.lost(stream, failure)
+        return -1
+
+    @staticmethod
     def lost(stream: Any, error: OSError) -> None:
         """Close a stream that can't be read from."""
         stream.close(exc_info=error)
@@ -193,7 +207,7 @@ class Rare:
             raise
 
     @staticmethod
-    def write_waits(stream: Any, data: bytes, sent: int, future: Any) -> Any:
+    def write_waits(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> Any:
         """Keep what wasn't sent."""
         _keep(stream, data, sent, future)
         stream._add_io_state(IOLoop.WRITE)
@@ -201,7 +215,7 @@ class Rare:
         return future
 
     @staticmethod
-    def write_goes_on(stream: Any, data: bytes, sent: int, future: Any) -> Any:
+    def write_goes_on(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> Any:
         """Keep what wasn't sent, and find out why."""
         _keep(stream, data, sent, future)
         stream._handle_write()
@@ -211,7 +225,9 @@ class Rare:
         return future
 
     @staticmethod
-    def write_failed(stream: Any, data: bytes, sent: int, future: Any, error: OSError) -> Any:
+    def write_failed(
+        stream: Any, data: bytes | memoryview, sent: int, future: Any, error: OSError
+    ) -> Any:
         """Close a stream that can't be written to."""
         _keep(stream, data, sent, future)
         if not stream._is_connreset(error):
@@ -221,8 +237,10 @@ class Rare:
         return future
 
 
-def _keep(stream: Any, data: bytes, sent: int, future: Any) -> None:
+def _keep(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> None:
     """Leave a stream as `write` does after so many bytes were sent."""
+    if isinstance(data, memoryview):
+        data = data.cast("B")
     stream._write_buffer.append(data)
     if sent:
         stream._write_buffer.advance(sent)

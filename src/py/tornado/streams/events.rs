@@ -5,6 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::fields::number;
+use super::filling::Filling;
 use super::finding::Wanted;
 use super::reading::{ERROR, READ, WRITE};
 use super::{Entry, Streams};
@@ -20,22 +21,36 @@ impl Streams {
         {
             return Ok(false);
         }
-        let Some(wanted) = Wanted::of(fields, py)? else {
-            return Ok(false);
-        };
-        let Some(buffer) = entry.buffer()? else {
-            return Ok(false);
-        };
-        let Some(source) = entry.source(false)? else {
-            return Ok(false);
-        };
-        let first = buffer.read(&source);
-        let outcome = match self.read_event(entry, &wanted, &buffer, first) {
-            Err(error) => Err((error, true)),
-            Ok(result) => {
-                Self::after_reading(entry, &wanted, result, events).map_err(|error| (error, false))
+        let outcome = if Self::fills(entry)? {
+            let Some(filling) = Filling::of(entry)? else {
+                return Ok(false);
+            };
+            if entry.source(false)?.is_none() {
+                return Ok(false);
+            }
+            match self.fill(entry, &filling) {
+                Err(error) => Err((error, true)),
+                Ok(None) => Ok(()),
+                Ok(Some(end)) => Self::fill_done(entry, end).map_err(|error| (error, false)),
+            }
+        } else {
+            let Some(wanted) = Wanted::of(fields, py)? else {
+                return Ok(false);
+            };
+            let (Some(buffer), Some(source)) = (entry.buffer()?, entry.source(false)?) else {
+                return Ok(false);
+            };
+            let first = buffer.read(&source);
+            match self.read_event(entry, &wanted, &buffer, first) {
+                Err(error) => Err((error, true)),
+                Ok(None) => Ok(()),
+                Ok(Some(result)) => entry
+                    .finish(&wanted, result)
+                    .map_err(|error| (error, false)),
             }
         };
+        let outcome = outcome
+            .and_then(|()| Self::after_reading(entry, events).map_err(|error| (error, false)));
         if let Err((error, reading)) = outcome {
             let error = error::value(py, error);
             let failed = intern!(py, "event_failed");
@@ -45,16 +60,9 @@ impl Streams {
         Ok(true)
     }
 
-    fn after_reading<'py>(
-        entry: &Entry<'_, 'py>,
-        wanted: &Wanted<'py>,
-        result: Option<Bound<'py, pyo3::types::PyBytes>>,
-        events: u32,
-    ) -> PyResult<()> {
+    /// What follows `_handle_read` in `_handle_events`.
+    fn after_reading(entry: &Entry<'_, '_>, events: u32) -> PyResult<()> {
         let (py, stream) = (entry.stream.py(), entry.stream);
-        if let Some(result) = result {
-            entry.finish(wanted, result)?;
-        }
         if events & WRITE != 0 {
             if !entry.is_open()? {
                 return Ok(());

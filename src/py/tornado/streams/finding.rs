@@ -32,9 +32,6 @@ pub struct Wanted<'py> {
 impl<'py> Wanted<'py> {
     /// What the attributes say; `None` if that is nothing that is known here.
     pub fn of(fields: &Fields<'py>, py: Python<'py>) -> PyResult<Option<Wanted<'py>>> {
-        if fields.flag(intern!(py, "_user_read_buffer"))? != Some(false) {
-            return Ok(None);
-        }
         let bytes = fields.some(intern!(py, "_read_bytes"))?;
         let delimiter = fields.some(intern!(py, "_read_delimiter"))?;
         let regex = fields.some(intern!(py, "_read_regex"))?;

@@ -11,7 +11,7 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
@@ -21,6 +21,7 @@ use crate::py::transport::tls::Secured;
 
 mod events;
 mod fields;
+mod filling;
 mod finding;
 mod reading;
 mod source;
@@ -170,11 +171,8 @@ impl Streams {
         stream: &Bound<'py, PyAny>,
         data: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Ok(data) = data.cast_exact::<PyBytes>() else {
-            return Ok(None);
-        };
         match self.enter(stream)? {
-            Some(entry) => self.write_bytes(&entry, data),
+            Some(entry) => self.write_data(&entry, data),
             None => Ok(None),
         }
     }

@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes};
 
 use super::fields::{append, number, take};
 use super::finding::{Wanted, What};
-use super::source::{Came, Source};
+use super::source::{Came, Got, Source};
 use super::{Entry, Streams};
 use crate::py::support::error;
 use crate::py::transport::read_buffer::READ_SIZE;
@@ -143,7 +143,7 @@ impl<'py> Entry<'_, 'py> {
     }
 
     /// `_add_io_state(READ)`.
-    fn listen(&self) -> PyResult<()> {
+    pub fn listen(&self) -> PyResult<()> {
         let state = self.fields.number(intern!(self.stream.py(), "_state"))?;
         if state.is_some_and(|state| state & READ as usize != 0) {
             return Ok(());
@@ -379,8 +379,10 @@ impl Streams {
 
     /// `_try_inline_read`, of a read whose attributes are set.
     pub(super) fn read_inline(&self, entry: &Entry<'_, '_>) -> PyResult<bool> {
-        let py = entry.stream.py();
-        let Some(wanted) = Wanted::of(&entry.fields, py)? else {
+        if Self::fills(entry)? {
+            return self.fill_inline(entry);
+        }
+        let Some(wanted) = Wanted::of(&entry.fields, entry.stream.py())? else {
             return Ok(false);
         };
         if !entry.is_open()? {
@@ -454,27 +456,27 @@ impl Streams {
                 Some(came) => came,
                 None => match entry.source(false)? {
                     Some(source) => buffer.read(&source),
-                    None => Came::Unclear,
+                    None => Came::Not(Got::Unclear),
                 },
             };
             let came = match came {
-                Came::Unclear => self.read_anew(entry, buffer.chunk)?,
+                Came::Not(Got::Unclear) => self.read_anew(entry, buffer.chunk)?,
                 came => came,
             };
             let data = match came {
                 Came::Data(data) => data,
-                Came::Nothing if !entry.is_open()? => return entry.find_anew(),
-                Came::Nothing => break,
-                Came::End => {
+                Came::Not(Got::Nothing) if entry.is_open()? => break,
+                Came::Not(Got::End) => {
                     entry.stream.call_method0(intern!(py, "close"))?;
                     return entry.find_anew();
                 }
-                Came::Refused(refused) => {
+                Came::Not(Got::Refused(refused)) => {
                     let refused = error::value(py, error::os_error(refused));
                     self.lost(entry, refused.into_any())?;
                     return entry.find_anew();
                 }
-                Came::Unclear => return entry.find_anew(),
+                // The stream is closed.
+                Came::Not(_) => return entry.find_anew(),
             };
             let fresh = data.as_bytes();
             if content.is_empty()
@@ -526,13 +528,13 @@ impl Streams {
             .bind(py)
             .call_method1(read, (entry.stream, chunk))?;
         if read.is_none() {
-            return Ok(Came::Nothing);
+            return Ok(Came::Not(Got::Nothing));
         }
         Ok(match read.cast_into::<PyBytes>() {
-            Ok(data) if data.as_bytes().is_empty() => Came::End,
+            Ok(data) if data.as_bytes().is_empty() => Came::Not(Got::End),
             Ok(data) => Came::Data(data),
             // It has failed, and the stream is closed.
-            Err(_) => Came::Unclear,
+            Err(_) => Came::Not(Got::Unclear),
         })
     }
 

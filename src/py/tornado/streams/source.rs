@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use pyo3::intern;
@@ -26,6 +27,14 @@ pub enum Source {
 pub enum Came<'py> {
     /// Not empty.
     Data(Bound<'py, PyBytes>),
+    /// No bytes; never `Got::Bytes`.
+    Not(Got),
+}
+
+/// What reading into memory has brought.
+pub enum Got {
+    /// So many bytes: at least one.
+    Bytes(usize),
     /// There is nothing at the moment.
     Nothing,
     /// There is nothing any more.
@@ -114,28 +123,43 @@ impl Entry<'_, '_> {
 }
 
 impl Source {
-    /// Reads once.
+    /// Reads once into new bytes.
     pub fn read<'py>(&self, py: Python<'py>, limit: usize) -> Came<'py> {
-        match self {
-            Source::Socket(fd) => came(read_buffer::receive(py, *fd, limit)),
-            Source::Pipe(fd) => match came(read_buffer::read_pipe(py, *fd, limit)) {
-                // Which it says each time, and Tornado has a case of its own for one.
-                Came::Refused(_) => Came::Unclear,
-                other => other,
+        let receive = |room: &mut [_]| match self.receive(room) {
+            Got::Bytes(count) => (count, Got::Bytes(count)),
+            other => (0, other),
+        };
+        // SAFETY: `receive` says how many bytes it has put there.
+        match unsafe { read_buffer::fill(py, limit, receive) } {
+            Ok((data, Got::Bytes(_))) => Came::Data(data),
+            Ok((_, other)) => Came::Not(other),
+            Err(error) => Came::Not(Got::Refused(error)),
+        }
+    }
+
+    /// Reads once into this memory, which isn't empty. So many bytes of it are initialized
+    /// then.
+    pub fn receive(&self, room: &mut [MaybeUninit<u8>]) -> Got {
+        let outcome = match self {
+            Source::Socket(fd) => sockets::receive(*fd, room),
+            Source::Pipe(fd) => match pipe::read(*fd, room) {
+                // It says so each time, and Tornado has a case of its own for one.
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Got::Unclear,
+                outcome => outcome,
             },
             Source::Tls(secured) => {
-                let read = |room: &mut [_]| match secured.read(room) {
-                    Moved::Bytes(count) => (count, Moved::Bytes(count)),
-                    other => (0, other),
+                return match secured.read(room) {
+                    Moved::Bytes(count) => Got::Bytes(count),
+                    Moved::WantRead => Got::Nothing,
+                    Moved::WantWrite | Moved::Failed => Got::Unclear,
                 };
-                // SAFETY: OpenSSL says how many bytes it has put there.
-                match unsafe { read_buffer::fill(py, limit, read) } {
-                    Ok((data, Moved::Bytes(_))) => Came::Data(data),
-                    Ok((_, Moved::WantRead)) => Came::Nothing,
-                    Err(error) => Came::Refused(error),
-                    Ok((_, Moved::WantWrite | Moved::Failed)) => Came::Unclear,
-                }
             }
+        };
+        match outcome {
+            Ok(0) => Got::End,
+            Ok(count) => Got::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
+            Err(error) => Got::Refused(error),
         }
     }
 
@@ -158,14 +182,5 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Bytes(0),
             Err(error) => Sent::Refused(error),
         }
-    }
-}
-
-fn came(outcome: io::Result<Bound<'_, PyBytes>>) -> Came<'_> {
-    match outcome {
-        Ok(data) if data.as_bytes().is_empty() => Came::End,
-        Ok(data) => Came::Data(data),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Came::Nothing,
-        Err(error) => Came::Refused(error),
     }
 }

@@ -2,12 +2,13 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 
 use super::fields::number;
 use super::source::{Sent, Source};
 use super::{Entry, Kind, Streams};
 use crate::py::support::error;
+use crate::py::transport::buffers::View;
 
 /// What is encrypted in a fraction of a millisecond. More is left to Tornado's method, which
 /// lets other threads in.
@@ -15,18 +16,43 @@ const LONG: usize = 1 << 20;
 
 impl Streams {
     /// See `Streams::write`.
-    pub(super) fn write_bytes<'py>(
+    pub(super) fn write_data<'py>(
         &self,
         entry: &Entry<'_, 'py>,
-        data: &Bound<'py, PyBytes>,
+        data: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+            let bytes = bytes.as_bytes();
+            return self.send_all(entry, data, bytes.len(), |source| send(source, bytes));
+        }
+        if !data.is_exact_instance_of::<PyMemoryView>() || data.len().is_err() {
+            return Ok(None);
+        }
+        // What is wrong with it Tornado's method says.
+        let Ok(view) = View::of_bytes(data) else {
+            return Ok(None);
+        };
+        let length = view.len();
+        self.send_all(entry, data, length, |source| {
+            // It is let go of before anything else is done.
+            let view = view;
+            view.read(|bytes| send(source, bytes))
+        })
+    }
+
+    fn send_all<'py>(
+        &self,
+        entry: &Entry<'_, 'py>,
+        data: &Bound<'py, PyAny>,
+        length: usize,
+        send: impl FnOnce(&Source) -> (usize, Sent),
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
-        let bytes = data.as_bytes();
         let Some(waiting) = fields.some(intern!(py, "_write_futures"))? else {
             return Ok(None);
         };
-        if bytes.is_empty()
-            || (entry.kind == Kind::Tls && bytes.len() > LONG)
+        if length == 0
+            || (entry.kind == Kind::Tls && length > LONG)
             // Whatever waits to be written, somebody waits for that.
             || waiting.len()? > 0
             || !entry.is_open()?
@@ -35,7 +61,7 @@ impl Streams {
             return Ok(None);
         }
         if let Some(most) = fields.some(intern!(py, "max_write_buffer_size"))?
-            && number(&most).is_none_or(|most| bytes.len() > most)
+            && number(&most).is_none_or(|most| length > most)
         {
             return Ok(None);
         }
@@ -46,8 +72,8 @@ impl Streams {
         let Ok(future) = self.future.bind(py).call0() else {
             return Ok(None);
         };
-        match send(&source, bytes) {
-            (_, Sent::Bytes(sent)) if sent == bytes.len() => {
+        match send(&source) {
+            (_, Sent::Bytes(sent)) if sent == length => {
                 future.call_method1(intern!(py, "set_result"), (py.None(),))?;
                 entry.listen_for_the_end()?;
                 Ok(Some(future))
