@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
-use super::super::{Address, Session, Table};
+use super::super::{Address, OverSocket, Session, Table};
 
 type Pointer = *mut c_void;
 
@@ -199,6 +199,12 @@ impl End {
     /// Brings what this end has to say to the other one.
     pub fn carry(&self, other: &End) {
         other.session.feed(&self.taken()).expect("memory");
+    }
+
+    /// The same connection, as one over a socket is driven.
+    pub fn over_socket(&self) -> OverSocket {
+        // SAFETY: an `SSL` of this library, which this end owns.
+        unsafe { OverSocket::new(self.library.table, NonNull::new(self.ssl).expect("an SSL")) }
     }
 
     /// What this end has to say.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod library;
+mod over_socket;
 mod pieces;
 
 use std::mem::MaybeUninit;
