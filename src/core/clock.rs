@@ -15,14 +15,19 @@ const NANOS_PER_SECOND: f64 = 1e9;
 /// may take to be read; it is far below the millisecond that a poll rounds to.
 const TOLERANCE: u64 = 1_000;
 
+/// The wall clock, in nanoseconds since the Unix epoch.
+fn nanos_since_epoch() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = elapsed.map_or(0, |elapsed| elapsed.as_nanos());
+    i64::try_from(nanos).unwrap_or(i64::MAX)
+}
+
 /// Reads both clocks at the same time, as far as that can be had.
 fn both_clocks() -> (Deadline, i64) {
     let mut now = Deadline::now();
     let mut wall = 0;
     for _attempt in 0..3 {
-        wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_nanos());
+        wall = nanos_since_epoch();
         let after = Deadline::now();
         if after.0.abs_diff(now.0) <= TOLERANCE {
             break;
@@ -30,16 +35,22 @@ fn both_clocks() -> (Deadline, i64) {
         // The thread was interrupted in between, or the clocks are slow.
         now = after;
     }
-    (now, i64::try_from(wall).unwrap_or(i64::MAX))
+    (now, wall)
+}
+
+/// See `wall_clock_offset`.
+static OFFSET: AtomicI64 = AtomicI64::new(i64::MIN);
+
+fn kept_offset() -> i64 {
+    OFFSET.load(Ordering::Relaxed)
 }
 
 /// The wall clock's lead over the monotonic clock, in nanoseconds. It is kept,
 /// because taking it anew for each deadline would put equal deadlines in random
 /// order.
 fn wall_clock_offset(now: Deadline, wall: i64) -> i64 {
-    static OFFSET: AtomicI64 = AtomicI64::new(i64::MIN);
     let current = wall.saturating_sub(now.0);
-    let kept = OFFSET.load(Ordering::Relaxed);
+    let kept = kept_offset();
     if kept.abs_diff(current) <= TOLERANCE {
         return kept;
     }
@@ -119,6 +130,21 @@ impl Deadline {
         })
     }
 
+    /// What the wall clock will read at this point, in seconds since the Unix epoch; it is
+    /// `now` at this moment. Of two points the earlier one never reads more, as long as the
+    /// wall clock isn't stepped.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn on_wall_clock(self, now: Deadline) -> f64 {
+        let wall = nanos_since_epoch();
+        let (now, wall) = match wall.saturating_sub(now.0).abs_diff(kept_offset()) {
+            0..=TOLERANCE => (now, wall),
+            // Somebody was interrupted in between, or the clock has moved.
+            _ => both_clocks(),
+        };
+        self.0.saturating_add(wall_clock_offset(now, wall)) as f64 / NANOS_PER_SECOND
+    }
+
     /// Seconds since the clock's epoch, as `time.monotonic()` gives them.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
@@ -186,6 +212,30 @@ mod tests {
     fn a_nanosecond_later_than_never_is_never() {
         assert_eq!(Deadline(5).a_nanosecond_later(), Deadline(6));
         assert_eq!(Deadline::NEVER.a_nanosecond_later(), Deadline::NEVER);
+    }
+
+    #[test]
+    fn what_is_due_later_reads_more_on_the_wall_clock() {
+        let mut before = (Deadline(i64::MIN), f64::MIN);
+        for round in 0..3_000 {
+            let earliest = seconds_since_epoch() + 0.5 - 1e-5;
+            let now = Deadline::now();
+            if round % 10 == 0 {
+                // As if the thread was interrupted between the two clocks.
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            let due = now.plus_seconds(0.5).expect("a time");
+            let wall = due.on_wall_clock(now);
+            let latest = seconds_since_epoch() + 0.5 + 1e-5;
+            assert!((earliest..=latest).contains(&wall), "{wall}");
+            assert!((due, wall) >= before && wall >= before.1);
+            before = (due, wall);
+        }
+    }
+
+    fn seconds_since_epoch() -> f64 {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        wall.expect("now").as_secs_f64()
     }
 
     #[test]

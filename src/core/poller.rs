@@ -4,8 +4,10 @@
 //! locked for just that long and never waited for: descriptors are registered
 //! past it, and its events are copied out before anything is dispatched, so that
 //! a turn may nest in another.
+#![allow(unsafe_code)]
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use mio::{Events, Poll, Token, Waker};
 use super::interest::Readiness;
 use super::lock::try_lock;
 use super::room::NoRoom;
-use super::sys::Native;
+use super::sys::{Native, sockets};
 
 /// How many events one wait returns at most.
 const EVENTS: usize = 1024;
@@ -35,9 +37,25 @@ pub struct Event {
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Poller {
-    wait: Mutex<Wait>,
-    waker: Waker,
+    /// See `drop`.
+    wait: ManuallyDrop<Mutex<Wait>>,
+    waker: ManuallyDrop<Waker>,
     fd: RawFd,
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        // Somebody has closed all descriptors that there were. Closing one again ends the
+        // process in a debug build of Rust's, and could be another's by now.
+        if !sockets::is_open(self.fd) {
+            return;
+        }
+        // SAFETY: neither is used any more.
+        unsafe {
+            ManuallyDrop::drop(&mut self.waker);
+            ManuallyDrop::drop(&mut self.wait);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -57,8 +75,8 @@ impl Poller {
         let fd = poll.as_raw_fd();
         let events = Events::with_capacity(EVENTS);
         Ok(Poller {
-            wait: Mutex::new(Wait { poll, events }),
-            waker,
+            wait: ManuallyDrop::new(Mutex::new(Wait { poll, events })),
+            waker: ManuallyDrop::new(waker),
             fd,
         })
     }

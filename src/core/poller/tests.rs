@@ -158,3 +158,26 @@ fn spinning_ends_with_an_event_or_the_waker_or_in_vain() {
     assert_eq!(poller.spin(long, &mut events).ok(), Some(true));
     assert_eq!(events.len(), 1);
 }
+
+#[test]
+fn a_poller_whose_descriptors_somebody_has_closed_is_dropped_in_peace() {
+    // In a process of its own: no other test's descriptor may get the number meanwhile.
+    // SAFETY: the child only closes descriptors and ends.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let poller = Poller::new();
+        // SAFETY: nobody else is there to use them; the process ends at once.
+        unsafe {
+            for fd in 3..1000 {
+                libc::close(fd);
+            }
+            drop(poller);
+            libc::_exit(7);
+        }
+    }
+    let mut status = 0;
+    // SAFETY: waits for the own child, with a place for its status.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert!(libc::WIFEXITED(status), "{status}");
+    assert_eq!(libc::WEXITSTATUS(status), 7);
+}

@@ -94,6 +94,10 @@ impl Handle {
     /// `KeyboardInterrupt` and `SystemExit`.
     pub fn run(slf: &Bound<'_, Handle>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
+        // It still has its work where its repr has failed in `cancel`.
+        if this.is_cancelled() {
+            return Ok(());
+        }
         let Some((callback, args)) = this.work(py) else {
             return Ok(());
         };

@@ -73,12 +73,12 @@ impl TimerHandle {
     /// Cancel the callback; does nothing if it has run or was cancelled.
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let base = slf.as_super();
-        Handle::cancel(base)?;
+        let outcome = Handle::cancel(base);
         if let Some(key) = slf.get().key(slf.py()) {
             let timer = base.get().event_loop().get().remove_timer(slf.py(), key);
             drop(timer);
         }
-        Ok(())
+        outcome
     }
 
     /// Return the scheduled time, in seconds on the loop's clock.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
@@ -213,7 +213,11 @@ impl IOLoop {
     /// Stop listening for events on fd; an unknown fd is ignored.
     fn remove_handler(&self, fd: &Bound<'_, PyAny>) -> PyResult<()> {
         check_thread(self.event_loop()?.bind(fd.py()))?;
-        let number = self.descriptor(fd)?;
+        let number = match self.descriptor(fd) {
+            // Too large a number is no descriptor's, so it has no handler.
+            Err(error) if error.is_instance_of::<PyOverflowError>(fd.py()) => return Ok(()),
+            number => number?,
+        };
         if self.handler(number)?.is_some() {
             let removed = self.event_loop()?.get().unwatch(number, &EVERY_ROLE);
             drop(removed);

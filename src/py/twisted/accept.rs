@@ -55,14 +55,14 @@ pub fn accept_connections<'py>(
         if protocol.is_none() {
             continue;
         }
-        let session: u64 = port.getattr(intern!(py, "sessionno"))?.extract()?;
-        port.setattr(intern!(py, "sessionno"), session + 1)?;
+        let session = port.getattr(intern!(py, "sessionno"))?;
+        port.setattr(intern!(py, "sessionno"), session.add(1_u8)?)?;
         let connection = Accepted {
             socket: connection,
             peer,
             protocol: &protocol,
             server: port,
-            session,
+            session: &session,
             port: &number,
             reactor: &reactor,
             core,

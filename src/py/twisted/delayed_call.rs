@@ -275,8 +275,8 @@ impl DelayedCall {
         let reactor = slf.get().reactor.get();
         let now = reactor.loop_now(slf.py())?;
         let deadline = error::deadline(now.plus_seconds(secondsFromNow))?;
-        let now = reactor.now(slf.py())?;
-        DelayedCall::move_to(slf, deadline, now + secondsFromNow)
+        let time = reactor.due_at(slf.py(), (deadline, now), secondsFromNow)?;
+        DelayedCall::move_to(slf, deadline, time)
     }
 
     /// Reschedule the call for `secondsLater` seconds after its time.

@@ -102,6 +102,28 @@ impl Reactor {
         Ok(seconds())
     }
 
+    /// When what is due `wait` seconds from now is due by the reactor's clock. On the loop's
+    /// clock it is `now`, and the deadline is known: those are one clock with two names,
+    /// unless somebody has replaced either, so that calls are in the same order on both.
+    ///
+    /// # Errors
+    /// Those of a clock of somebody's own.
+    pub fn due_at(
+        &self,
+        py: Python<'_>,
+        (deadline, now): (Deadline, Deadline),
+        wait: f64,
+    ) -> PyResult<f64> {
+        let own = self.own_clock.load(Ordering::Relaxed)
+            || clock::is_own(self.event_loop(), py)
+            || deadline == Deadline::NEVER
+            || wait < 0.0;
+        if own {
+            return Ok(self.now(py)? + wait);
+        }
+        Ok(deadline.on_wall_clock(now))
+    }
+
     /// The time now on the clock that the loop's timers follow.
     ///
     /// # Errors
@@ -229,13 +251,14 @@ impl Reactor {
             return Err(PyAssertionError::new_err(message));
         }
         this.event_loop().check_open()?;
-        let deadline = error::deadline(this.loop_now(py)?.plus_seconds(wait))?;
+        let now = this.loop_now(py)?;
+        let deadline = error::deadline(now.plus_seconds(wait))?;
         let creator = if this.is_debug(py)? {
             Some(this.reports(py).call_method0("creation_stack")?.unbind())
         } else {
             None
         };
-        let when = (deadline, this.now(py)? + wait);
+        let when = (deadline, this.due_at(py, (deadline, now), wait)?);
         DelayedCall::schedule(slf, when, callable, args, kw, creator)
     }
 

@@ -48,6 +48,13 @@ pub(super) fn count(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize
     }
 }
 
+/// Whether a number is a descriptor's.
+#[must_use]
+pub fn is_open(fd: RawFd) -> bool {
+    // SAFETY: takes numbers only, and changes nothing.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
+}
+
 /// Closes a descriptor that the caller owns.
 pub fn close(fd: RawFd) {
     // SAFETY: takes a number only, which the caller vouches for.

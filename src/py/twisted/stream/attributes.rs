@@ -188,10 +188,13 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
         let named = state.own.is_set(Name::LogStr as u32);
         let origin = state.origin.as_ref().filter(|_| named);
         let class = origin.map(|(class, _)| class.bind(py).clone());
-        (class, u64::from(state.session))
+        (class, state.session)
     };
     match class {
-        Some(class) => name(slf, class.name()?.as_any(), session, None),
+        Some(class) => {
+            let session = make::unsigned(py, session)?;
+            name(slf, class.name()?.as_any(), &session, None)
+        }
         None => Ok(no_logstr(py)),
     }
 }
@@ -204,7 +207,7 @@ pub fn logstr<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 pub fn name<'py>(
     slf: &Bound<'py, StreamTransport>,
     prefix: &Bound<'py, PyAny>,
-    session: u64,
+    session: &Bound<'py, PyAny>,
     host_name: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = slf.py();
@@ -221,8 +224,8 @@ pub fn name<'py>(
         (None, Some(name)) => name.to_string(),
         (None, None) => String::new(),
     };
-    let prefix = prefix.str()?;
-    let prefix = prefix.to_string_lossy();
+    let (prefix, session) = (prefix.str()?, session.str()?);
+    let (prefix, session) = (prefix.to_string_lossy(), session.to_string_lossy());
     let logstr = make::text(py, &format!("{prefix},{session},{host}"))?.into_any();
     let kept = logstr.clone().unbind();
     let before = slf.get().state.lock(py).logstr.replace(kept);

@@ -4,7 +4,7 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyInt, PyType};
 
 use super::super::{Reactor, tls};
 use super::attributes::{self, twisted};
@@ -26,8 +26,8 @@ pub struct Accepted<'a, 'py> {
     pub protocol: &'a Bound<'py, PyAny>,
     /// The port itself.
     pub server: &'a Bound<'py, PyAny>,
-    /// Its number.
-    pub session: u64,
+    /// Its number, whatever that is.
+    pub session: &'a Bound<'py, PyAny>,
     /// The number where the port listens.
     pub port: &'a Bound<'py, PyAny>,
     /// The reactor, whose methods are the native ones.
@@ -78,10 +78,11 @@ impl StreamTransport {
             drop(before);
         }
         let mut host_name = None;
-        let session = u32::try_from(accepted.session);
+        let session = accepted.session.cast_exact::<PyInt>();
+        let session = session.ok().and_then(|session| session.extract().ok());
         match session {
-            Ok(session) => slf.get().state.lock(slf.py()).session = session,
-            Err(_) => made.setattr(intern!(class.py(), "sessionno"), accepted.session)?,
+            Some(session) => slf.get().state.lock(slf.py()).session = session,
+            None => made.setattr(intern!(class.py(), "sessionno"), accepted.session)?,
         }
         if is_named(&accepted.peer) {
             // Few clients of a UNIX socket have a name.
@@ -90,7 +91,7 @@ impl StreamTransport {
             host_name = Some(name);
         }
         if host_name.is_some()
-            || session.is_err()
+            || session.is_none()
             || !is_named_by_class(accepted.core.get(), accepted.protocol)?
         {
             // It may look at what will change, or refuse the connection.
