@@ -54,7 +54,7 @@ def errors(tmp_path: Path, code: str, calls: list[str]) -> dict[str, str]:
     making = "; ".join(f"error_of(lambda: {call})" for call in calls)
     program = ERRORS + textwrap.dedent(code).replace("{calls}", making)
     (tmp_path / "calls.py").write_text(program)
-    command = [sys.executable, "-W", "error", tmp_path / "calls.py"]
+    command = [sys.executable, "-Werror::RuntimeWarning", tmp_path / "calls.py"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]

@@ -158,8 +158,12 @@ def _forgotten_reactor() -> Any:
         return None
     if reactor._started or isinstance(getattr(reactor, "_core", None), _core.Reactor):
         return None
-    watched = {*reactor.getReaders(), *reactor.getWriters()} - set(reactor._internalReaders)
-    return reactor if watched or reactor.getDelayedCalls() else None
+    try:
+        watched = {*reactor.getReaders(), *reactor.getWriters()} - set(reactor._internalReaders)
+        return reactor if watched or reactor.getDelayedCalls() else None
+    except Exception:
+        # It is somebody's own, and has other methods.
+        return None
 
 
 def _tell_of_reactor() -> None:

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pyo3::intern;
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 
 use super::Reactor;
@@ -13,11 +13,24 @@ impl Reactor {
     ///
     /// # Errors
     /// `RuntimeError` in another one.
+    #[inline]
     pub fn check_thread(&self, py: Python<'_>, method: &str) -> PyResult<()> {
         if self.checks() {
-            let check = intern!(py, "check_thread");
-            self.reports(py)
-                .call_method1(check, (&self.reactor, method))?;
+            self.check(py, "check_thread", (&self.reactor, method))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a coroutine in the place of a function; in debug mode also a coroutine
+    /// function, whose coroutine nobody would run.
+    ///
+    /// # Errors
+    /// `TypeError`.
+    #[inline]
+    pub fn check_function(&self, function: &Bound<'_, PyAny>, method: &str) -> PyResult<()> {
+        let debug = self.checks();
+        if debug || !function.is_callable() {
+            self.check(function.py(), "check_function", (function, method, debug))?;
         }
         Ok(())
     }
@@ -25,14 +38,15 @@ impl Reactor {
     /// Says that a call has returned a coroutine, which nobody is going to run.
     ///
     /// # Errors
-    /// None, unless the warning is made an error.
+    /// None, unless logging itself fails.
+    #[inline]
     pub fn look_at_result(&self, result: &Bound<'_, PyAny>, method: &str) -> PyResult<()> {
         // The last reference to it: or somebody has it, who may run it yet.
         if !result.is_none()
             && imports::is_native_coroutine(result)?
             && refcounts::references(result) == 1
         {
-            self.report(result.py(), "not_run", (result, method))?;
+            self.check(result.py(), "not_run", (result, method))?;
         }
         Ok(())
     }
@@ -42,18 +56,8 @@ impl Reactor {
         self.event_loop().is_debug() || self.host_debug.load(Ordering::Relaxed)
     }
 
-    /// Refuses a coroutine in the place of a function; in debug mode also a coroutine
-    /// function, whose coroutine nobody would run.
-    ///
-    /// # Errors
-    /// `TypeError`.
-    pub fn check_function(&self, function: &Bound<'_, PyAny>, method: &str) -> PyResult<()> {
-        let debug = self.checks();
-        if debug || !function.is_callable() {
-            let check = intern!(function.py(), "check_function");
-            let what = (function, method, debug);
-            self.reports(function.py()).call_method1(check, what)?;
-        }
-        Ok(())
+    #[cold]
+    fn check<'py>(&self, py: Python<'py>, what: &str, args: impl PyCallArgs<'py>) -> PyResult<()> {
+        self.report(py, what, args)
     }
 }
