@@ -26,7 +26,8 @@ impl From<NoRoom> for PyErr {
 /// What every call after `close` gets.
 pub fn closed() -> PyErr {
     let error = PyRuntimeError::new_err("Event loop is closed");
-    Python::attach(|py| {
+    // Not at the end of the interpreter.
+    let _noted = Python::try_attach(|py| {
         // Python 3.10 has no notes.
         let added = error
             .value(py)
