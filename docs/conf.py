@@ -33,8 +33,6 @@ default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-# Interfaces of zope.interface, by name.
-autodoc_type_aliases = {"IDelayedCall": "IDelayedCall"}
 
 # Names that are other projects': without their lists nothing can be said about them.
 nitpick_ignore_regex = [
@@ -48,6 +46,8 @@ nitpick_ignore_regex = [
     # Twisted's and Tornado's, as their code calls them.
     (r"py:.*", r"I[A-Z]\w+(\.\w+)?"),
     (r"py:.*", r"(Deferred(\.\w+)?|DelayedCall|Configurable|Resolver|Reactor\w+|Any|Future)"),
+    # For type checkers alone.
+    (r"py:.*", r"DelayedCallOfOurs"),
     # Private: type variables, native and mixed-in base classes.
     (r"py:.*", r"(.*\.)?_\w+(\..*)?"),
 ]
