@@ -77,7 +77,7 @@ $(BARE)/built: $(WHEEL)/built
 $(RECIPES)/built: $(WHEEL)/built
 	test -e $(RECIPES) || $(BIN)/python -m venv $(RECIPES)
 	$(RECIPES)/bin/python -m pip install --quiet --force-reinstall --no-deps $(WHEEL)/*.whl
-	$(RECIPES)/bin/python -m pip install "$$(echo $(WHEEL)/*.whl)[recipes]"
+	$(RECIPES)/bin/python -m pip install --quiet --no-compile "$$(echo $(WHEEL)/*.whl)[recipes]"
 	touch $@
 
 $(VENV)/built-bench: $(VENV)/built

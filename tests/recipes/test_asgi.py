@@ -29,8 +29,9 @@ def check(port):
             assert socket.recv(timeout=60) == text.upper()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("workers", "number"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGINT)]
+)
 def test_uvicorn(workers, number):
     port = free_port()
     options = ["--loop", "tornado4:new_event_loop", "--port", str(port), "--workers", str(workers)]
