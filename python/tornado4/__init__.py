@@ -158,7 +158,7 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
 def metrics(loop: object = None) -> Metrics:
     """Measure a loop from now on; return what tells its numbers.
 
-    ``loop`` is an `EventLoop`, an IOLoop or a reactor of ours, by default the one that runs
+    ``loop`` is an asyncio loop, an IOLoop or a reactor of ours, by default the one that runs
     or is current in this thread. ``metrics(loop).read()`` gives turns, calls, descriptors,
     timers, bytes, times and the loop's lag; see `tornado4._metrics.Measured`. A loop that
     nobody has asked for is not measured. Raises `TypeError` for a loop that isn't ours, and

@@ -22,7 +22,7 @@ class Measured(NamedTuple):
     calls: dict[str, int]
     """How many calls it has made of each kind: ``asyncio`` (callbacks, timers, watchers),
     ``asyncio_transports`` (their steps), ``tornado`` (callbacks), ``tornado_timers``,
-    ``twisted_threads`` (`callFromThread`), ``twisted_timers`` (`callLater`) and
+    ``twisted_threads`` (``callFromThread``), ``twisted_timers`` (``callLater``) and
     ``descriptors`` (one was ready: of a native transport, or watched by Tornado or Twisted)."""
     descriptors: int
     """How many descriptors it watches now."""

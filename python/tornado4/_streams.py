@@ -150,14 +150,14 @@ class Rare:
     @staticmethod
     def read_into(stream: Any) -> int | None:
         """Read once into the application's memory; -1: it has failed."""
-        with memoryview(stream._read_buffer) as memory:
-            with memory[stream._read_buffer_size :] as room:
-                try:
-                    count: int | None = stream.read_from_fd(room)
-                except OSError as error:
-                    failure = error
-                else:
-                    return count
+        start = stream._read_buffer_size
+        with memoryview(stream._read_buffer) as memory, memory[start:] as room:
+            try:
+                count: int | None = stream.read_from_fd(room)
+            except OSError as error:
+                failure = error
+            else:
+                return count
         Rare.lost(stream, failure)
         return -1
 

@@ -179,8 +179,8 @@ def test_asyncio_run_beside_an_installed_reactor(tmp_path: Path) -> None:
     )
     (warning,) = warnings_in(said)
     assert re.match(
-        rf"{tmp_path}/program\.py:3: RuntimeWarning: <EventLoop .*> with Twisted's reactor was given "
-        r"work .* never ran, "
+        rf"{tmp_path}/program\.py:3: RuntimeWarning: <EventLoop .*> with Twisted's reactor was "
+        r"given work .* never ran, "
         r".* by reactor\.run\(\), or tornado4\.run\(main\(\)\) in place of asyncio\.run",
         warning,
     )

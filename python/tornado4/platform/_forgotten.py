@@ -37,9 +37,11 @@ class Forgettable(Protocol):
 
     def is_closed(self) -> bool:
         """Tell whether somebody has ended it."""
+        ...
 
     def _waits(self) -> bool:
         """Tell whether it has work."""
+        ...
 
 
 # The loops that have never run, by identity. Its references are listed in one step,
