@@ -16,6 +16,8 @@ WHEEL := $(VENV)/wheel
 # Runs what takes a while: `$(RUN) LOG TITLE COMMAND...`.
 RUN := $(PYTHON) tools/progress.py
 LOGS := $(VENV)/logs
+# One for each CPU; a file's tests stay together. Empty: all in one process, in their order.
+WORKERS ?= --numprocesses auto --dist loadfile
 PYTHON_SOURCES := python tests benches examples tools docs
 # Rebuilt when any of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f \
@@ -127,15 +129,15 @@ test: lint test-rust test-python ## Run the lints and all tests but the slow one
 
 .PHONY: test-all
 test-all: lint docs test-rust build $(VENV)/built-clients $(BARE)/built test-oldest test-recipes test-pythons ## Run the lints and all tests
-	$(PYTEST)
+	$(PYTEST) $(WORKERS)
 
 .PHONY: test-oldest
 test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest Twisted and Tornado
-	$(OLDEST)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
+	$(OLDEST)/bin/python -m pytest $(WORKERS) -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 .PHONY: test-next
 test-next: $(NEXT)/built ## The same with the newest, pre-releases as well
-	$(NEXT)/bin/python -m pytest -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
+	$(NEXT)/bin/python -m pytest $(WORKERS) -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 .PHONY: test-recipes
 test-recipes: $(RECIPES)/built ## Run the recipes in an environment with all that they are for
@@ -168,7 +170,7 @@ test-rust: ## Run the unit tests of the core, without an interpreter
 
 .PHONY: test-python
 test-python: build $(BARE)/built ## Run the Python tests but the slow ones
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) $(WORKERS) -m 'not slow'
 
 .PHONY: lint
 lint: $(VENV)/built-lint lint-workflows ## Check formatting, lints, types and spelling
