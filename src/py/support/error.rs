@@ -25,17 +25,22 @@ impl From<NoRoom> for PyErr {
 
 /// What every call after `close` gets.
 pub fn closed() -> PyErr {
-    let error = PyRuntimeError::new_err("Event loop is closed");
-    // Not at the end of the interpreter.
-    let _noted = Python::try_attach(|py| {
-        // Python 3.10 has no notes.
-        let added = error
-            .value(py)
-            .call_method1(intern!(py, "add_note"), (CLOSED_ADVICE,));
-        drop(added);
-    });
-    error
+    // Not attached any more: the interpreter has ended.
+    let noted = Python::try_attach(closed_with_advice).and_then(Result::ok);
+    noted.unwrap_or_else(|| PyRuntimeError::new_err(CLOSED))
 }
+
+fn closed_with_advice(py: Python<'_>) -> PyResult<PyErr> {
+    // The object itself: PyO3's errors are made of their parts by attaching anew, which it
+    // refuses in the destructors that run at the interpreter's end.
+    let error = py.get_type::<PyRuntimeError>().call1((CLOSED,))?;
+    if error.hasattr(intern!(py, "add_note"))? {
+        error.call_method1(intern!(py, "add_note"), (CLOSED_ADVICE,))?;
+    }
+    Ok(PyErr::from_value(error))
+}
+
+const CLOSED: &str = "Event loop is closed";
 
 /// What is shown below the text, which is asyncio's.
 const CLOSED_ADVICE: &str = "It was closed by close(), or at the end of asyncio.run() or \
