@@ -52,4 +52,5 @@ def wrong() -> None:
     loop.call_son(print)  # type: ignore[attr-defined]
     tornado4.run(main)  # type: ignore[arg-type]
     tornado4.rnu(main(4))  # type: ignore[attr-defined]
+    tornado4.install(asyncio="yes")  # type: ignore[arg-type]
     EventLoop().run_until_complet(main(5))  # type: ignore[attr-defined]

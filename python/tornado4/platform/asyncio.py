@@ -18,8 +18,8 @@ import socket
 import sys
 import threading
 from asyncio import base_events, events, format_helpers
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten
@@ -32,6 +32,8 @@ from tornado4.platform._selector import ReadyView, SelectorView, scheduled
 from tornado4.platform._wakeup import wakeup
 
 __all__ = ["EventLoop", "run"]
+
+_T = TypeVar("_T")
 
 _TORNADOS = {
     "AddThreadSelectorEventLoop",
@@ -233,7 +235,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
                 wakeup.end_run(self)
             self._wrap_tasks()
 
-    def run_until_complete(self, future: Any) -> Any:
+    def run_until_complete(self, future: Awaitable[_T] | Generator[Any, None, _T]) -> _T:
         """Run until the future or coroutine is done; return its result or raise its error."""
         before, self._completes = self._completes, True
         try:
