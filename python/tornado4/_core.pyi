@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, final
 from typing_extensions import ParamSpec, Self, TypeVarTuple, Unpack, disjoint_base
 
 _T = TypeVar("_T")
-_P = ParamSpec("_P")
+_Params = ParamSpec("_Params")
 _Ts = TypeVarTuple("_Ts")
 
 class _HasFileno(Protocol):
@@ -230,31 +230,31 @@ class IOLoop:
     def _drop_calls(self) -> None: ...
     def _counts(self) -> tuple[int, int]: ...
     def add_callback(
-        self, callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+        self, callback: Callable[_Params, object], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> None: ...
     def add_callback_from_signal(
-        self, callback: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+        self, callback: Callable[_Params, object], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> None: ...
     def add_timeout(
         self,
         deadline: float | timedelta,
-        callback: Callable[_P, object],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
+        callback: Callable[_Params, object],
+        *args: _Params.args,
+        **kwargs: _Params.kwargs,
     ) -> Timeout: ...
     def call_later(
         self,
         delay: float,
-        callback: Callable[_P, object],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
+        callback: Callable[_Params, object],
+        *args: _Params.args,
+        **kwargs: _Params.kwargs,
     ) -> Timeout: ...
     def call_at(
         self,
         when: float,
-        callback: Callable[_P, object],
-        *args: _P.args,
-        **kwargs: _P.kwargs,
+        callback: Callable[_Params, object],
+        *args: _Params.args,
+        **kwargs: _Params.kwargs,
     ) -> Timeout: ...
     def remove_timeout(self, timeout: object) -> None: ...
 
@@ -267,11 +267,15 @@ class Reactor:
     @staticmethod
     def seconds() -> float: ...
     def callLater(
-        self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
+        self,
+        delay: float,
+        callable: Callable[_Params, object],
+        *args: _Params.args,
+        **kw: _Params.kwargs,
     ) -> DelayedCall: ...
     def getDelayedCalls(self) -> list[DelayedCall]: ...
     def callFromThread(
-        self, f: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+        self, f: Callable[_Params, object], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> None: ...
     def callAtEndOfTurn(self, f: Callable[[], object]) -> None: ...
     def wakeUp(self) -> None: ...

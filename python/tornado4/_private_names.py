@@ -122,7 +122,8 @@ USED = {
         ),
         "twisted.internet.base:BaseConnector": "_makeTransport",
         "twisted.internet.base:ReactorBase": (
-            "_justStopped _signals _signalsFactory _started _startedBefore _stopThreadPool _stopped"
+            "_internalReaders _justStopped _signals _signalsFactory _started _startedBefore "
+            "_stopThreadPool _stopped"
         ),
         "twisted.internet.endpoints": "_WrappingProtocol",
         "twisted.internet.endpoints:_WrappingProtocol": "_wrappedProtocol",

@@ -59,7 +59,9 @@ def test_every_module_can_be_imported(python: str) -> None:
 import importlib, pkgutil, tornado4, warnings
 warnings.filterwarnings("error", module="tornado4")
 for found in pkgutil.walk_packages(tornado4.__path__, "tornado4."):
-    if not found.name.endswith("__main__"):
+    # What these are written for isn't required.
+    without = {"tornado4.curl_httpclient", "tornado4.platform.caresresolver"}
+    if not found.name.endswith("__main__") and found.name not in without:
         importlib.import_module(found.name)
         print(found.name)
 import twisted.plugins.tornado4_reactor

@@ -158,6 +158,10 @@ def _forgotten_reactor() -> Any:
     reactor = _reactor()
     if reactor is None or _told_of_reactor or getattr(reactor, "_startedBefore", True):
         return None
+    threadable = sys.modules.get("twisted.python.threadable")
+    if threadable is None or threadable.ioThread is not None:
+        # A reactor has run, if only until it crashed.
+        return None
     if reactor._started or isinstance(getattr(reactor, "_core", None), _core.Reactor):
         return None
     try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tornado4.platform.twisted._types import DelayedCallOfOurs, NoSuchAttribute
 
-    _P = ParamSpec("_P")
+    _Params = ParamSpec("_Params")
 
 classImplements(_core.DelayedCall, IDelayedCall)
 for _name, _value in vars(DelayedCall).items():
@@ -185,7 +185,11 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
     seconds = staticmethod(_core.Reactor.seconds)
 
     def callLater(
-        self, delay: float, callable: Callable[_P, object], *args: _P.args, **kw: _P.kwargs
+        self,
+        delay: float,
+        callable: Callable[_Params, object],
+        *args: _Params.args,
+        **kw: _Params.kwargs,
     ) -> DelayedCallOfOurs:
         """See `IReactorTime.callLater`. ``delay`` is in seconds.
 
@@ -203,7 +207,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
     # IReactorFromThreads, and the waker
 
     def callFromThread(  # type: ignore[override]
-        self, f: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+        self, f: Callable[_Params, object], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> None:
         """See `IReactorFromThreads.callFromThread`: call ``f`` in the loop, from any thread."""
         self._core.callFromThread(f, *args, **kwargs)

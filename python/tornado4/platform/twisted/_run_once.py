@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import ParamSpec
 
-    _P = ParamSpec("_P")
+    _Params = ParamSpec("_Params")
 
 _T = TypeVar("_T")
 
@@ -34,14 +34,17 @@ _T = TypeVar("_T")
 # A function's own arguments can't be checked beside `install`.
 @overload
 def run_once(
-    function: Callable[Concatenate[TornadoReactor, _P], Awaitable[_T]],
+    function: Callable[Concatenate[TornadoReactor, _Params], Awaitable[_T]],
     /,
-    *args: _P.args,
-    **kw: _P.kwargs,
+    *args: _Params.args,
+    **kw: _Params.kwargs,
 ) -> _T: ...
 @overload
 def run_once(
-    function: Callable[Concatenate[TornadoReactor, _P], _T], /, *args: _P.args, **kw: _P.kwargs
+    function: Callable[Concatenate[TornadoReactor, _Params], _T],
+    /,
+    *args: _Params.args,
+    **kw: _Params.kwargs,
 ) -> _T: ...
 @overload
 def run_once(
