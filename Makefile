@@ -27,7 +27,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -type f 
 
 .PHONY: help
 help: ## Show what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # Debian's Python makes one without pip, and says so, as long as python3-venv isn't there.
 $(BIN)/pip:
@@ -111,13 +111,13 @@ $(VENV)/built-dev: $(BIN)/pip
 # What `make build` has made is replaced by an editable install; the next one that is asked
 # for puts it back.
 .PHONY: dev
-dev: $(VENV)/built-dev ## Rebuild in seconds, for edit and test: editable, and not quite as fast
+dev: $(VENV)/built-dev ## Rebuild in seconds, for edit and test: not quite as fast
 	@rm -f $(VENV)/installed
 	@PIP_QUIET=1 $(DEVELOP) --quiet
 	@echo "Now: $(BIN)/python -m pytest tests/..."
 
 .PHONY: demo
-demo: $(VENV)/installed ## Run Twisted, Tornado and asyncio in one process, and check every pair
+demo: $(VENV)/installed ## See Twisted, Tornado and asyncio talk in one process
 	@$(BIN)/python -m tornado4.demo
 	@echo
 	@$(BIN)/python -m tornado4.demo --check
@@ -132,7 +132,7 @@ test-all: lint docs test-rust build $(VENV)/built-clients $(BARE)/built test-old
 	$(PYTEST) $(WORKERS)
 
 .PHONY: test-oldest
-test-oldest: $(OLDEST)/built ## Run our tests but the slow ones with the oldest Twisted and Tornado
+test-oldest: $(OLDEST)/built ## Run the quick tests on the oldest Twisted and Tornado
 	$(OLDEST)/bin/python -m pytest $(WORKERS) -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 .PHONY: test-next
@@ -140,7 +140,7 @@ test-next: $(NEXT)/built ## The same with the newest, pre-releases as well
 	$(NEXT)/bin/python -m pytest $(WORKERS) -m 'not slow' --ignore=tests/suites --ignore=tests/asyncio
 
 .PHONY: test-recipes
-test-recipes: $(RECIPES)/built ## Run the recipes in an environment with all that they are for
+test-recipes: $(RECIPES)/built ## Run the recipes, with all that they are for
 	TORNADO4_RECIPES=1 $(RECIPES)/bin/python -m pytest -p no:asyncio -p no:twisted tests/recipes
 
 # Those that the machine hasn't are left out.
@@ -148,7 +148,7 @@ PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
 
 # Each is built for, which takes a minute; then they run at the same time, some five minutes.
 .PHONY: test-pythons
-test-pythons: build ## Run CPython's tests of asyncio with each Python of the machine
+test-pythons: build ## Run CPython's tests of asyncio with each Python
 ifneq ($(strip $(PYTHONS)),)
 	test -e $(BIN)/maturin || $(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[dev]"
 	PYTHONPATH=tools $(BIN)/python tests/suites/pythons.py $(PYTHONS) --environments $(abspath $(VENV))-python \
@@ -199,7 +199,7 @@ lint-workflows: $(VENV)/built-lint ## Check what GitHub is told to do
 
 # cargo-deny asks for the list of advisories; what it checks is in deny.toml.
 .PHONY: audit
-audit: ## Check the licences, the advisories and the sources of what the wheel is built of
+audit: ## Check what the wheel is built of
 	cargo deny --version || cargo install --locked cargo-deny
 	cargo deny check
 
@@ -229,7 +229,7 @@ coverage: $(VENV)/built ## List what of Rust and Python the tests don't run
 	$(BIN)/python tools/covered.py $(COVERAGE)
 
 .PHONY: wheels
-wheels: build ## Build what is to be published in dist: sdist and wheels, each tried out
+wheels: build ## Build and try out what is to be published, in dist
 	$(BIN)/python -m pip install --quiet "$$(echo $(WHEEL)/*.whl)[release]"
 	$(BIN)/python tools/wheels.py dist $(PYTHONS)
 
