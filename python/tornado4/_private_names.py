@@ -33,9 +33,10 @@ USED = {
         ),
         "asyncio.base_events:Server": "_attach _detach _start_serving",
         "asyncio.constants": "_SendfileMode",
-        "asyncio.events": "_get_running_loop _set_running_loop",
-        "asyncio.events since 3.14": "_ThreadSafeHandle",
-        "asyncio.events:BaseDefaultEventLoopPolicy until 3.14": "_local",
+        "asyncio.events": "_event_loop_policy _get_running_loop _set_running_loop",
+        "asyncio.events since 3.14": "_ThreadSafeHandle _set_event_loop_policy",
+        "asyncio.events:BaseDefaultEventLoopPolicy until 3.14": "_local _loop_factory",
+        "asyncio.events:_BaseDefaultEventLoopPolicy since 3.14": "_loop_factory",
         "asyncio.events:Handle": (
             "_args _callback _cancelled _context _loop _repr _repr_info _run _source_traceback"
         ),
@@ -82,7 +83,10 @@ USED = {
         "asyncio.transports:_FlowControlMixin": (
             "_high_water _low_water _maybe_pause_protocol _protocol_paused"
         ),
-        "asyncio.unix_events": "_UnixReadPipeTransport _UnixWritePipeTransport",
+        "asyncio.unix_events": (
+            "_UnixReadPipeTransport _UnixSelectorEventLoop _UnixWritePipeTransport"
+        ),
+        "asyncio.unix_events since 3.14": "_DefaultEventLoopPolicy",
         "asyncio.unix_events:_UnixReadPipeTransport": (
             "_add_reader _call_connection_lost _closing _fatal_error _fileno _loop _paused "
             "_protocol _read_ready"
@@ -97,6 +101,7 @@ USED = {
         ),
         "_ssl": "_SSLContext _SSLSocket",
         "_ssl:_SSLContext": "_wrap_bio",
+        "runpy": "_run_module_as_main",
         "ssl:SSLContext": "_msg_callback",
         "ssl:SSLObject": "_sslobj",
         "sys": "_getframe",
@@ -107,7 +112,18 @@ USED = {
             "_clear_current_hook _discard_future_result _ioloop_for_asyncio _make_current "
             "_run_callback"
         ),
-        "tornado.util:Configurable": "_save_configuration",
+        "tornado.iostream:BaseIOStream": (
+            "_add_io_state _check_max_bytes _close_callback _connecting _consume "
+            "_find_read_pos _finish_read _handle_events _handle_read _handle_write "
+            "_is_connreset _maybe_add_error_listener _read_buffer _read_buffer_size "
+            "_read_bytes _read_delimiter _read_from_buffer _read_future _read_max_bytes "
+            "_read_partial _read_regex _read_to_buffer _read_to_buffer_loop _start_read "
+            "_total_write_done_index _total_write_index _try_inline_read _user_read_buffer "
+            "_write_buffer _write_futures"
+        ),
+        "tornado.iostream:PipeIOStream": "_fio",
+        "tornado.iostream:SSLIOStream": "_ssl_accepting",
+        "tornado.util:Configurable": "_restore_configuration _save_configuration",
     },
     "Twisted": {
         "twisted.internet": "_newtls _signals",
