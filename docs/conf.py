@@ -46,8 +46,8 @@ nitpick_ignore_regex = [
     # Twisted's and Tornado's, as their code calls them.
     (r"py:.*", r"I[A-Z]\w+(\.\w+)?"),
     (r"py:.*", r"(Deferred(\.\w+)?|DelayedCall|Configurable|Resolver|Reactor\w+|Any|Future)"),
-    # For type checkers alone.
-    (r"py:.*", r"DelayedCallOfOurs"),
+    # For type checkers alone, or of a private module, which the page names in full.
+    (r"py:.*", r"DelayedCallOfOurs|Metrics|Measured"),
     # Private: type variables, native and mixed-in base classes.
     (r"py:.*", r"(.*\.)?_\w+(\..*)?"),
 ]

@@ -3,8 +3,8 @@
 `IOStream`, `SSLIOStream` and `PipeIOStream` are subclasses of those of `tornado.iostream`:
 with the same methods, errors and limits, and the same attributes, on any loop. Reading,
 searching what has come and writing are native, and so is TLS once hands are shaken. A
-subclass's own methods (`fileno`, `close_fd`, `read_from_fd`, `write_to_fd`,
-`get_fd_error` and any other) are used: such a stream does by Tornado's code what the native
+subclass's own methods (``fileno``, ``close_fd``, ``read_from_fd``, ``write_to_fd``,
+``get_fd_error`` and any other) are used: such a stream does by Tornado's code what the native
 code would have done without them.
 
 Tornado itself (servers, clients, web sockets, subprocesses) makes streams of its own
