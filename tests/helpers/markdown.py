@@ -9,6 +9,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent.parent
 # Where the project is to be found, which links on PyPI need in full.
 REPOSITORY = "https://github.com/tornado4/tornado4"
+# And pictures.
+RAW = "https://raw.githubusercontent.com/tornado4/tornado4/main/"
 _BLOCK = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!`)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 _TARGET = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
@@ -43,11 +45,7 @@ def anchors(text: str) -> set[str]:
 
 def leads_nowhere(page: Path, link: str) -> bool:
     """Tell whether a link of a page is one within the project, and to nothing."""
-    for prefix in (
-        f"{REPOSITORY}/blob/main/",
-        f"{REPOSITORY}/raw/main/",
-        f"{REPOSITORY}/tree/main/",
-    ):
+    for prefix in (f"{REPOSITORY}/blob/main/", f"{REPOSITORY}/tree/main/", RAW):
         if link.startswith(prefix):
             page, link = ROOT / "README.md", link.removeprefix(prefix)
     if re.match(r"\w+:", link):
