@@ -7,19 +7,14 @@ To run it:
 """
 
 import asyncio
-
-from distributed import Client, LocalCluster
+import logging
 
 import tornado4
 
-
-class OurLoops(asyncio.DefaultEventLoopPolicy):
-    def new_event_loop(self):
-        return tornado4.new_event_loop()
-
-
 # Here, not below: Dask's worker processes import this file, and run what is at its top.
-asyncio.set_event_loop_policy(OurLoops())
+tornado4.install()
+
+from distributed import Client, LocalCluster
 
 
 async def loop_here():
@@ -28,7 +23,14 @@ async def loop_here():
 
 
 async def main():
-    cluster = LocalCluster(n_workers=2, processes=True, dashboard_address=None, asynchronous=True)
+    cluster = LocalCluster(
+        n_workers=2,
+        processes=True,
+        dashboard_address=None,
+        asynchronous=True,
+        # At the end Dask may log that a worker has lost its scheduler, which closes as well.
+        silence_logs=logging.CRITICAL,
+    )
     async with cluster, Client(cluster, asynchronous=True) as client:
         squares = client.map(lambda number: number * number, range(1000))
         print("Sum of squares:", await client.submit(sum, squares))
@@ -39,4 +41,4 @@ async def main():
 
 
 if __name__ == "__main__":
-    tornado4.run(main())
+    asyncio.run(main())

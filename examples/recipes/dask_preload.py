@@ -2,7 +2,7 @@
 
 To run it:
 
-    python dask_command.py worker tcp://SCHEDULER:8786 --preload dask_preload.py
+    python -m tornado4 -m dask worker tcp://SCHEDULER:8786 --preload dask_preload.py
 """
 
 import asyncio

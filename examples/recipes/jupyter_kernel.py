@@ -1,9 +1,10 @@
-"""A Jupyter kernel on tornado4's loop: cells await Deferreds as they are.
+"""Tells Jupyter of a kernel on tornado4's loop, whose cells await Deferreds as they are.
 
     pip install tornado4 ipykernel
-    python jupyter_kernel.py install
+    python jupyter_kernel.py [PREFIX]
 
-Then choose "Python on tornado4" in Jupyter. Each of its kernels runs this file.
+Then choose "Python on tornado4" in Jupyter. PREFIX is where Jupyter looks for kernels: this
+environment's, unless it is given.
 """
 
 import json
@@ -11,29 +12,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tornado.ioloop import IOLoop
+from jupyter_client.kernelspec import KernelSpecManager
 
-IOLoop.configure("tornado4.ioloop.IOLoop")  # Before anything makes a loop.
-
-
-def install(prefix=sys.prefix):
-    """Tell Jupyter of this kernel, in this environment."""
-    from jupyter_client.kernelspec import KernelSpecManager
-
-    spec = {
-        "argv": [sys.executable, str(Path(__file__).resolve()), "-f", "{connection_file}"],
-        "display_name": "Python on tornado4",
-        "language": "python",
-    }
-    with tempfile.TemporaryDirectory() as place:
-        Path(place, "kernel.json").write_text(json.dumps(spec))
-        print(KernelSpecManager().install_kernel_spec(place, "tornado4", prefix=prefix))
-
-
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["install"]:
-        install(*sys.argv[2:])
-    else:
-        from ipykernel.kernelapp import launch_new_instance
-
-        launch_new_instance()
+spec = {
+    # As Jupyter starts its own kernel, but for these two words.
+    "argv": [
+        *(sys.executable, "-m", "tornado4"),
+        *("-m", "ipykernel_launcher", "-f", "{connection_file}"),
+    ],
+    "display_name": "Python on tornado4",
+    "language": "python",
+    "metadata": {"debugger": True},
+}
+prefix = sys.argv[1] if sys.argv[1:] else sys.prefix
+with tempfile.TemporaryDirectory() as place:
+    Path(place, "kernel.json").write_text(json.dumps(spec))
+    print(KernelSpecManager().install_kernel_spec(place, "tornado4", prefix=prefix))

@@ -19,8 +19,9 @@ def cells_of(name: str) -> list[str]:
 
 
 def kernel_on_our_loop() -> list[str]:
-    """The command of the recipe that runs a kernel on our loop."""
-    return [sys.executable, str(PLACE / "jupyter_kernel.py"), "-f", "{connection_file}"]
+    """The command of a kernel on our loop, as the recipe for Jupyter has it."""
+    ipykernel = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    return [sys.executable, "-m", "tornado4", *ipykernel]
 
 
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_its_own_command(tmp_path):
     from bokeh.client import pull_session
 
     port = free_port()
-    command = [recipe("bokeh_command.py"), "serve", "app.py", "--port", str(port)]
+    command = ["-m", "tornado4", "-m", "bokeh", "serve", "app.py", "--port", str(port)]
     with running(*command, cwd=tmp_path) as program:
         program.says("Bokeh app running at")
         with pull_session(url=f"http://127.0.0.1:{port}/app") as session:

@@ -47,11 +47,14 @@ def test_daphnes_command(tmp_path):
         """)
     )
     port = free_port()
+    command = ["-m", "tornado4", "--twisted", "--check", "-m", "daphne"]
     options = ["-p", str(port), "project:application"]
     path = {"PYTHONPATH": str(tmp_path)}
-    with running(recipe("daphne_command.py"), *options, cwd=tmp_path, env=path) as program:
+    with running(*command, *options, cwd=tmp_path, env=path) as program:
         assert fetch(f"http://127.0.0.1:{port}/") == LOOP.encode()
-        assert "Listening on TCP address" in program.ends(signal.SIGINT)
+        output = program.ends(signal.SIGINT)
+    assert "Listening on TCP address" in output
+    assert "reactor     tornado4" in output, output
 
 
 @pytest.mark.parametrize("options", [["--noreload"], []], ids=["alone", "reloader"])

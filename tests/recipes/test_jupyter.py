@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import sys
 import urllib.request
@@ -11,7 +10,7 @@ import uuid
 import pytest
 
 from helpers.notebooks import cells_of, execute_cells, isolated, kernel_on_our_loop
-from helpers.recipes import fetch, free_port, needs, output_of, recipe, running
+from helpers.recipes import fetch, free_port, needs, output_of, running
 
 needs("jupyter_server", "nbclient", "ipykernel", "websockets")
 
@@ -85,17 +84,16 @@ class Session:
 
 def test_the_server(tmp_path, monkeypatch):
     isolated(tmp_path, monkeypatch)
-    place = output_of("jupyter_kernel.py", "install", str(tmp_path / "prefix")).strip()
+    place = output_of("jupyter_kernel.py", str(tmp_path / "prefix")).strip()
     assert os.listdir(place) == ["kernel.json"]
     shared = [str(tmp_path / "prefix" / "share" / "jupyter"), f"{sys.prefix}/share/jupyter"]
     monkeypatch.setenv("JUPYTER_PATH", os.pathsep.join(shared))
 
-    command = [recipe("jupyter_on_tornado4.py"), "server", "--no-browser", "--allow-root"]
+    command = ["-m", "tornado4", "--check", "-m", "jupyter_server", "--no-browser", "--allow-root"]
     token = uuid.uuid4().hex
     options = [f"--port={free_port()}", f"--IdentityProvider.token={token}"]
     with running(*command, *options, cwd=tmp_path) as program:
         [port] = program.says(r"http://127\.0\.0\.1:(\d+)/").groups()
-        program.says(re.escape(f"Running on {LOOP}"))
         # It may not listen yet.
         assert "version" in json.loads(fetch(f"http://127.0.0.1:{port}/api"))
         session = Session(port, token)
@@ -106,4 +104,7 @@ def test_the_server(tmp_path, monkeypatch):
         assert printed[-1] == "a tenth of a second later\n"
         session.ask(f"/api/kernels/{kernel}", "DELETE")
         assert session.ask("/api/kernels") == []
-        assert "Shutting down" in program.ends(signal.SIGTERM)
+        output = program.ends(signal.SIGTERM)
+    assert "Shutting down" in output
+    # What --check says at the end.
+    assert "event loop  tornado4" in output, output
