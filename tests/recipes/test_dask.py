@@ -14,7 +14,9 @@ LOOP = "<class 'tornado4.platform.asyncio.EventLoop'>"
 REACTOR = "<class 'tornado4.platform.twisted.TornadoReactor'>"
 
 # What Dask says, on any loop, if a worker that ends waits for its scheduler's answer.
-HEARTBEAT = r"(?s)\S+ \S+ - distributed\.worker - ERROR - [^\n]* during heartbeat\..*?CommClosed[^\n]*\n"
+HEARTBEAT = (
+    r"(?s)\S+ \S+ - distributed\.worker - ERROR - [^\n]* during heartbeat\..*?CommClosed[^\n]*\n"
+)
 
 
 def test_a_cluster_in_one_program():
