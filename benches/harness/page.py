@@ -76,15 +76,15 @@ def made(results: Results) -> dict[Path, str]:
         files[name] = plots.bars(heading, its)
         parts.append(f"## {heading}\n\n{text}\n\n{_image(name, heading)}\n\n{_table(its)}")
     parts.append(
-        "## Growth\n\nBoth axes are logarithmic: a straight line down is a cost that "
-        "grows as a power."
+        "## Growth\n\nBelow each picture: the CPU time of an operation. Both axes are "
+        "logarithmic: a straight\nline down is a cost that grows as a power."
     )
     for curve, (heading, along) in GROWTH.items():
         its = [it for it in rows.values() if (it.row["curve"] or [""])[0] == curve]
         if its:
             name = PLOTS / f"growth-{curve}.svg"
             files[name] = plots.growth(heading, along, its)
-            parts.append(f"{_image(name, heading)}")
+            parts.append(f"{_image(name, heading)}\n\n{_growth_table(along, its)}")
     parts.append(_out(results))
     parts.append(TAIL)
     files[PAGE] = "\n\n".join(part for part in parts if part) + "\n"
@@ -109,6 +109,16 @@ def _table(results: list[Result]) -> str:
     for result in results:
         lines.append(f"| **{_named(result)}** | |{empty} |")
         lines += [_line(result, peer, of_memory) for peer in result.measured]
+    return "\n".join(lines)
+
+
+def _growth_table(along: str, results: list[Result]) -> str:
+    """Write a line for each peer, with what an operation costs it at each point."""
+    points = " | ".join(f"{result.row['curve'][1]:,}" for result in results)
+    lines = [f"| {along} | {points} |", "|---|" + "--:|" * len(results)]
+    for peer in results[0].peers:
+        costs = " | ".join(words.cost(result, peer) for result in results)
+        lines.append(f"| {title(results[0].row['face'], peer)} | {costs} |")
     return "\n".join(lines)
 
 

@@ -98,7 +98,8 @@ impl Meter {
                 self.latencies.clear();
                 self.seen = 0;
             }
-            Some(start) if now - start >= self.seconds => {
+            // What takes longer than that is waited for: nothing at all has no rate.
+            Some(start) if now - start >= self.seconds && self.operations > 0 => {
                 self.took = now - start;
                 return Ok(false);
             }
