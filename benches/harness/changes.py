@@ -87,8 +87,8 @@ def report(changes: list[Change], unknown: list[str], broken: list[str]) -> bool
     print(f"\n{rest} of {len(changes)} rows: no change that is sure and above {MARGIN:.0%}")
     if unknown:
         print(f"not compared: {', '.join(unknown)}")
-    for it in broken:
-        print(f"doesn't work any more: {it}")
+    for row in broken:
+        print(f"doesn't work any more: {row}")
     return bool(slower or broken)
 
 

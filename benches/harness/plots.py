@@ -7,11 +7,11 @@ from math import ceil, floor, log10
 from . import words
 from .peers import title
 from .results import Result
-from .rows import BYTES
+from .rows import BYTES, OURS
 from .spread import Spread
 from .svg import MARGIN, WIDTH, Picture, colour
 
-LABEL = 218  # where the bars begin
+LABEL = 234  # where the bars begin
 VALUE = 168  # what is kept free for the values after them
 BAR, STEP = 13, 18
 HEAD, GAP = 22, 12
@@ -107,6 +107,9 @@ FRONT = (
 )
 
 
+FRONT_LABEL = 310
+
+
 def front(find: dict[str, Result], on: str) -> str:
     """Draw how many times as much gets done as on the framework's own loop."""
     heading = "The same programs: how much gets done in a second of CPU time"
@@ -123,8 +126,11 @@ def front(find: dict[str, Result], on: str) -> str:
     }
     if not speeds:
         return picture.drawn(y)
-    room = WIDTH - LABEL - MARGIN - 70
-    most = max(speed.median for speed in speeds.values())
+    most = max(speed.high for speed in speeds.values())
+
+    def bar(speed: float) -> float:
+        return FRONT_LABEL + speed / most * (WIDTH - MARGIN - 116 - FRONT_LABEL)
+
     for result, said, peers in rows:
         picture.text(MARGIN, y + 12, said, bold=True)
         for peer in peers:
@@ -132,12 +138,18 @@ def front(find: dict[str, Result], on: str) -> str:
             if speed is None:
                 continue
             ours = peer == "tornado4"
-            end = LABEL + 92 + speed.median / most * (room - 92)
+            end = bar(speed.median)
             name = title(result.row["face"], peer).replace("AsyncioSelectorReactor, ", "")
             name = name.replace("AsyncioSelectorReactor", "asyncio")
-            picture.text(LABEL + 84, y + 12, name, anchor="end", bold=ours)
-            picture.box(LABEL + 92, y, end - LABEL - 92, 15, colour(peer))
-            picture.text(end + 7, y + 12, f"{speed.median:.1f}x", bold=ours)
+            picture.text(FRONT_LABEL - 8, y + 12, name, anchor="end", bold=ours)
+            picture.box(FRONT_LABEL, y, end - FRONT_LABEL, 15, colour(peer))
+            x = end + 7
+            if peer != peers[0]:
+                low, high = (bar(it) for it in (speed.low, speed.high))
+                picture.whisker(low, high, y + 7.5, 3)
+                x = max(end, high) + 7
+            unsure = None if peer == peers[0] else result.doubt_of(peer, peers[0])
+            picture.text(x, y + 12, unsure or f"{speed.median:.1f}x", bold=ours)
             y += 19
         y += 9
     picture.text(MARGIN, y + 10, on, "faint", 11)
@@ -167,7 +179,8 @@ def growth(heading: str, along: str, results: list[Result]) -> str:
     axes = _Axes(points)
     axes.draw(picture, along)
     ends = []
-    for peer, its in points.items():
+    # Ours above the others.
+    for peer, its in sorted(points.items(), key=lambda it: it[0] == OURS):
         kind = colour(peer)
         at = [(axes.x(place), axes.y(speed.median)) for place, speed in its]
         picture.line(at, kind, 2.5 if peer == "tornado4" else 1.6)
@@ -196,7 +209,12 @@ class _Axes:
     def __init__(self, points: dict[str, list[tuple[int, Spread]]]) -> None:
         self._places = sorted({place for its in points.values() for place, _ in its})
         speeds = [it for its in points.values() for _, speed in its for it in speed]
-        self._low, self._high = floor(log10(min(speeds))), ceil(log10(max(speeds)))
+        # From one of the numbers 1, 3, 10, 30 ... to another.
+        powers = range(floor(log10(min(speeds))) - 1, ceil(log10(max(speeds))) + 2)
+        self._ticks = [digit * 10.0**power for power in powers for digit in (1, 3)]
+        below = [it for it in self._ticks if it <= min(speeds)]
+        above = [it for it in self._ticks if it >= max(speeds)]
+        self._low, self._high = log10(below[-1]), log10(above[0])
 
     def x(self, place: float) -> float:
         """Tell how far to the right."""
@@ -205,14 +223,15 @@ class _Axes:
 
     def y(self, speed: float) -> float:
         """Tell how far down."""
-        return TOP + PLOT * (self._high - log10(speed)) / max(self._high - self._low, 1)
+        return TOP + PLOT * (self._high - log10(speed)) / (self._high - self._low)
 
     def draw(self, picture: Picture, along: str) -> None:
         """Draw the lines behind."""
-        for power in range(self._low, self._high + 1):
-            y = self.y(10.0**power)
-            picture.line([(LEFT, y), (WIDTH - RIGHT, y)], "line")
-            picture.text(LEFT - 8, y + 4, _short(10.0**power), "faint", 12, "end")
+        for tick in self._ticks:
+            if self._low <= log10(tick) <= self._high:
+                y = self.y(tick)
+                picture.line([(LEFT, y), (WIDTH - RIGHT, y)], "line")
+                picture.text(LEFT - 8, y + 4, _short(tick), "faint", 12, "end")
         for place in self._places:
             x = self.x(place)
             picture.line([(x, TOP), (x, TOP + PLOT)], "line")

@@ -116,8 +116,12 @@ class Result:
 
     def doubt(self, peer: str) -> str | None:
         """Tell why that ratio is no result, if it is none."""
-        ratio = self.ratio(peer)
-        return None if ratio is None else doubt(ratio, len(self.ratios(self.ours, peer)))
+        return None if peer == self.ours else self.doubt_of(self.ours, peer)
+
+    def doubt_of(self, one: str, other: str) -> str | None:
+        """Tell the same of any two."""
+        ratios = self.ratios(one, other)
+        return doubt(Spread.of(ratios), len(ratios)) if ratios else None
 
     def as_json(self) -> dict[str, Any]:
         """Tell all of it."""

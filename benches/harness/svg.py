@@ -19,12 +19,12 @@ COLOURS = {
     "ours": ("#0b7a55", "#3fb68b"),
     "ours2": ("#7fbfa6", "#2a6b54"),
     "epoll": ("#5a6b7f", "#8fa1b5"),
-    "asyncio": ("#9aa7b5", "#68768a"),
+    "asyncio": ("#8c99a8", "#768498"),
     "uvloop": ("#3f7fbf", "#5ba3e8"),
     "aiofastnet": ("#c98a3c", "#d9a05b"),
     "rloop": ("#9b6bb3", "#b58bd0"),
     "other": ("#b5544d", "#e0837c"),
-    "limit": ("#d8dee4", "#2d333b"),
+    "limit": ("#d6c7a6", "#6b5f43"),
 }
 
 

@@ -25,7 +25,7 @@ def table(result: Result, wanted: Mapping[str, float]) -> str:
     unit = f"{row['unit']}/s" if row["unit"] else ""
     lines = [
         "",
-        f"{result.name}: {row['title']}",
+        result.name if result.name.endswith(row["title"]) else f"{result.name}: {row['title']}",
         f"  {'':<22}{WHAT[row['by']]:>10}{'':>5}{unit:>15}{'p50':>9}{'p99':>9}{'load':>6}  "
         "ours to it",
     ]

@@ -11,7 +11,8 @@ from .rows import echo
 
 PEERS = {"asyncio": (OURS, "uvloop", "asyncio", "C"), "twisted": (OURS, EPOLL, "uvloop", "C")}
 PREFIX = {"asyncio": "grow-aio", "twisted": "grow"}
-CONNECTIONS = (5, 50, 500, 5_000)
+# The last is as many as fit into the backlog.
+CONNECTIONS = (5, 50, 500, 4_000)
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 # The last is as many as fit below 20,000 open files, which is a common limit.
 IDLE = (100, 1_000, 10_000, 19_900)

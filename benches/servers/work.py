@@ -19,8 +19,8 @@ TLS_VERSION = "1.3"
 # How long a server is loaded before anything counts: when it is new, and then.
 WARM_UP, AGAIN = 0.2, 0.05
 # How many idle connections are made at once: fewer than the backlog, beyond which the kernel
-# takes seconds to try again.
-AT_ONCE = 2_000
+# takes seconds to try again. Those with TLS take a handshake each.
+AT_ONCE, AT_ONCE_TLS = 2_000, 250
 # How many files a process has open beside the connections.
 SPARE = 64
 
@@ -172,8 +172,9 @@ def idle(context: Context, work: Serving, child: Child, port: int | str) -> Iter
     if (most := child.most_open_files()) < work.idle + SPARE:
         raise Missing(f"{work.idle:,} connections want more than {most:,} open files")
     with ExitStack() as stack:
-        for begin in range(0, work.idle, AT_ONCE):
-            count = min(AT_ONCE, work.idle - begin)
+        at_once = AT_ONCE_TLS if work.tls else AT_ONCE
+        for begin in range(0, work.idle, at_once):
+            count = min(at_once, work.idle - begin)
             stack.enter_context(_some_idle(context, work, child, port, count))
         yield
 
