@@ -195,6 +195,26 @@ def test_between_what_the_median_is(harness):
     assert sure([float(it) for it in range(12)]) == (2.0, 9.0)
 
 
+def test_fewer_rounds_when_time_is_short(harness, monkeypatch):
+    measure = harness("measure")
+    now = 0.0
+    monkeypatch.setattr(measure.time, "monotonic", lambda: now)
+    unlimited, budget = measure.Budget(None, 100.0), measure.Budget(120.0, 100.0)
+    assert budget.rounds(6) == 6
+    # Half of what was expected has taken as long as it should, and then three times as long.
+    for it in unlimited, budget:
+        it.done(50.0)
+    now = 50.0
+    assert (budget.rounds(6), unlimited.rounds(6)) == (6, 6)
+    now = 90.0
+    assert (budget.rounds(6), unlimited.rounds(6)) == (3, 6)
+    now = 80.0
+    assert budget.rounds(12) == 6
+    # Never fewer than say something, unless fewer are wanted.
+    now = 1_000.0
+    assert (budget.rounds(6), budget.rounds(2)) == (3, 2)
+
+
 def results_of(harness, ours, theirs):
     """A run of one row, with those costs."""
     module, row_module = harness("results"), harness("rows")
