@@ -106,8 +106,12 @@ def _check_top(when: str) -> None:
         raise UsageError(f"neither seconds nor a signal: --top={when}")
 
 
-def main(arguments: list[str]) -> None:
-    """Do what the command line says; a program's end is that of the process."""
+def main(arguments: list[str], place: str | None) -> None:
+    """Do what the command line says; a program's end is that of the process.
+
+    ``place`` is the directory that the interpreter would have first on the path, which
+    isn't there now; None if it is to have none.
+    """
     try:
         options = parse(arguments)
     except UsageError as error:
@@ -116,19 +120,12 @@ def main(arguments: list[str]) -> None:
     if options.kind == "version":
         print(f"tornado4 {tornado4.__version__}")
     elif options.kind == "help":
-        _stop_looking_here()
         importlib.import_module("tornado4._about").show()
     else:
-        _run(options)
+        _run(options, place)
 
 
-def _stop_looking_here() -> None:
-    """Have nothing imported from the directory in which the interpreter was started."""
-    if not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated):
-        del sys.path[0]
-
-
-def _run(options: Options) -> None:
+def _run(options: Options, place: str | None) -> None:
     parts = {part: part not in options.without for part in _FRAMEWORKS}
     _switch.install(**parts)
     children = importlib.import_module("tornado4._children")
@@ -138,15 +135,10 @@ def _run(options: Options) -> None:
     if options.top:
         # It needs the loop, which is loaded for it.
         importlib.import_module("tornado4._top").begin(options.top)
-    run: Callable[..., None] = {
-        "file": _program.run_file,
-        "module": _program.run_module,
-        "code": _program.run_code,
+    program = _program.Program(options.arguments, place, options.reactor)
+    run: Callable[[str], None] = {
+        "file": program.run_file,
+        "module": program.run_module,
+        "code": program.run_code,
     }[options.kind]
-    before = _install_reactor if options.reactor else None
-    run(options.program, options.arguments, before)
-
-
-def _install_reactor() -> None:
-    # The program's directories are on the path by now, as for an import of its own.
-    importlib.import_module("twisted.internet.reactor")
+    run(options.program)

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -170,3 +171,16 @@ def test_check_tells_of_a_program_that_chooses_another_loop() -> None:
     assert status == 1
     assert "  event loop  uvloop.Loop (not tornado4's), in MainThread\n" in errors
     assert "  reactor     none\n" in errors
+
+
+def test_nothing_of_ours_is_imported_from_where_one_stands(tmp_path: Path) -> None:
+    for name in ("signal", "textwrap", "platform", "linecache", "multiprocessing"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "program.py").write_text("import sys; print(sys.path[0])")
+    for arguments in ([], ["--top=USR1", "programs/program.py"], ["programs/program.py"]):
+        command = [sys.executable, "-m", "tornado4", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        if arguments:
+            assert done.stdout == f"{tmp_path / 'programs'}\n"
