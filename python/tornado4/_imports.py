@@ -7,6 +7,7 @@ the one time that it is called.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -35,7 +36,10 @@ def when_imported(name: str, then: Callable[[ModuleType], object]) -> None:
     """Call `then` with a module: now if it is there, and each time it is executed."""
     _modules.setdefault(name, []).append(then)
     _follow()
-    module = _complete(name)
+    if _is_on_its_way(name):
+        # Another thread began before its loader was followed: this waits for it.
+        importlib.import_module(name)
+    module = sys.modules.get(name)
     if module is not None:
         then(module)
 
@@ -88,10 +92,9 @@ def _follow() -> None:
         sys.meta_path.insert(0, _FINDER)
 
 
-def _complete(name: str) -> ModuleType | None:
-    module = sys.modules.get(name)
-    spec = getattr(module, "__spec__", None)
-    return None if getattr(spec, "_initializing", False) else module
+def _is_on_its_way(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 class _Finder:

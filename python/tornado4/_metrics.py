@@ -140,8 +140,9 @@ class Metrics:
         """Have a function called at the end of each iteration, or none any more.
 
         It is given how many seconds the iteration has waited, and how many it has worked.
-        What it raises is reported by `sys.unraisablehook`, but for what ends the process.
-        There is one for each loop; the loop isn't kept alive by this object alone.
+        What it raises is reported by `sys.unraisablehook`, but for what ends the loop, such
+        as `KeyboardInterrupt`. A loop has one such function; another one replaces it.
+        Raises `TypeError` for what isn't callable.
         """
         if tick is not None and not callable(tick):
             raise TypeError(f"not callable: {tick!r}")

@@ -162,6 +162,9 @@ class _Tornado:
         return self._stock.current(instance)
 
     def _take_ours(self, ours: Any) -> None:
+        if self._stock is None:
+            # A loader of somebody's own that can't be followed.
+            self._take(sys.modules["tornado.ioloop"])
         if ours.current_of_tornado() == self._first_current:
             # It has been loaded since, and has found this class as it was.
             ours.current_of_tornado(self._current)

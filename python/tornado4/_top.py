@@ -48,11 +48,12 @@ def _made(loop: Any) -> None:
     metrics.start()
     _loops[loop] = time.monotonic(), metrics.read()
     if hasattr(loop, "_at_close"):
-        loop._at_close.append(lambda: _close(loop.__class__, metrics, _loops.pop(loop, None)))
+        loop._at_close.append(lambda: _closed(loop, metrics))
 
 
-def _close(cls: type, metrics: Metrics, _last: object) -> None:
-    _ended.append((_name(cls), metrics.read()))
+def _closed(loop: Any, metrics: Metrics) -> None:
+    _loops.pop(loop, None)
+    _ended.append((_name(type(loop)), metrics.read()))
     _ended.sort(key=lambda ended: -ended[1].turns)
     del _ended[_MOST:]
 

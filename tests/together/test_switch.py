@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -362,6 +363,26 @@ def test_threads_may_import_at_the_same_time() -> None:
         """
     )
     assert out == expected(*PARTS)
+
+
+def test_a_module_that_another_thread_is_importing(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import go\ngo.begun.set()\ngo.on.wait(30)\ndone = True\n")
+    (tmp_path / "go.py").write_text("import threading\nbegun = threading.Event()\n"
+                                    "on = threading.Event()\n")  # fmt: skip
+    out = run(
+        f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        import go, importlib
+        from tornado4 import _imports
+        thread = threading.Thread(target=importlib.import_module, args=("slow",))
+        thread.start()
+        go.begun.wait(30)
+        threading.Timer(0.1, go.on.set).start()
+        _imports.when_imported("slow", lambda module: print(module.done))
+        thread.join()
+        """
+    )
+    assert out == ["True"]
 
 
 def log_of(code: str) -> str:
