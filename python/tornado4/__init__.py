@@ -102,7 +102,7 @@ def install(
         ``from twisted.internet import reactor`` installs ours, unless one is installed,
         as by ``epollreactor.install()``.
     ``streams``
-        Tornado's streams are the native ones, where this version has them.
+        Tornado's streams read and write natively; see `tornado4.iostream.install`.
 
     Calls don't nest: a second one adds the parts that were left out, and one `uninstall`
     undoes all of them. Any thread may call it, at any time; a loop that runs goes on. If

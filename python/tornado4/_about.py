@@ -73,8 +73,7 @@ def _native() -> Iterator[str]:
     if _is_there("twisted"):
         yield _line("Twisted", "TCP, UNIX and UDP transports")
     if _is_there("tornado"):
-        native = _has_streams()
-        yield _line("Tornado", "streams" if native else "the loop; streams are Tornado's own")
+        yield _line("Tornado", "TCP, UNIX, TLS and pipe streams")
     if _is_there("OpenSSL"):
         # It is told about once it has been imported.
         importlib.import_module("OpenSSL.SSL")
@@ -82,10 +81,6 @@ def _native() -> Iterator[str]:
         why = f": {engine.reason}" if engine.reason else ""
         openssl = f" ({engine.openssl})" if engine.openssl else ""
         yield _line(f"TLS, {name}", f"{engine.engine}{openssl}{why}")
-
-
-def _has_streams() -> bool:
-    return hasattr(importlib.import_module("tornado4.iostream"), "install")
 
 
 def _is_there(name: str) -> bool:

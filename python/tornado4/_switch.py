@@ -201,11 +201,9 @@ class _Streams:
     def _take(self) -> None:
         if self._undo is None and "tornado.iostream" in sys.modules:
             streams = importlib.import_module("tornado4.iostream")
-            # Where there are none, this is Tornado's module itself, by our name.
-            if hasattr(streams, "install") and hasattr(streams, "uninstall"):
-                self._undo = streams.uninstall
-                streams.install()
-                _Streams.native = True
+            self._undo = streams.uninstall
+            streams.install()
+            _Streams.native = True
 
     def undo(self) -> None:
         _imports.forget(self._take)

@@ -248,6 +248,37 @@ def test_a_part_can_be_left_out(without: str) -> None:
         assert run(f"tornado4.install({without}=False)\n{MADE}") == expected(*rest)
 
 
+STREAM = """
+import socket
+def stream():
+    from tornado.iostream import IOStream
+    import tornado4.iostream
+    made = IOStream(socket.socket())
+    print(tornado4.iostream.is_native(made))
+    made.close()
+async def streams():
+    stream()
+IOLoop.current().run_sync(streams)
+IOLoop.current().close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "native"),
+    [
+        ("tornado4.install()\nfrom tornado.ioloop import IOLoop\nimport tornado.web", True),
+        ("from tornado.ioloop import IOLoop\nimport tornado.web\ntornado4.install()", True),
+        ("tornado4.install()\nfrom tornado4.ioloop import IOLoop\nimport tornado4.web", True),
+        ("tornado4.install(streams=False)\nfrom tornado.ioloop import IOLoop", False),
+        ("tornado4.install()\nfrom tornado.ioloop import IOLoop\nimport tornado.web\n"
+         "tornado4.uninstall()\nimport tornado4.ioloop", False),
+    ],
+)  # fmt: skip
+def test_streams_are_native(code: str, native: bool) -> None:
+    quiet = "warnings.simplefilter('ignore')\n"
+    assert run(f"{quiet}{code}\n{STREAM}") == [str(native)]
+
+
 def test_calls_add_what_was_left_out_and_one_call_undoes_all() -> None:
     out = run(
         f"""
