@@ -36,12 +36,9 @@ def when_imported(name: str, then: Callable[[ModuleType], object]) -> None:
     """Call `then` with a module: now if it is there, and each time it is executed."""
     _modules.setdefault(name, []).append(then)
     _follow()
-    if _is_on_its_way(name):
-        # Another thread began before its loader was followed: this waits for it.
-        importlib.import_module(name)
-    module = sys.modules.get(name)
-    if module is not None:
-        then(module)
+    if sys.modules.get(name) is not None:
+        # Another thread may have begun before its loader was followed: this waits for it.
+        then(importlib.import_module(name))
 
 
 def when_packages_are_complete(names: set[str], then: Callable[[], object]) -> None:
@@ -90,11 +87,6 @@ def forget(then: Callable[..., object]) -> None:
 def _follow() -> None:
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
-
-
-def _is_on_its_way(name: str) -> bool:
-    spec = getattr(sys.modules.get(name), "__spec__", None)
-    return bool(getattr(spec, "_initializing", False))
 
 
 class _Finder:

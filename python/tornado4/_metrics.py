@@ -69,14 +69,18 @@ class Measured(NamedTuple):
             for longest, count in self.lag_counts.items()
         }
         counts = {longest: count for longest, count in counts.items() if count > 0}
-        return self._replace(
+        return Measured(
             turns=self.turns - earlier.turns,
             calls={kind: n - earlier.calls[kind] for kind, n in self.calls.items()},
+            descriptors=self.descriptors,
+            timers=self.timers,
+            ready=self.ready,
             received=self.received - earlier.received,
             sent=self.sent - earlier.sent,
             accepted=self.accepted - earlier.accepted,
             waited=self.waited - earlier.waited,
             worked=self.worked - earlier.worked,
+            longest_call=self.longest_call,
             lag_p50=min(_quantile(counts, 0.5), self.lag_max),
             lag_p99=min(_quantile(counts, 0.99), self.lag_max),
             lag_max=min(max(counts, default=0.0), self.lag_max),

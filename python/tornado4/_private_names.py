@@ -33,8 +33,9 @@ USED = {
         ),
         "asyncio.base_events:Server": "_attach _detach _start_serving",
         "asyncio.constants": "_SendfileMode",
-        "asyncio.events": "_event_loop_policy _get_running_loop _set_running_loop",
+        "asyncio.events": "_get_running_loop _set_running_loop",
         "asyncio.events since 3.14": "_ThreadSafeHandle _set_event_loop_policy",
+        "asyncio.events until 3.16": "_event_loop_policy",
         "asyncio.events:BaseDefaultEventLoopPolicy until 3.14": "_local _loop_factory",
         "asyncio.events:_BaseDefaultEventLoopPolicy since 3.14": "_loop_factory",
         "asyncio.events:Handle": (
@@ -99,9 +100,10 @@ USED = {
             "_buffer _call_connection_lost _closing _conn_lost _fatal_error _fileno _loop "
             "_protocol _read_ready _write_ready"
         ),
+        "multiprocessing.util": "_args_from_interpreter_flags",
+        "runpy": "_run_module_as_main",
         "_ssl": "_SSLContext _SSLSocket",
         "_ssl:_SSLContext": "_wrap_bio",
-        "runpy": "_run_module_as_main",
         "ssl:SSLContext": "_msg_callback",
         "ssl:SSLObject": "_sslobj",
         "sys": "_getframe",
