@@ -31,7 +31,7 @@ class Measured(NamedTuple):
     ready: int
     """How many calls wait to be made now."""
     received: int
-    """How many bytes native transports have received: of a TLS connection, of the cipher."""
+    """How many bytes native transports and streams have received: of TLS, of the cipher."""
     sent: int
     """How many bytes they have sent."""
     accepted: int
