@@ -17,7 +17,9 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
 from harness.loops import new_io_loop
+from harness.rows import OURS
 from harness.say import say_transport
+from tornado4 import iostream
 
 from .serve_asyncio import BUFFER, secured
 from .serve_web import PAGE, bound
@@ -90,6 +92,8 @@ def main() -> None:
     """Serve on that loop."""
     # The load generator leaves in the middle, which is reported as an error.
     logging.disable(logging.CRITICAL)
+    if sys.argv[1] == OURS:
+        iostream.install()
     new_io_loop(sys.argv[1]).run_sync(serve)
 
 

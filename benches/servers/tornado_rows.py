@@ -11,7 +11,25 @@ WITH_C = (*LOOPS, "C")
 FACE = "tornado"
 
 ROWS = [
-    echo(FACE, "tcp", "tornado-echo", "IOStream echo", (50, 1_000), WITH_C, quick=True),
+    echo(
+        FACE,
+        "tcp",
+        "tornado-echo",
+        "IOStream echo",
+        (50, 1_000),
+        WITH_C,
+        wanted={"uvloop": 2.0},
+        quick=True,
+    ),
+    echo(
+        FACE,
+        "tcp",
+        "tornado-echo",
+        "IOStream echo",
+        (50, 100_000),
+        WITH_C,
+        wanted={"uvloop": 1.5},
+    ),
     hello(FACE, "tornado-web", "tornado.web", "http", WITH_C, quick=True),
     echo(
         FACE,

@@ -115,11 +115,11 @@ USED = {
             "_run_callback"
         ),
         "tornado.iostream:BaseIOStream": (
-            "_add_io_state _check_max_bytes _close_callback _connecting _consume "
-            "_find_read_pos _finish_read _handle_events _handle_read _handle_write "
-            "_is_connreset _maybe_add_error_listener _read_buffer _read_buffer_size "
-            "_read_bytes _read_delimiter _read_from_buffer _read_future _read_max_bytes "
-            "_read_partial _read_regex _read_to_buffer _read_to_buffer_loop _start_read "
+            "_add_io_state _check_closed _check_max_bytes _close_callback _closed _connecting "
+            "_consume _find_read_pos _finish_read _handle_events _handle_read _handle_write "
+            "_is_connreset _maybe_add_error_listener _read_buffer _read_buffer_size _read_bytes "
+            "_read_delimiter _read_from_buffer _read_future _read_max_bytes _read_partial "
+            "_read_regex _read_to_buffer _read_to_buffer_loop _start_read _state "
             "_total_write_done_index _total_write_index _try_inline_read _user_read_buffer "
             "_write_buffer _write_futures"
         ),

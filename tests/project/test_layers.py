@@ -114,6 +114,7 @@ UPWARDS = {
     ("tornado4", "tornado4._switch"),
     ("tornado4", "tornado4._metrics"),
     ("tornado4", "tornado4._tls"),
+    ("tornado4", "tornado4.iostream"),
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),
     # By type checkers alone.

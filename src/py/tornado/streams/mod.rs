@@ -50,7 +50,8 @@ impl Kind {
     }
 }
 
-/// What the native code knows of a stream; the stream keeps it among its attributes.
+/// What the native code knows of a stream; the stream keeps it among its attributes, under a
+/// name that no attribute can have.
 #[pyclass(frozen, module = "tornado4._core")]
 pub struct Watch {
     /// In which version `kind` was found for the stream's class.
@@ -102,7 +103,7 @@ impl Streams {
         let py = stream.py();
         hang_rather_than_unwind();
         let fields = attributes::dict(stream)?.cast_into::<PyDict>()?;
-        let name = intern!(py, "_tornado4");
+        let name = intern!(py, "tornado4.watch");
         let watch = match fields.get_item(name)? {
             Some(watch) => match watch.cast_into::<Watch>() {
                 Ok(watch) => watch,
