@@ -88,8 +88,11 @@ impl<T> Inbox<T> {
 
     /// After a poll's calls: those that were deferred behind them. `make_room` has made room
     /// for them as well.
-    pub fn release_deferred(&mut self) {
+    /// Says how many there were.
+    pub fn release_deferred(&mut self) -> usize {
+        let count = self.deferred.len();
         self.calls.append(&mut self.deferred);
+        count
     }
 
     /// Adds calls at the end, from the loop's own thread between two waits.

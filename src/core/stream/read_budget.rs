@@ -2,11 +2,49 @@
 //!
 //! A stream that is reported only once for what comes (edge-triggered) must be read to
 //! its end, or be deferred to the next iteration. A fast one goes faster if it isn't left
-//! in its midst, as long as the others don't wait too long for it.
+//! in its midst, as long as the others don't wait too long for it. What one iteration reads
+//! of all the fast ones together is limited, so that a quiet connection beside them is
+//! answered as soon beside many as beside one: the more there are, the smaller their shares.
 
-/// How often a stream is read from in one iteration, as long as each read is full: the
-/// others wait no longer than for 400 kilobytes.
+/// The largest segment that the loopback interface carries: 65,535 bytes less the
+/// headers. Whole segments are cheapest to read.
+pub const SEGMENT: usize = 65_483;
+
+/// How much is read at once, in segments.
+pub const SEGMENTS: usize = 3;
+
+/// How often a stream is read from in one iteration, as long as each read is full.
 const READS: u32 = 2;
+
+/// How much an iteration reads of all the fast streams together, in segments: what the one
+/// that there mostly is may have, about 400 kilobytes. Where there are more streams than
+/// segments, each has one.
+const ITERATION: usize = READS as usize * SEGMENTS;
+
+/// What one stream may read in an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    reads: u32,
+    segments: usize,
+}
+
+impl Share {
+    /// The share of each of so many streams.
+    #[must_use]
+    pub fn of(streams: usize) -> Share {
+        let segments = (ITERATION / streams.max(1)).max(1);
+        Share {
+            reads: if segments > SEGMENTS { READS } else { 1 },
+            segments: segments.min(SEGMENTS),
+        }
+    }
+
+    /// How many bytes are read at once.
+    #[must_use]
+    pub fn size(self) -> usize {
+        self.segments * SEGMENT
+    }
+}
 
 /// How much a read has given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +77,16 @@ pub struct ReadBudget {
     deferred: bool,
 }
 
-impl Default for ReadBudget {
-    fn default() -> Self {
+impl ReadBudget {
+    /// The budget of a stream with this share.
+    #[must_use]
+    pub fn new(share: Share) -> Self {
         ReadBudget {
-            reads: READS,
+            reads: share.reads,
             deferred: false,
         }
     }
-}
 
-impl ReadBudget {
     /// The budget of a stream that others may read from as well: nobody knows whether a
     /// second read would find anything.
     #[must_use]
@@ -89,17 +127,17 @@ mod tests {
 
     #[test]
     fn a_stream_is_deferred_once_and_only_if_there_may_be_more() {
-        let mut budget = ReadBudget::default();
+        let mut budget = ReadBudget::new(Share::of(1));
         assert!(!budget.defers(Extent::Part, false));
         assert!(budget.defers(Extent::Part, true));
         assert!(!budget.defers(Extent::Part, true));
-        assert!(ReadBudget::default().defers(Extent::Piece, false));
-        assert!(ReadBudget::default().defers(Extent::Full, false));
+        assert!(ReadBudget::new(Share::of(1)).defers(Extent::Piece, false));
+        assert!(ReadBudget::new(Share::of(1)).defers(Extent::Full, false));
     }
 
     #[test]
     fn only_full_reads_are_repeated_and_not_for_ever() {
-        let mut budget = ReadBudget::default();
+        let mut budget = ReadBudget::new(Share::of(1));
         let mut reads = 0;
         loop {
             budget.defers(Extent::Full, false);
@@ -112,8 +150,28 @@ mod tests {
         let mut budget = ReadBudget::once();
         assert!(budget.defers(Extent::Full, false));
         assert!(!budget.goes_on(Extent::Full));
-        let mut budget = ReadBudget::default();
+        let mut budget = ReadBudget::new(Share::of(1));
         budget.defers(Extent::Part, false);
         assert!(!budget.goes_on(Extent::Part) && !budget.goes_on(Extent::Piece));
+    }
+
+    #[test]
+    fn the_more_streams_there_are_the_smaller_are_their_shares() {
+        let (mut before, whole) = (usize::MAX, Share::of(1));
+        assert_eq!((whole.reads, whole.segments), (READS, SEGMENTS));
+        assert_eq!(Share::of(0), whole);
+        for streams in 1..100 {
+            let share = Share::of(streams);
+            let reads = usize::try_from(share.reads).unwrap();
+            let segments = reads * share.segments;
+            assert!(segments >= 1 && segments <= before);
+            assert!(segments * streams <= ITERATION.max(streams));
+            // Nothing of the iteration is left that each could have had.
+            let more = segments + reads;
+            assert!(more * streams > ITERATION || share.segments == SEGMENTS);
+            before = segments;
+        }
+        assert_eq!(Share::of(5).size(), SEGMENT);
+        assert_eq!(Share::of(2).size(), SEGMENTS * SEGMENT);
     }
 }

@@ -132,7 +132,7 @@ pub fn queue(
         let mut queue = this.calls.lock(py);
         // For what is deferred.
         queue.make_room(0)?;
-        queue.release_deferred();
+        this.note_streams(queue.release_deferred());
         return Ok(());
     }
     let most = events.len().saturating_mul(CALLS);
@@ -150,7 +150,7 @@ pub fn queue(
     });
     let mut queue = this.calls.lock(py);
     queue.extend(calls.drain(..));
-    queue.release_deferred();
+    this.note_streams(queue.release_deferred());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use mio::Token;
@@ -23,6 +23,7 @@ use crate::core::poller::{Event, Poller};
 use crate::core::registrations::{Registrations, Role, Watchers};
 use crate::core::room::{NoRoom, gathered};
 use crate::core::spin::{EagerPoll, Spin};
+use crate::core::stream::read_budget::Share;
 use crate::core::sys::Trigger;
 use crate::core::timers::{Key, Timers};
 use crate::py::dispatch::call::{Call, KINDS};
@@ -54,6 +55,8 @@ pub struct EventLoop {
     pub(super) unflushed: FlushQueue,
     /// Which descriptors belong to transports.
     pub(in crate::py) transports: Transports,
+    /// How many streams had more to read than they could in the iteration before.
+    streams: AtomicUsize,
     /// How many turns, one in another, run calls at this moment.
     pub(in crate::py) turns: AtomicU32,
     pub(in crate::py) closed: AtomicBool,
@@ -118,6 +121,7 @@ impl EventLoop {
             waiting: Mutex::default(),
             unflushed: FlushQueue::default(),
             transports: Transports::default(),
+            streams: AtomicUsize::new(0),
             turns: AtomicU32::new(0),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -224,6 +228,16 @@ impl EventLoop {
             // It can't fail: mio resets the waker's counter when it is full.
             drop(poller.wake());
         }
+    }
+
+    /// Notes how many streams read on in this iteration.
+    pub fn note_streams(&self, count: usize) {
+        self.streams.store(count, Ordering::Relaxed);
+    }
+
+    /// How much a stream may read in this iteration.
+    pub fn read_share(&self) -> Share {
+        Share::of(self.streams.load(Ordering::Relaxed))
     }
 
     /// Schedules a timer.

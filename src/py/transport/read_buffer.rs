@@ -15,19 +15,16 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::core::stream::read_budget::{SEGMENT, SEGMENTS};
 use crate::core::sys::pipe;
 use crate::core::sys::sockets::{self as socket, Ancillary, Peer};
 use crate::py::support::guarded::Guarded;
 use crate::py::support::make;
 
-/// The largest segment that the loopback interface carries: 65,535 bytes less the
-/// headers.
-const SEGMENT: usize = 65_483;
-
 /// How much is read at once. Whole segments are cheapest to read, and what is
 /// passed on as it came leaves no rest behind them that has to wait for the peer's
 /// acknowledgement (Nagle's algorithm): twice the throughput of a round number.
-pub const READ_SIZE: usize = 3 * SEGMENT;
+pub const READ_SIZE: usize = SEGMENTS * SEGMENT;
 
 /// From this size on, a message isn't copied.
 const LARGE: usize = SEGMENT;
@@ -60,6 +57,18 @@ impl Spare {
 
 static SPARE: Spare = Spare::new(READ_SIZE);
 
+/// For who may read no more: a full one needn't be cut.
+static SMALL_SPARE: Spare = Spare::new(SEGMENT);
+
+/// Which piece to read so much into.
+fn spare_for(limit: usize) -> &'static Spare {
+    if limit <= SEGMENT {
+        &SMALL_SPARE
+    } else {
+        &SPARE
+    }
+}
+
 static PIPE_SPARE: Spare = Spare::new(PIPE_SIZE);
 
 /// Reads once from a socket, up to `limit` bytes.
@@ -68,7 +77,7 @@ static PIPE_SPARE: Spare = Spare::new(PIPE_SIZE);
 /// Those of recv(2).
 pub fn receive(py: Python<'_>, fd: RawFd, limit: usize) -> io::Result<Bound<'_, PyBytes>> {
     let receive = |room: &mut [MaybeUninit<u8>]| Ok((socket::receive(fd, room)?, ()));
-    read(py, &SPARE, limit, receive).map(|(data, ())| data)
+    read(py, spare_for(limit), limit, receive).map(|(data, ())| data)
 }
 
 /// Reads once from a socket, up to `limit` bytes, and hands them to `take` where they are.

@@ -119,13 +119,14 @@ fn read_on<'py, F: Face>(
         first => first,
     };
     let once = next.as_ref().is_some_and(|reader| reader.once);
+    let share = event.event_loop.get().read_share();
     let mut budget = if once {
         ReadBudget::once()
     } else {
-        ReadBudget::default()
+        ReadBudget::new(share)
     };
     while let Some(reader) = next {
-        let Some((received, extent)) = receive(slf, &reader)? else {
+        let Some((received, extent)) = receive(slf, &reader, share.size())? else {
             break;
         };
         if budget.defers(extent, event.readiness.has_more() && received.goes_on()) {
@@ -152,20 +153,24 @@ impl Received<'_> {
     }
 }
 
-/// Reads once. `None`: there is nothing, or nothing to read from any more.
+/// Reads once, so much at most. `None`: there is nothing, or nothing to read from any more.
+/// Memory of the reader's own is filled, however much it is.
 fn receive<'py, F: Face>(
     slf: &Bound<'py, F>,
     reader: &Reader<'py>,
+    most: usize,
 ) -> PyResult<Option<(Received<'py>, Extent)>> {
     let py = slf.py();
     let outcome = match &reader.room {
         Room::Bytes(limit) => {
-            read_buffer::receive(py, reader.fd, *limit).map(|data| of_bytes(data, *limit))
+            let limit = most.min(*limit);
+            read_buffer::receive(py, reader.fd, limit).map(|data| of_bytes(data, limit))
         }
         Room::BytesAndMore(limit) => {
-            read_buffer::receive_ancillary(py, reader.fd, *limit).map(|(data, ancillary)| {
+            let limit = most.min(*limit);
+            read_buffer::receive_ancillary(py, reader.fd, limit).map(|(data, ancillary)| {
                 match ancillary.is_empty() {
-                    true => of_bytes(data, *limit),
+                    true => of_bytes(data, limit),
                     false => (Received::Ancillary(ancillary, data), Extent::Piece),
                 }
             })
@@ -175,11 +180,14 @@ fn receive<'py, F: Face>(
                 [] => Ok(()),
                 data => F::take(slf, data),
             };
-            let lent = read_buffer::lend(py, reader.fd, READ_SIZE, take);
+            let lent = read_buffer::lend(py, reader.fd, most, take);
             lent.map(|(count, taken)| match (count, taken) {
                 (0, _) => (Received::End, Extent::Part),
                 (_, Err(error)) => (Received::Refused(error), Extent::Part),
-                (count, Ok(())) => (Received::Taken, Extent::of(count, READ_SIZE, true)),
+                (count, Ok(())) => {
+                    let extent = Extent::of(count, most, most >= READ_SIZE);
+                    (Received::Taken, extent)
+                }
             })
         }
         Room::Memory(memory) => {
