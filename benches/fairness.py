@@ -43,6 +43,8 @@ def serve_twisted(reactor: Any, counter: Counter, pipe: Connection) -> None:
     from twisted.internet import protocol
 
     class Server(protocol.Protocol):
+        transport: Any
+
         def dataReceived(self, data: bytes) -> None:
             if len(data) == 100:
                 self.transport.write(data)

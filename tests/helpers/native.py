@@ -6,9 +6,9 @@ from pathlib import Path
 SOURCES = Path(__file__).parent.parent.parent / "src"
 
 
-def constants(path):
+def constants(path, known=()):
     """The numbers that a source file names, some of which are made of others."""
-    found = {}
+    found = dict(known)
     text = (SOURCES / path).read_text(encoding="utf-8")
     for name, value in re.findall(r"^(?:pub )?const (\w+): u\w+ = ([^;]+);", text, re.MULTILINE):
         # Products and sums of numbers and of names that come before.
@@ -17,14 +17,15 @@ def constants(path):
     return found
 
 
-_READING = constants("py/transport/read_buffer.rs")
+_BUDGET = constants("core/stream/read_budget.rs")
+_READING = constants("py/transport/read_buffer.rs", _BUDGET)
 
 # The largest segment of the loopback interface, from which on what is read isn't copied.
-SEGMENT = _READING["SEGMENT"]
+SEGMENT = _BUDGET["SEGMENT"]
 
 # How much is read at once, and how often in one iteration.
 READ_SIZE = _READING["READ_SIZE"]
-READS = constants("core/stream/read_budget.rs")["READS"]
+READS = _BUDGET["READS"]
 
 
 def around(size):

@@ -19,7 +19,7 @@ const READS: u32 = 2;
 /// How much an iteration reads of all the fast streams together, in segments: what the one
 /// that there mostly is may have, about 400 kilobytes. Where there are more streams than
 /// segments, each has one.
-const ITERATION: usize = READS as usize * SEGMENTS;
+const ITERATION: usize = 2 * SEGMENTS;
 
 /// What one stream may read in an iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
