@@ -35,7 +35,7 @@ from tornado4.platform.twisted import TornadoReactor
 
 # They wait, end the process, or take all its memory.
 LEFT_OUT = {
-    "run", "run_forever", "run_until_complete", "run_sync", "start", "mainLoop", "iterate",
+    "run", "_run", "run_forever", "run_until_complete", "run_sync", "start", "mainLoop", "iterate",
     "_run_once", "_run_forever", "_iterate", "doIteration", "_poll", "select", "resolve",
     "run_in_executor", "shutdown_default_executor", "spawnProcess", "fireSystemEvent",
     "callInThread", "startRunning", "runUntilCurrent", "_nested_turn", "subprocess_exec",
@@ -45,7 +45,8 @@ LEFT_OUT = {
     "handle_callback_exception", "getThreadPool", "_initThreadPool", "_initThreads",
     "adoptStreamPort", "adoptStreamConnection", "adoptDatagramPort", "startReading", "make_current",
     "_turn", "_guest_turn", "_run_ready", "runCalls", "_wake", "crash", "sigInt", "sigBreak",
-    "sigTerm", "stop", "_handleSignals", "_install_signal_handlers", "disconnectAll",
+    "sigTerm", "stop", "_handleSignals", "_install_signal_handlers", "disconnectAll", "configure",
+    "_restore_configuration", "_save_configuration",
 }  # fmt: skip
 
 
@@ -60,13 +61,24 @@ class Hostile:
 
     __index__ = __int__ = __float__ = __len__ = __hash__ = __repr__ = __str__ = _act
     __eq__ = __lt__ = __gt__ = __le__ = __ge__ = __ne__ = __bool__ = _act
-    __call__ = __iter__ = __next__ = __getitem__ = __setitem__ = __contains__ = _act
+    __call__ = __iter__ = __setitem__ = __contains__ = _act
     __enter__ = __exit__ = __await__ = __get__ = __set__ = __add__ = __radd__ = _act
     __bytes__ = __format__ = __instancecheck__ = fileno = close = cancel = _act
     send = throw = doRead = doWrite = connectionLost = logPrefix = data_received = _act
     connection_made = connection_lost = eof_received = get_buffer = buffer_updated = _act
     pauseProducing = resumeProducing = stopProducing = dataReceived = makeConnection = _act
     pause_writing = resume_writing = run = copy = add_done_callback = buildProtocol = _act
+
+    def __next__(self, *args: Any) -> Any:
+        # Who asks for everything must come to an end.
+        if self.world.random.random() < 0.3:
+            raise StopIteration
+        return self.world.act()
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.world.random.random() < 0.3:
+            raise IndexError
+        return self.world.act()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -88,6 +100,14 @@ class World:
         self.make()
 
     def make(self) -> None:
+        # Nothing hostile meanwhile, but from other threads and by the collector.
+        self.deep += 100
+        try:
+            self.try_to_make()
+        finally:
+            self.deep -= 100
+
+    def try_to_make(self) -> None:
         self.loop: Any = tornado4.new_event_loop()
         self.loop.set_exception_handler(lambda loop, context: None)
         self.io_loop = IOLoop(asyncio_loop=self.loop, make_current=False)
@@ -246,11 +266,11 @@ class World:
         with contextlib.suppress(OSError, ValueError):
             self.random.choice(self.clients).send(b"x" * self.random.choice([1, 1000, 100_000]))
         try:
-            self.loop._turn(0)
+            _core.EventLoop._turn(self.loop, 0)
         except BaseException as error:
             check(error)
         # Otherwise there would soon be nothing but errors left.
-        if self.loop.is_closed() or self.random.random() < 0.003:
+        if _core.EventLoop.is_closed(self.loop) or self.random.random() < 0.003:
             self.make()
 
 
