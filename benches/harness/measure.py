@@ -19,21 +19,24 @@ FEWEST = 3
 
 
 class Budget:
-    """How many rounds there is time for. Without a limit: as many as are asked for."""
+    """How many rounds there is time for. Without a limit: as many as are asked for.
+
+    How fast it goes is seen from the second row on; the first one builds programs.
+    """
 
     def __init__(self, seconds: float | None, expected: float) -> None:
         self._seconds = seconds
         self._expected = expected
-        self._done = 0.0
+        self._done = self._first = self._first_took = 0.0
         self._began = time.monotonic()
 
     def rounds(self, wanted: int) -> int:
         """Tell how many rounds of the next row to do, of so many."""
         took = time.monotonic() - self._began
-        # By how long it has taken so far, from when that says something.
-        if self._seconds is None or took < EARLY:
+        since = took - self._first_took
+        if self._seconds is None or since < EARLY or self._done <= self._first:
             return wanted
-        pace = took / self._done if self._done else 1.0
+        pace = since / (self._done - self._first)
         needed = pace * (self._expected - self._done)
         left = self._seconds - took
         if needed <= left:
@@ -41,7 +44,9 @@ class Budget:
         return max(min(wanted, FEWEST), int(wanted * max(left, 0.0) / needed))
 
     def done(self, expected: float) -> None:
-        """Take note that what was expected to take so long is done."""
+        """Take note that a row is done which was expected to take so long."""
+        if not self._done:
+            self._first, self._first_took = expected, time.monotonic() - self._began
         self._done += expected
 
 

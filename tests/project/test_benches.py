@@ -201,15 +201,20 @@ def test_fewer_rounds_when_time_is_short(harness, monkeypatch):
     monkeypatch.setattr(measure.time, "monotonic", lambda: now)
     unlimited, budget = measure.Budget(None, 100.0), measure.Budget(120.0, 100.0)
     assert budget.rounds(6) == 6
-    # Half of what was expected has taken as long as it should, and then three times as long.
+    # The first row takes long, and nobody is the wiser. Then half of what was expected has
+    # taken as long as it should, or longer.
+    now = 10.0
     for it in unlimited, budget:
-        it.done(50.0)
+        it.done(10.0)
+    now = 40.0
+    assert budget.rounds(6) == 6
+    for it in unlimited, budget:
+        it.done(40.0)
     now = 50.0
     assert (budget.rounds(6), unlimited.rounds(6)) == (6, 6)
-    now = 90.0
-    assert (budget.rounds(6), unlimited.rounds(6)) == (3, 6)
-    now = 80.0
-    assert budget.rounds(12) == 6
+    now = 70.0
+    # 50 seconds' worth at 1.5 seconds each, and there are 50.
+    assert (budget.rounds(12), unlimited.rounds(12)) == (8, 12)
     # Never fewer than say something, unless fewer are wanted.
     now = 1_000.0
     assert (budget.rounds(6), budget.rounds(2)) == (3, 2)
