@@ -1,4 +1,5 @@
 //! Unit tests of the poll, on real sockets.
+#![allow(unsafe_code)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
