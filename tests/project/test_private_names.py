@@ -25,7 +25,7 @@ LISTED = {name for homes in USED.values() for names in homes.values() for name i
 # Names of our own that a framework uses as well, for something else that ours has nothing to
 # do with. Whoever adds one has looked whether a base class of ours has it.
 OURS = {
-    *("_P", "_T", "_accept", "_close", "_done", "_fail", "_host", "_installed", "_log", "_owner"),
+    *("_T", "_accept", "_close", "_done", "_fail", "_host", "_key", "_installed", "_log", "_owner"),
     *("_release", "_resolver", "_running", "_start", "_step", "_thread", "_timeout", "_tls"),
     *("_sentinel", "_wakeup", "_tornado4"),
 }
