@@ -29,10 +29,8 @@ OURS = {
     *("_release", "_resolver", "_running", "_start", "_step", "_thread", "_timeout", "_tls"),
     *("_sentinel", "_wakeup", "_tornado4"),
 }
-# Asked for by name, by code that does without. The first two are the interpreter's.
-MAY_BE_ABSENT = {"_pthread_cleanup_push", "_Py_IsFinalizing", "_initializing"}
-# Documented: of a named tuple.
-PUBLIC = {"_replace"}
+# Asked for by name, by code that does without. They are the interpreter's.
+MAY_BE_ABSENT = {"_pthread_cleanup_push", "_Py_IsFinalizing"}
 
 
 def installed(project: str) -> tuple[int, ...]:
@@ -60,7 +58,7 @@ def test_every_name_that_is_used_is_listed() -> None:
     unknown = {
         name: sorted(files)
         for name, files in used().items()
-        if name not in LISTED | MAY_BE_ABSENT | PUBLIC
+        if name not in LISTED | MAY_BE_ABSENT
         and (name not in defined() or name in frameworks() - OURS)
     }
     assert not unknown, (
@@ -73,7 +71,7 @@ def test_what_is_listed_is_used() -> None:
     assert LISTED - set(used()) == set()
     assert OURS - defined() == set()
     assert set() == LISTED & OURS
-    assert (MAY_BE_ABSENT | PUBLIC) - set(used()) == set()
+    assert MAY_BE_ABSENT - set(used()) == set()
 
 
 def test_a_name_that_is_not_listed_is_found() -> None:
