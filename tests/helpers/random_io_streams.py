@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import termios
+import time
 import zlib
 
 from helpers.certificates import ssl_contexts
@@ -412,17 +413,21 @@ class Program:
 
     async def settle(self):
         if self.kind == "tcp":
-            await self.arrived()
+            self.arrived()
         for _ in range(SETTLED):
             await asyncio.sleep(0)
 
-    async def arrived(self):
-        """On a busy machine the system takes a moment to carry what was sent."""
-        for _ in range(20):
+    def arrived(self):
+        """On a busy machine the system takes a moment to carry what was sent. The loop does
+        nothing meanwhile: an event that fails each time would be told as often as it fits in."""
+        before = -1
+        while True:
             ends = [end for end in (self.peer, self.stream.socket) if end is not None]
-            if not any(map(on_its_way, ends)):
+            count = sum(map(on_its_way, ends))
+            if count in (0, before):
                 break
-            await asyncio.sleep(0.001)
+            before = count
+            time.sleep(0.003)
 
     async def run(self):
         await self.make()
