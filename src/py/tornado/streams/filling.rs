@@ -129,7 +129,7 @@ impl Streams {
             };
             match got {
                 Got::Bytes(count) => {
-                    let filled = filled + count;
+                    let filled = filled.saturating_add(count);
                     entry.fields.set(intern!(py, "_read_buffer_size"), filled)?;
                     if filled > filling.most {
                         rare.call_method1(intern!(py, "buffer_full"), (entry.stream,))?;

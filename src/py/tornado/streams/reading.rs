@@ -508,7 +508,7 @@ impl Streams {
                 if let Some(end) = wanted.find(entry, content)? {
                     return Ok(Found::At(end));
                 }
-                next_find = size * 2;
+                next_find = size.saturating_mul(2);
                 looked_at = size;
             }
         }
