@@ -159,7 +159,8 @@ class _Tornado:
 
     def _first_current(self, instance: bool = True) -> Any:
         self._ours()  # which leaves another function in the place of this one
-        return self._stock.current(instance)
+        stock: Any = self._stock
+        return stock.current(instance)
 
     def _take_ours(self, ours: Any) -> None:
         if self._stock is None:

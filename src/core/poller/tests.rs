@@ -1,8 +1,6 @@
 //! Unit tests of the poll, on real sockets.
 #![allow(unsafe_code)]
 
-#![allow(unsafe_code)]
-
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
