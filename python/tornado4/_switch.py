@@ -159,18 +159,18 @@ class _Tornado:
 
     def _first_current(self, instance: bool = True) -> Any:
         self._ours()  # which leaves another function in the place of this one
-        stock: Any = self._stock
-        return stock.current(instance)
+        return self._stock.current(instance)
 
     def _take_ours(self, ours: Any) -> None:
         if self._stock is None:
             # A loader of somebody's own that can't be followed.
             self._take(sys.modules["tornado.ioloop"])
+        stock: Any = self._stock
         if ours.current_of_tornado() == self._first_current:
             # It has been loaded since, and has found this class as it was.
             ours.current_of_tornado(self._current)
         else:
-            self._stock.current = staticmethod(self._current)
+            stock.current = staticmethod(self._current)
         self._asked = ours.has_been_asked_for()
         ours.ask_for_ours()
 
