@@ -141,7 +141,7 @@ test-next: $(NEXT)/built ## The same with the newest, pre-releases as well
 
 .PHONY: test-recipes
 test-recipes: $(RECIPES)/built ## Run the recipes, with all that they are for
-	TORNADO4_RECIPES=1 $(RECIPES)/bin/python -m pytest -p no:asyncio -p no:twisted tests/recipes
+	TORNADO4_RECIPES=1 $(RECIPES)/bin/python -m pytest $(WORKERS) -p no:asyncio -p no:twisted tests/recipes
 
 # Those that the machine hasn't are left out.
 PYTHONS ?= 3.10 3.11 3.12 3.13 3.14
