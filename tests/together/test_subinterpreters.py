@@ -49,7 +49,7 @@ def test_a_subinterpreter_is_refused(way, before):
         async def main():
             await asyncio.sleep(0.001)
             return 5
-        print(tornado4.run(main()))
+        print(tornado4.run(main()), flush=True)
     """
     refuse = f"run({IN_SUBINTERPRETER!r})"
     program = WAYS[way] + (use if before else "") + f"\n        {refuse}\n" * 2 + use
