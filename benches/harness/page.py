@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from . import plots, words
-from .page_words import GROUPS, GROWTH, HEAD, TAIL
+from .page_words import GROUPS, GROWTH, HEAD, PROVISIONAL, TAIL
 from .peers import title
 from .processes import BENCHES
 from .results import Result, Results
@@ -19,6 +19,8 @@ PAGE = Path("docs") / "benchmarks.md"
 PLOTS = Path("docs") / "plots"
 
 COLUMNS = ("p50", "p99", "p999")
+# Fewer have no quartiles.
+ENOUGH_ROUNDS = 5
 
 
 def main(arguments: list[str]) -> None:
@@ -166,9 +168,21 @@ def _facts(results: Results) -> dict[str, str]:
         "versions": versions,
         "rounds": str(results.how["rounds"]),
         "seconds": str(results.how["seconds"]),
+        "provisional": PROVISIONAL.format(why=why) if (why := _why_provisional(results)) else "",
     }
+
+
+def _why_provisional(results: Results) -> str:
+    """Tell why the figures are no good ones, if they aren't."""
+    reasons = []
+    if results.on["load"] >= results.on["cpus"]:
+        reasons.append("the machine was busy with other work")
+    if results.how["rounds"] < ENOUGH_ROUNDS:
+        reasons.append(f"there were {results.how['rounds']} rounds only")
+    return ", and ".join(reasons)
 
 
 def _machine_in_short(results: Results) -> str:
     on = results.on
-    return f"{on['cpu']}, {on['python']}, {on['kernel'].split('-')[0]}, {on['day']}; medians"
+    kind = "provisional medians" if _why_provisional(results) else "medians"
+    return f"{on['cpu']}, {on['python']}, {on['kernel'].split('-')[0]}, {on['day']}; {kind}"

@@ -10,7 +10,7 @@ HEAD = """\
 How much of the same work gets done on tornado4 and on the loops that there are beside it.
 Every figure, table and picture on this page is made by the program that has measured them, out
 of one file of results, `benches/results/published.json`.
-
+{provisional}
 ![The same programs: how much gets done in a second of CPU time](plots/readme.svg)
 
 ## How to repeat it
@@ -56,6 +56,13 @@ and the rest goes on.
   some rounds. More on what is done to be fair, and what the figures don't say, is in
   [benches/README.md](https://github.com/tornado4/tornado4/blob/main/benches/README.md).
 * "C" is a server in C that does nothing but epoll, one `read` and one `write`: the limit."""
+
+# Said of results that a busy machine, or too few rounds, have made.
+PROVISIONAL = """
+**These figures are provisional**: {why}.
+CPU times and ratios, with their spread, still tell something; rates and latencies tell little,
+and who is missing at the end of the page may only have had no time.
+"""
 
 TAIL = """\
 ## What these figures don't say

@@ -87,6 +87,20 @@ def test_a_page_that_was_changed_is_noticed(tmp_path):
     assert "docs/benchmarks.md, docs/plots/more.svg" in said
 
 
+def test_a_page_of_poor_results_says_so(tmp_path):
+    results = json.loads((ROOT / "benches" / "results" / "published.json").read_text())
+    file = tmp_path / "results.json"
+    pages = {}
+    for load, rounds in ((0.1, 20), (0.1, 3), (50.0, 20)):
+        results["on"]["load"], results["how"]["rounds"] = load, rounds
+        file.write_text(json.dumps(results))
+        run("plot", file, "--into", tmp_path)
+        pages[load, rounds] = (tmp_path / "docs" / "benchmarks.md").read_text()
+    assert "provisional" not in pages[0.1, 20]
+    assert "provisional**: there were 3 rounds only" in pages[0.1, 3]
+    assert "provisional**: the machine was busy with other work." in pages[50.0, 20]
+
+
 def test_the_published_results_name_no_host():
     text = (ROOT / "benches" / "results" / "published.json").read_text()
     names = {os.uname().nodename, "/root/", "/home/", "/tmp/"} - {"localhost"}
