@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib
 import pickle
 import re
@@ -123,6 +124,29 @@ def test_a_timeout() -> None:
     io_loop.remove_timeout(timeout)
     assert repr(timeout) == "<Timeout done or removed>"
     assert repr(io_loop.call_later(100, Silent())) == "<Timeout pending>"
+    io_loop.close()
+
+
+def test_a_timeout_whose_callback_says_what_its_timeout_is() -> None:
+    @dataclasses.dataclass
+    class Connection:
+        timeout: object = None
+
+        def late(self) -> None: ...
+
+    class Removing:
+        def __call__(self) -> None: ...
+        def __repr__(self) -> str:
+            io_loop.remove_timeout(timeout)
+            return "removed"
+
+    io_loop = IOLoop(make_current=False)
+    connection = Connection()
+    connection.timeout = io_loop.call_later(100, connection.late)
+    assert re.fullmatch(r"<Timeout pending <bound .*<Timeout .*>>", repr(connection.timeout))
+    timeout = io_loop.call_later(100, Removing())
+    assert repr(timeout) == "<Timeout pending removed>"
+    assert repr(timeout) == "<Timeout done or removed>"
     io_loop.close()
 
 

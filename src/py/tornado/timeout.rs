@@ -73,8 +73,9 @@ impl Timeout {
 #[pymethods]
 impl Timeout {
     fn __repr__(&self, py: Python<'_>) -> String {
-        let callback = self.callback.lock(py);
-        let callback = callback.as_ref().map(|it| it.callback.clone_ref(py));
+        // Not locked while that of the callback is made, which may come back here: that of a
+        // method says whose it is, and that may say what its timeout is.
+        let callback = self.subject(py);
         // `{}` is what str() says; a repr() that raises is left out.
         let said = callback.map(|it| it.bind(py).repr().map(|said| said.to_string()));
         match said {
