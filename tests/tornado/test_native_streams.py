@@ -284,6 +284,44 @@ def test_a_socket_that_is_closed_behind_its_stream(run):
     run(scenario)
 
 
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("what", ["read_bytes", "read_until", "read_until_regex", "write"])
+def test_a_stream_that_is_closed_while_the_future_is_made(what, tls):
+    """The loop may be asked for its mode by Python code: the number of the descriptor can be
+    another socket's then, and OpenSSL's connection is gone."""
+
+    async def main():
+        one, two = (native.IOStream(sock) for sock in socket.socketpair())
+        if tls:
+            server, client = ssl_contexts()
+            one, two = await asyncio.gather(
+                one.start_tls(True, server), two.start_tls(False, client, "test")
+            )
+        await two.write(b"for the stream")
+        number, others = one.socket.fileno(), []
+
+        def get_debug():
+            if not others:
+                one.close()
+                others.extend(socket.socketpair())
+                others[1].sendall(b"for another")
+            return False
+
+        argument = 3 if what == "read_bytes" else b"for"
+        asks = mock.patch.object(asyncio.get_running_loop(), "get_debug", get_debug)
+        with asks, pytest.raises(stock.StreamClosedError):
+            await getattr(one, what)(argument)
+        two.close()
+        with others[0], others[1]:
+            assert others[0].fileno() == number
+            assert others[0].recv(100) == b"for another"
+            others[1].setblocking(False)
+            with pytest.raises(BlockingIOError):
+                others[1].recv(1)
+
+    run(main)
+
+
 def test_a_stream_and_what_it_holds_are_collected():
     async def main():
         with pair() as (one, _):

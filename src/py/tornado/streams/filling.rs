@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::finding::{Wanted, What};
-use super::source::{Got, Source};
+use super::source::Got;
 use super::{Entry, Streams};
 use crate::py::support::error;
 use crate::py::transport::buffers::View;
@@ -59,8 +59,13 @@ impl<'py> Filling<'py> {
         enough.then(|| filled.min(self.count))
     }
 
-    fn receive(&self, source: &Source, filled: usize) -> PyResult<Got> {
+    fn receive(&self, entry: &Entry<'_, 'py>, filled: usize) -> PyResult<Got> {
+        // Before anybody looks where to read from: this may run Python code, which may close
+        // the stream.
         let mut view = View::of_memory(&self.memory)?;
+        let Some(source) = entry.source(false)? else {
+            return Ok(Got::Unclear);
+        };
         Ok(view.fill(|memory| match memory.get_mut(filled..) {
             Some(room) if !room.is_empty() => source.receive(room),
             _ => Got::Unclear,
@@ -112,11 +117,7 @@ impl Streams {
         let rare = self.rare.bind(py);
         loop {
             let filled = Filling::filled(entry)?;
-            let got = match entry.source(false)? {
-                Some(source) => filling.receive(&source, filled)?,
-                None => Got::Unclear,
-            };
-            let got = match got {
+            let got = match filling.receive(entry, filled)? {
                 Got::Unclear => {
                     let read = rare.call_method1(intern!(py, "read_into"), (entry.stream,))?;
                     match read.extract::<Option<isize>>()? {

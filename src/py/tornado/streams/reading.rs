@@ -276,17 +276,21 @@ impl Streams {
         let under_way = fields.get(intern!(py, "_read_future"))?;
         if !under_way.is_some_and(|future| future.is_none())
             || fields.flag(intern!(py, "_user_read_buffer"))? != Some(false)
-            || !entry.is_open()?
         {
+            return Ok(None);
+        }
+        // It asks the loop, by what may be Python code that closes the stream: before anybody
+        // looks where to read from.
+        let Ok(future) = self.future.bind(py).call0() else {
+            return Ok(None);
+        };
+        if !entry.is_open()? {
             return Ok(None);
         }
         let Some(buffer) = entry.buffer()? else {
             return Ok(None);
         };
         let Some(source) = entry.source(false)? else {
-            return Ok(None);
-        };
-        let Ok(future) = self.future.bind(py).call0() else {
             return Ok(None);
         };
         if !matches!(wanted.what, What::Bytes { .. }) {

@@ -55,7 +55,6 @@ impl Streams {
             || (entry.kind == Kind::Tls && length > LONG)
             // Whatever waits to be written, somebody waits for that.
             || waiting.len()? > 0
-            || !entry.is_open()?
             || fields.flag(intern!(py, "_connecting"))? != Some(false)
         {
             return Ok(None);
@@ -65,11 +64,15 @@ impl Streams {
         {
             return Ok(None);
         }
-        let Some(source) = entry.source(true)? else {
+        // Before anything is sent: without a loop there is none. It asks that, by what may be
+        // Python code that closes the stream, or writes: before anybody looks where to.
+        let Ok(future) = self.future.bind(py).call0() else {
             return Ok(None);
         };
-        // Before anything is sent: without a loop there is none.
-        let Ok(future) = self.future.bind(py).call0() else {
+        if waiting.len()? > 0 || !entry.is_open()? {
+            return Ok(None);
+        }
+        let Some(source) = entry.source(true)? else {
             return Ok(None);
         };
         match send(&source) {
