@@ -114,7 +114,8 @@ pub fn report<'py>(this: &EventLoop, py: Python<'py>) -> PyResult<Bound<'py, PyD
         this.with_registrations(|all| all.iter().count()),
     )?;
     report.set_item("timers", this.timer_count(py))?;
-    report.set_item("ready", this.calls.lock(py).len())?;
+    let ready = this.calls.lock(py).len();
+    report.set_item("ready", ready)?;
     report.set_item("received", reading.traffic.received)?;
     report.set_item("sent", reading.traffic.sent)?;
     report.set_item("accepted", reading.traffic.accepted)?;
