@@ -322,6 +322,43 @@ def test_a_stream_that_is_closed_while_the_future_is_made(what, tls):
     run(main)
 
 
+@pytest.mark.parametrize("module", [native, stock])
+def test_a_stream_that_is_closed_while_its_buffer_is_searched(module):
+    """A long search runs signal handlers."""
+
+    class Pattern:
+        def __init__(self, handler):
+            self.handler = handler
+
+        def search(self, data):
+            handler, self.handler = self.handler, None
+            if handler is not None:
+                handler()
+
+    async def main():
+        one, two = (module.IOStream(sock) for sock in socket.socketpair())
+        number, others = one.socket.fileno(), []
+
+        def handler():
+            one.close()
+            others.extend(socket.socketpair())
+            others[1].sendall(b"for another")
+
+        one._read_buffer += b"data"
+        one._read_buffer_size = 4
+        future = one._start_read()
+        one._read_regex = Pattern(handler)
+        with pytest.raises(stock.StreamClosedError):
+            one._try_inline_read()
+        assert future.done()
+        two.close()
+        with others[0], others[1]:
+            assert others[0].fileno() == number
+            assert others[0].recv(100) == b"for another"
+
+    run(main)
+
+
 def test_a_stream_and_what_it_holds_are_collected():
     async def main():
         with pair() as (one, _):

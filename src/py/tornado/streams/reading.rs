@@ -395,15 +395,16 @@ impl Streams {
         let Some(buffer) = entry.buffer()? else {
             return Ok(false);
         };
-        let Some(source) = entry.source(false)? else {
-            return Ok(false);
-        };
         let found = match wanted.find(entry, &buffer.buffer)? {
             Some(end) => Found::At(end),
-            None => {
-                let first = buffer.read(&source);
-                self.read_to_the_end(entry, &wanted, &buffer, Some(first))?
-            }
+            // Now, not before: a search may run signal handlers, which may close the stream.
+            None => match entry.source(false)? {
+                Some(source) => {
+                    let first = buffer.read(&source);
+                    self.read_to_the_end(entry, &wanted, &buffer, Some(first))?
+                }
+                None => return Ok(false),
+            },
         };
         Self::conclude(entry, &wanted, &buffer, found)?;
         Ok(true)
