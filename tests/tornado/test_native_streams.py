@@ -322,8 +322,9 @@ def test_a_stream_that_is_closed_while_the_future_is_made(what, tls):
     run(main)
 
 
+@pytest.mark.parametrize("in_buffer", [True, False])
 @pytest.mark.parametrize("module", [native, stock])
-def test_a_stream_that_is_closed_while_its_buffer_is_searched(module):
+def test_a_stream_that_is_closed_while_its_data_are_searched(module, in_buffer):
     """A long search runs signal handlers."""
 
     class Pattern:
@@ -344,13 +345,19 @@ def test_a_stream_that_is_closed_while_its_buffer_is_searched(module):
             others.extend(socket.socketpair())
             others[1].sendall(b"for another")
 
-        one._read_buffer += b"data"
-        one._read_buffer_size = 4
+        if in_buffer:
+            one._read_buffer += b"data"
+            one._read_buffer_size = 4
+        else:
+            await two.write(b"data")
         future = one._start_read()
         one._read_regex = Pattern(handler)
-        with pytest.raises(stock.StreamClosedError):
+        if in_buffer:
+            with pytest.raises(stock.StreamClosedError):
+                one._try_inline_read()
+        else:
             one._try_inline_read()
-        assert future.done()
+        assert isinstance(future.exception(), stock.StreamClosedError)
         two.close()
         with others[0], others[1]:
             assert others[0].fileno() == number

@@ -118,7 +118,7 @@ impl Streams {
         loop {
             let filled = Filling::filled(entry)?;
             let got = match filling.receive(entry, filled)? {
-                Got::Unclear => {
+                Got::Unclear if entry.is_open()? => {
                     let read = rare.call_method1(intern!(py, "read_into"), (entry.stream,))?;
                     match read.extract::<Option<isize>>()? {
                         None => Got::Nothing,

@@ -465,7 +465,9 @@ impl Streams {
                 },
             };
             let came = match came {
-                Came::Not(Got::Unclear) => self.read_anew(entry, buffer.chunk)?,
+                Came::Not(Got::Unclear) if entry.is_open()? => {
+                    self.read_anew(entry, buffer.chunk)?
+                }
                 came => came,
             };
             let data = match came {
