@@ -20,6 +20,7 @@ from tornado.tcpserver import TCPServer
 import tornado4.iostream as native
 from helpers.certificates import ssl_contexts
 from helpers.loops import on_io_loops
+from tornado4._streams import drives
 
 CLASSES = ("IOStream", "SSLIOStream", "PipeIOStream")
 
@@ -154,6 +155,30 @@ def test_a_method_of_somebodys_own_is_called(name, where):
                 assert await exchange(ends)
             assert native.is_native(ends[0])
             assert await exchange(ends) == []
+
+    run(main)
+
+
+def test_each_stream_is_looked_at_by_its_own_class():
+    class Own(native.IOStream):
+        def writing(self):
+            return super().writing()
+
+    class Plain(native.IOStream):
+        pass
+
+    async def main():
+        with contextlib.ExitStack() as stack:
+            for class_ in (Own, Plain, Plain, Own, native.IOStream, Own, Plain):
+                ends = socket.socketpair()
+                stack.callback(ends[1].close)
+                stream = class_(ends[0])
+                stack.callback(stream.close)
+                assert drives(stream) is (class_ is not Own)
+            Plain.writing = Own.writing
+            assert not drives(stream)
+            del Plain.writing
+            assert drives(stream)
 
     run(main)
 

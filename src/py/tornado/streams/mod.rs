@@ -11,7 +11,7 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
@@ -79,6 +79,9 @@ impl Watch {
 pub struct Streams {
     /// `kind(class)`: which `Kind` a class is, 0 if its methods aren't Tornado's.
     kind: Py<PyAny>,
+    /// In which version of a class that was asked last, and what it said.
+    asked: ClassVersion,
+    answer: AtomicU8,
     /// `are_plain(attributes)`: whether none of them stands for one of those methods.
     are_plain: Py<PyAny>,
     /// `tornado.concurrent.Future`.
@@ -98,6 +101,19 @@ struct Entry<'a, 'py> {
 }
 
 impl Streams {
+    /// What `kind` says of a class. Most streams are of the class of the one before.
+    fn kind_of(&self, class: &Bound<'_, PyType>) -> PyResult<u8> {
+        let mut answer = None;
+        self.asked.holds(class, || {
+            let kind = self.kind.call1(class.py(), (class,))?;
+            let kind = kind.extract(class.py())?;
+            self.answer.store(kind, Ordering::Relaxed);
+            answer = Some(kind);
+            Ok(true)
+        })?;
+        Ok(answer.unwrap_or_else(|| self.answer.load(Ordering::Relaxed)))
+    }
+
     /// Looks whether a stream is one whose methods may be done natively.
     fn enter<'a, 'py>(&self, stream: &'a Bound<'py, PyAny>) -> PyResult<Option<Entry<'a, 'py>>> {
         let py = stream.py();
@@ -118,8 +134,7 @@ impl Streams {
         let known = watch.get();
         let class = stream.get_type();
         known.class.holds(&class, || {
-            let kind = self.kind.call1(py, (&class,))?.extract(py)?;
-            known.kind.store(kind, Ordering::Relaxed);
+            known.kind.store(self.kind_of(&class)?, Ordering::Relaxed);
             // Whatever it is: it is that as long as the class doesn't change.
             Ok(true)
         })?;
@@ -154,6 +169,8 @@ impl Streams {
     ) -> Streams {
         Streams {
             kind,
+            asked: ClassVersion::new(),
+            answer: AtomicU8::new(Kind::STOCK),
             are_plain,
             future,
             compile,
