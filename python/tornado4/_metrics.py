@@ -31,9 +31,11 @@ class Measured(NamedTuple):
     ready: int
     """How many calls wait to be made now."""
     received: int
-    """How many bytes native transports and streams have received: of TLS, of the cipher."""
+    """How many bytes native transports and streams have received: of TLS, of the cipher. What
+    Tornado's TLS streams receive isn't in it, nor what they send: OpenSSL itself does that."""
     sent: int
-    """How many bytes they have sent."""
+    """How many bytes they have sent. Of what a Tornado stream writes, what the kernel doesn't
+    take at once isn't in it: Tornado's own code sends that."""
     accepted: int
     """How many connections they have accepted."""
     waited: float
