@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import weakref
@@ -283,6 +284,46 @@ def test_start_tls_that_fails_is_reported_as_on_tornados():
             await shaking
         other.close()
         return caught.value.reason
+
+    assert run(main, native) == run(main, stock)
+
+
+async def tls_over_tcp(module):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname())
+        two, _ = listener.accept()
+    server, client = ssl_contexts()
+    streams = await asyncio.gather(
+        module.IOStream(one).start_tls(True, server),
+        module.IOStream(two).start_tls(False, client, "test"),
+    )
+    for sender, receiver in (streams, reversed(streams)):
+        await sender.write(b"x")
+        await receiver.read_bytes(1)
+    return streams
+
+
+@pytest.mark.parametrize("what", ["read", "read_into", "waiting", "write", "write much"])
+def test_a_connection_over_tls_that_is_reset(what):
+    """The system says so once. Python's versions make different errors of it."""
+
+    async def main(module):
+        one, two = await tls_over_tcp(module)
+        tries = {
+            "read": lambda: one.read_bytes(5),
+            "read_into": lambda: one.read_into(bytearray(5)),
+            "waiting": lambda: waiting,
+            "write": lambda: one.write(b"x"),
+            "write much": lambda: one.write(b"x" * 500_000),
+        }
+        if what == "waiting":
+            waiting = one.read_bytes(5)
+        linger = struct.pack("ii", 1, 0)
+        two.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        two.close()
+        with pytest.raises(stock.StreamClosedError) as raised:
+            await tries[what]()
+        return repr(raised.value.real_error), repr(one.error), one.closed()
 
     assert run(main, native) == run(main, stock)
 

@@ -2,12 +2,14 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
+use std::io;
 use std::mem::MaybeUninit;
 
 use super::table::{Address, Table};
 
 const SSL_ERROR_WANT_READ: c_int = 2;
 const SSL_ERROR_WANT_WRITE: c_int = 3;
+const SSL_ERROR_SYSCALL: c_int = 5;
 
 /// What is handed over in one call: the functions count by `int`.
 const MOST: usize = 1 << 30;
@@ -35,8 +37,10 @@ pub enum Moved {
     WantRead,
     /// Nothing: there is no room to write.
     WantWrite,
-    /// Nothing, and another call fails again: an error of OpenSSL's, the system's, or the
-    /// peer's end. OpenSSL's error queue is left as it is.
+    /// Nothing: the system has refused, with this number. It says so once.
+    Refused(i32),
+    /// Nothing, and another call fails again: an error of OpenSSL's, or the peer's end.
+    /// OpenSSL's error queue is left as it is.
     Failed,
 }
 
@@ -91,10 +95,16 @@ impl OverSocket {
             Ok(count) if count > 0 => return Moved::Bytes(count),
             _ => {}
         }
+        // OpenSSL has set it to zero before it has called the system.
+        let refused = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         // SAFETY: `new`'s caller's promise; it was this connection's last call.
         match unsafe { (self.table.get_error)(self.ssl.as_ptr(), result) } {
             SSL_ERROR_WANT_READ => Moved::WantRead,
             SSL_ERROR_WANT_WRITE => Moved::WantWrite,
+            SSL_ERROR_SYSCALL if refused != 0 => {
+                self.forget_errors();
+                Moved::Refused(refused)
+            }
             _ => Moved::Failed,
         }
     }

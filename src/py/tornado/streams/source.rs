@@ -151,6 +151,7 @@ impl Source {
                 return match secured.read(room) {
                     Moved::Bytes(count) => Got::Bytes(count),
                     Moved::WantRead => Got::Nothing,
+                    Moved::Refused(errno) => Got::Refused(io::Error::from_raw_os_error(errno)),
                     Moved::WantWrite | Moved::Failed => Got::Unclear,
                 };
             }
@@ -174,6 +175,9 @@ impl Source {
             Source::Tls(secured) => match secured.write(data) {
                 Moved::Bytes(count) => return Sent::Bytes(count),
                 Moved::WantWrite => return Sent::Bytes(0),
+                Moved::Refused(errno) => {
+                    return Sent::Refused(io::Error::from_raw_os_error(errno));
+                }
                 Moved::WantRead | Moved::Failed => return Sent::Unclear,
             },
         };

@@ -17,7 +17,12 @@ use crate::core::tls::{Moved, OverSocket};
 #[derive(Clone, Copy)]
 pub struct Secured {
     connection: OverSocket,
+    /// Whether Python says what the system has refused with.
+    says_why: bool,
 }
+
+/// The first version that does. The ones before take that for the peer's end.
+const SAYS_WHY: (u8, u8, u8) = (3, 12, 4);
 
 impl Secured {
     /// Of an established `ssl.SSLSocket` over this descriptor. `None` if it is of another
@@ -41,7 +46,11 @@ impl Secured {
             return Ok(None);
         }
         let connection = cpython::over_socket(table, &inner, fd)?;
-        Ok(connection.map(|connection| Secured { connection }))
+        let says_why = py.version_info() >= SAYS_WHY;
+        Ok(connection.map(|connection| Secured {
+            connection,
+            says_why,
+        }))
     }
 
     /// Whether it is this socket's connection, still.
@@ -60,11 +69,18 @@ impl Secured {
 
     /// Reads plaintext, of one record at most. The room isn't empty.
     pub fn read(&self, room: &mut [MaybeUninit<u8>]) -> Moved {
-        self.connection.read(room)
+        self.as_python_has_it(self.connection.read(room))
     }
 
     /// Writes plaintext, which isn't empty.
     pub fn write(&self, data: &[u8]) -> Moved {
-        self.connection.write(data)
+        self.as_python_has_it(self.connection.write(data))
+    }
+
+    fn as_python_has_it(&self, moved: Moved) -> Moved {
+        match moved {
+            Moved::Refused(_) if !self.says_why => Moved::Failed,
+            moved => moved,
+        }
     }
 }
