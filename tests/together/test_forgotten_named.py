@@ -108,6 +108,49 @@ reactor.run()
     assert "did: twisted.internet.epollreactor.EPollReactor." in said
 
 
+# Twisted's asyncio reactor, on a loop of ours or a stock one.
+ASYNCIO_REACTOR = """import asyncio, tornado4
+from twisted.internet import asyncioreactor
+loop = {loop}
+asyncioreactor.install(loop)
+from twisted.internet import reactor
+called = []
+reactor.callLater(0, called.append, 1)
+reactor.callLater(9, print)
+"""
+
+
+@pytest.mark.parametrize("loop", ["tornado4.new_event_loop()", "asyncio.new_event_loop()"])
+@pytest.mark.parametrize("runs", [True, False])
+def test_twisteds_asyncio_reactor_is_told_of_if_its_loop_never_ran(
+    loop: str, runs: bool, tmp_path: Path
+) -> None:
+    program = ASYNCIO_REACTOR.format(loop=loop)
+    if runs:
+        # `reactor.run` isn't needed for it.
+        program += (
+            "async def main():\n"
+            "    while not called:\n"
+            "        await asyncio.sleep(0.001)\n"
+            "    if loop.__module__.startswith('asyncio'):\n"
+            "        await asyncio.to_thread(tornado4.run, waits())\n"
+            "    else:\n"
+            "        await waits()\n"
+        )
+    else:
+        program += "async def main():\n    await waits()\n"
+    program += (
+        "from tornado4.platform import _forgotten\n"
+        "_forgotten.PATIENCE = 0.01\n"
+        "async def waits():\n"
+        "    await asyncio.sleep(0.05)\n"
+    )
+    program += (
+        "loop.run_until_complete(main())\nloop.close()\n" if runs else ("tornado4.run(main())\n")
+    )
+    assert len(warnings_of(program, tmp_path)) == (0 if runs else 1)
+
+
 def test_a_loop_whose_kind_is_unknown(tmp_path: Path) -> None:
     program = """
 import asyncio

@@ -164,6 +164,12 @@ def _forgotten_reactor() -> Any:
         return None
     if reactor._started or isinstance(getattr(reactor, "_core", None), _core.Reactor):
         return None
+    loop = getattr(reactor, "_asyncioEventloop", None)
+    if loop is not None and (
+        isinstance(loop, _core.EventLoop) or loop.is_running() or loop.is_closed()
+    ):
+        # That does its work, with or without `reactor.run`. One of ours is told of itself.
+        return None
     try:
         watched = {*reactor.getReaders(), *reactor.getWriters()} - set(reactor._internalReaders)
         return reactor if watched or reactor.getDelayedCalls() else None
