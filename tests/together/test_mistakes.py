@@ -390,7 +390,7 @@ def test_threads_are_not_looked_at_without_debug_mode(tmp_path: Path) -> None:
 # Coroutines
 
 FIXTURE = """
-    import asyncio, logging, tornado4
+    import asyncio, functools, logging, tornado4
     from tornado4.ioloop import IOLoop
     from tornado4.platform.twisted import as_deferred, as_future, install, run_once
     from twisted.internet.defer import Deferred, succeed
@@ -431,6 +431,10 @@ def test_a_coroutine_function_where_nobody_awaits(tmp_path: Path, method: str) -
     assert 'program.py", line 9, in <module>' in said
     assert last(said).startswith("TypeError: reactor.")
     assert "calls job(), which only makes a coroutine" in last(said)
+    said = told(
+        tmp_path, FIXTURE.format(code=debug.replace("job)", "functools.partial(job))")), fails=True
+    )
+    assert "calls job(), which only makes a coroutine" in last(said)
 
 
 def test_a_coroutine_that_somebody_has_is_left_alone(tmp_path: Path) -> None:
@@ -470,7 +474,10 @@ WRONG = {
     "run_once(7)": "TypeError: run_once() takes a function of the reactor, ",
 }
 # Where there are notes.
-NOTED = {"tornado4.run(job)": " | Call it: run(job())."}
+NOTED = {
+    "tornado4.run(job)": " | Call it: run(job()).",
+    "tornado4.run(functools.partial(job))": " | Call it: run(job()).",
+}
 if sys.version_info < (3, 14):  # which runs any awaitable
     NOTED["tornado4.run(succeed(7))"] = " | Await it in a coroutine, and run that."
 
@@ -478,7 +485,7 @@ if sys.version_info < (3, 14):  # which runs any awaitable
 def test_wrong_types(tmp_path: Path) -> None:
     wrong = WRONG if sys.version_info < (3, 11) else {**WRONG, **NOTED}
     code = """
-        import tornado4
+        import functools, tornado4
         from tornado4.platform.twisted import as_deferred, as_future, run_once
         from twisted.internet.defer import succeed
         async def job(): pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import warnings
@@ -64,6 +65,16 @@ def warn_at(place: tuple[str, int] | CodeType | None, message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     else:
         warnings.warn_explicit(message, RuntimeWarning, *place)
+
+
+def name_of_function(function: object) -> str:
+    """Return the name of a function, as it is shown in messages.
+
+    What can be called needn't have one: a partial function has that of the function it calls.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 def name_of_thread(ident: int | None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tornado4 import _core
-from tornado4.platform._advice import advise
+from tornado4.platform._advice import advise, name_of_function
 
 _T = TypeVar("_T")
 
@@ -84,7 +84,7 @@ def _advise_on_argument(error: Exception, main: object) -> None:
     if asyncio.iscoroutine(main):
         return
     if inspect.iscoroutinefunction(main):
-        advise(error, f"Call it: run({main.__qualname__}()).")
+        advise(error, f"Call it: run({name_of_function(main)}()).")
     elif inspect.isawaitable(main):
         advise(error, "Await it in a coroutine, and run that.")
 

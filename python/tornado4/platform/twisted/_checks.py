@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from tornado4.platform._advice import name_of_thread, warn_at
+from tornado4.platform._advice import name_of_function, name_of_thread, warn_at
 
 _log = Logger("twisted.internet.base")
 
@@ -43,7 +43,7 @@ def check_function(function: Any, method: str, debug: bool) -> None:
             f"to run a coroutine, {_instead(getattr(function, '__qualname__', 'it'))}"
         )
     if debug and inspect.iscoroutinefunction(function):
-        raise TypeError(_not_awaited(function.__qualname__, method))
+        raise TypeError(_not_awaited(name_of_function(function), method))
 
 
 def not_run(coroutine: Any, method: str) -> None:
