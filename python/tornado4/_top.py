@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import signal
 import sys
@@ -21,8 +22,9 @@ _MOST = 10
 
 # The loops that are there, and what was measured of each when it was told of last.
 _loops: WeakKeyDictionary[Any, tuple[float, Measured]] = WeakKeyDictionary()
-# The numbers of those that have ended, by name.
-_ended: list[tuple[str, Measured]] = []
+# The names and the numbers of those that have ended.
+_ended: dict[int, tuple[str, Measured]] = {}
+_numbers = itertools.count()
 
 
 def begin(how: str) -> None:
@@ -52,17 +54,30 @@ def _made(loop: Any) -> None:
 
 
 def _closed(loop: Any, metrics: Metrics) -> None:
+    # Loops end in several threads at once, or in a signal's handler: each step is a single
+    # one, and no lock is held.
     _loops.pop(loop, None)
-    _ended.append((_name(type(loop)), metrics.read()))
-    _ended.sort(key=lambda ended: -ended[1].turns)
-    del _ended[_MOST:]
+    _ended[next(_numbers)] = _name(type(loop)), metrics.read()
+    while len(_ended) > _MOST:
+        number, _ = min(list(_ended.items()), key=_turns)
+        _ended.pop(number, None)
+
+
+def _turns(ended: tuple[int, tuple[str, Measured]]) -> int:
+    return ended[1][1].turns
+
+
+def _loops_now() -> list[Any]:
+    """Return the loops that are there, whatever other threads make or end."""
+    loops = [reference() for reference in _loops.keyrefs()]
+    return [loop for loop in loops if loop is not None]
 
 
 def _every(seconds: float) -> None:
     def tell() -> None:
         while True:
             time.sleep(seconds)
-            _print([_line(loop) for loop in list(_loops)])
+            _print([_line(loop) for loop in _loops_now()])
 
     # A thread: it tells of a loop that hangs, too.
     threading.Thread(target=tell, name="tornado4-top", daemon=True).start()
@@ -99,8 +114,9 @@ def _short(number: float) -> str:
 
 def _tables() -> list[str]:
     """Return what each loop has done in its life."""
-    now = [(_name(type(loop)), Metrics(engine_of(loop)).read()) for loop in list(_loops)]
-    ended = [(name, measured) for name, measured in _ended if measured.turns]
+    now = [(_name(type(loop)), Metrics(engine_of(loop)).read()) for loop in _loops_now()]
+    most = sorted(_ended.items(), key=_turns, reverse=True)
+    ended = [(name, measured) for _, (name, measured) in most if measured.turns]
     return [f"{name}\n{measured}" for name, measured in now + ended]
 
 

@@ -420,3 +420,25 @@ def test_top_of_forked_children() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     lines = [line for line in done.stderr.splitlines() if "% busy, " in line]
     assert len({line.split("]")[0] for line in lines}) == 2
+
+
+ENDING = """
+import asyncio, sys, threading
+sys.setswitchinterval(1e-6)
+def runs():
+    for _ in range(400):
+        asyncio.run(asyncio.sleep(0))
+threads = [threading.Thread(target=runs) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_top_of_loops_that_end_in_several_threads_at_once() -> None:
+    command = [sys.executable, "-m", "tornado4", "--top=0.001", "-c", ENDING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    # Of loops that end at the same time one more may be left out.
+    assert 5 < done.stderr.count("  turns ") <= 10
