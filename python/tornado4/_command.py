@@ -104,6 +104,8 @@ def _check_top(when: str) -> None:
     name = when.upper().removeprefix("SIG")
     if not name.isalnum() or not hasattr(importlib.import_module("signal"), f"SIG{name}"):
         raise UsageError(f"neither seconds nor a signal: --top={when}")
+    if name in ("KILL", "STOP"):
+        raise UsageError(f"no process can handle this signal: --top={when}")
 
 
 def main(arguments: list[str], place: str | None) -> None:

@@ -61,6 +61,7 @@ def test_the_version() -> None:
     ("arguments", "reason"),
     [
         (["--nothing"], "unknown option --nothing"),
+        (["--top=KILL", "x.py"], "no process can handle this signal: --top=KILL"),
         (["-x"], "unknown option -x"),
         (["--check"], "there is no program to run"),
         (["--no-twisted"], "there is no program to run"),
