@@ -6,6 +6,7 @@ soon as it has been imported.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import threading
@@ -71,12 +72,13 @@ class _Asyncio:
     def _take(self, module: Any) -> None:
         self._class = stock = module._UnixSelectorEventLoop
 
-        def new(cls: type, selector: object = None, *args: object, **kwargs: object) -> Any:
+        def new(cls: type, *args: object, **kwargs: object) -> Any:
+            selector = args[0] if args else kwargs.get("selector")
             if cls is stock and selector is None:
                 # The type makes the call that follows, of the `__init__`.
                 ours: Any = importlib.import_module("tornado4.platform.asyncio").EventLoop
                 return ours.__new__(ours)
-            return object.__new__(cls)
+            return _new_after(stock, cls, *args, **kwargs)
 
         stock.__new__ = new
         self._take_policy(module)
@@ -101,16 +103,19 @@ class _Asyncio:
         if self._class is not None:
             # One of its own must stay: a class whose own is deleted refuses arguments,
             # in every version of CPython so far.
-            def new(cls: type, *args: object, **kwargs: object) -> Any:
-                return object.__new__(cls)
-
-            self._class.__new__ = new
+            self._class.__new__ = staticmethod(functools.partial(_new_after, self._class))
         if self._policies is not None:
             there, mine = self._policies
             events = sys.modules["asyncio.events"]
             # What was set since then is somebody's wish.
             if events._event_loop_policy is mine:
                 _set_policy(events, there)
+
+
+def _new_after(stock: type, cls: type, *args: object, **kwargs: object) -> Any:
+    """Make an instance as if this class had no `__new__`: by the next one that has."""
+    new: Any = super(stock, cls).__new__  # type: ignore[arg-type]
+    return new(cls) if new is object.__new__ else new(cls, *args, **kwargs)
 
 
 def _makes(policy: Any, default: type) -> bool:

@@ -160,6 +160,29 @@ def test_a_loop_that_is_asked_for_explicitly_is_what_it_says() -> None:
     assert out == [STOCK, "__main__", STOCK, STOCK, "__main__"]
 
 
+def test_a_class_of_loops_with_another_base_is_made_as_ever() -> None:
+    code = """
+        import asyncio
+        class Mixin:
+            def __new__(cls, *args, **kwargs):
+                print(args, kwargs)
+                return super().__new__(cls)
+        class OfPython(asyncio.SelectorEventLoop, Mixin):
+            def __init__(self, *args, **kwargs):
+                super().__init__()
+        class Native(asyncio.SelectorEventLoop, dict):
+            pass
+        for loop in (OfPython(1, two=2), OfPython(), Native()):
+            kind(loop)
+            loop.close()
+        """
+    stock = run(code)
+    assert len(stock) == 5
+    install = "import asyncio\ntornado4.install()\n"
+    assert run(install + textwrap.dedent(code)) == stock
+    assert run(f"{install}tornado4.uninstall()\n{textwrap.dedent(code)}") == stock
+
+
 def test_a_policy_that_was_there_gives_way_and_comes_back() -> None:
     pytest.importorskip("uvloop", reason="uvloop isn't there to be installed")
     out = run(
