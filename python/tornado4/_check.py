@@ -91,7 +91,10 @@ def _reactor() -> list[str]:
     loop = getattr(reactor, "_asyncioEventloop", None)
     if loop is not None:
         text += f" on {_name(type(loop))}"
-    return [text if reactor._startedBefore else f"{text}, never started"]
+    # The reactor itself notes only that it was stopped; it may run still, or have crashed.
+    threadable = sys.modules.get("twisted.python.threadable")
+    never = getattr(threadable, "ioThread", None) is None
+    return [f"{text}, never started" if never else text]
 
 
 def _streams() -> str:

@@ -165,6 +165,24 @@ stock.close()
     assert lines[-1] in ("  streams     native", "  streams     Tornado's own")
 
 
+RUNS_OF_A_REACTOR = {
+    "stopped": "reactor.callLater(0, reactor.stop); reactor.run()",
+    "crashed": "reactor.callLater(0, reactor.crash); reactor.run()",
+    "by the IOLoop": "from tornado.ioloop import IOLoop; loop = IOLoop.current()\n"
+    "reactor.callLater(0, loop.stop); loop.start()",
+    "by asyncio": "import tornado4, asyncio; tornado4.run(asyncio.sleep(0))",
+}
+
+
+@pytest.mark.parametrize("how", RUNS_OF_A_REACTOR)
+def test_check_tells_of_a_reactor_that_ran(how: str) -> None:
+    code = f"from twisted.internet import reactor\n{RUNS_OF_A_REACTOR[how]}"
+    status, _, errors = run("--check", "-c", code)
+    assert status == 0
+    assert "  reactor     tornado4.platform.twisted.TornadoReactor on " in errors
+    assert "never started" not in errors
+
+
 def test_check_tells_of_a_program_that_chooses_another_loop() -> None:
     pytest.importorskip("uvloop", reason="uvloop isn't there to be chosen")
     code = "import uvloop, asyncio; uvloop.run(asyncio.sleep(0)); 1/0"
