@@ -87,7 +87,8 @@ def runs(loop: Any) -> None:
 
 def _later(thread: int) -> None:
     _watching.discard(asyncio.get_running_loop())
-    _tell(thread)
+    # It may run yet: nobody can tell a preparation from a server that never returns.
+    _tell(thread, "has not run so far")
     _tell_of_reactor()
 
 
@@ -102,14 +103,14 @@ def _forgotten_in(thread: int) -> list[Any]:
     ]
 
 
-def _tell(thread: int) -> None:
+def _tell(thread: int, how_long: str = "never ran") -> None:
     for loop in _forgotten_in(thread):
         # Once is enough.
         used(loop)
         whose, how = _use_of(loop)
         warn_at(
             loop._made_at,
-            f"{loop!r}{whose} was given work (a server, a callback, a timer) and never ran, "
+            f"{loop!r}{whose} was given work (a server, a callback, a timer) and {how_long}, "
             f"while another event loop did: {_name_of(*_threads[thread])}. Nothing of that work is "
             f"done. Run the loop that has it, by {how}; or give the work to the loop that "
             "runs, in a coroutine or callback of it.",
