@@ -161,6 +161,8 @@ def test_all_rows_are_listed():
 
 
 @pytest.mark.slow
+# For building the load generator, and for the peers that hang.
+@pytest.mark.timeout(1000)
 @pytest.mark.skipif(which("cargo") is None, reason="cargo builds the load generator")
 def test_servers(tmp_path):
     (tmp_path / "fakes.py").write_text(FAKES)
