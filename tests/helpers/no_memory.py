@@ -79,21 +79,8 @@ def served(address: Any, turn: Callable[[], None]) -> None:
         assert answer_of(client, turn, b"still there") == b"still there"
 
 
-@scenario
-def asyncio_stream() -> Callable[[Guard], None]:
-    loop = new_loop()
-
-    class Echo(asyncio.Protocol):
-        def connection_made(self, transport: Any) -> None:
-            self.transport = transport
-
-        def data_received(self, data: bytes) -> None:
-            self.transport.write(data)
-            loop.call_later(0, int)
-            self.transport.write(bytearray(data[:0]))
-
-    server = loop.run_until_complete(loop.create_server(Echo, "127.0.0.1", 0))
-    address = server.sockets[0].getsockname()
+def visits(loop: Any, address: Any) -> Callable[[Guard], None]:
+    """A visit to a server that echoes: a little, much, and the end; and one more, served."""
 
     def once(guard: Guard) -> None:
         with socket.create_connection(address) as client:
@@ -110,6 +97,25 @@ def asyncio_stream() -> Callable[[Guard], None]:
         served(address, lambda: turns(loop, 1))
 
     return once
+
+
+@scenario
+def asyncio_stream() -> Callable[[Guard], None]:
+    loop = new_loop()
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+            loop.call_later(0, int)
+            self.transport.write(bytearray(data[:0]))
+
+    server = loop.run_until_complete(loop.create_server(Echo, "127.0.0.1", 0))
+    address = server.sockets[0].getsockname()
+
+    return visits(loop, address)
 
 
 @scenario
@@ -221,21 +227,7 @@ def twisted_stream() -> Callable[[Guard], None]:
     port = reactor.listenTCP(0, protocol.Factory.forProtocol(Echo), interface="127.0.0.1")
     address = ("127.0.0.1", port.getHost().port)
 
-    def once(guard: Guard) -> None:
-        with socket.create_connection(address) as client:
-            client.sendall(b"x" * 100)
-            with guard():
-                turns(loop)
-            with contextlib.suppress(OSError):
-                client.sendall(b"x" * 300_000)
-            with guard():
-                turns(loop)
-        with guard():
-            turns(loop)
-        turns(loop)
-        served(address, lambda: turns(loop, 1))
-
-    return once
+    return visits(loop, address)
 
 
 @scenario
