@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::fields::number;
 use super::filling::Filling;
 use super::finding::Wanted;
-use super::reading::{ERROR, READ, WRITE};
+use super::state::{ERROR, READ, WRITE};
 use super::{Entry, Streams};
 use crate::py::support::error;
 

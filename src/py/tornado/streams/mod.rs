@@ -25,6 +25,7 @@ mod filling;
 mod finding;
 mod reading;
 mod source;
+mod state;
 mod writing;
 
 use fields::Fields;

@@ -1,0 +1,187 @@
+//! Where a read stands, in the stream's own attributes: its buffer, what of that is consumed,
+//! and what Tornado's methods note.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use super::Entry;
+use super::fields::{append, number, take};
+use super::finding::{Wanted, What};
+use super::source::{Came, Source};
+use crate::py::transport::read_buffer::READ_SIZE;
+
+/// `IOLoop.READ`.
+pub const READ: u32 = 0x001;
+/// `IOLoop.WRITE`.
+pub const WRITE: u32 = 0x004;
+/// `IOLoop.ERROR`.
+pub const ERROR: u32 = 0x018;
+
+/// The stream's buffer, and how much may be in it.
+pub struct Buffer<'py> {
+    pub buffer: Bound<'py, PyByteArray>,
+    /// How much is read at once.
+    pub chunk: usize,
+    pub most: usize,
+}
+
+impl<'py> Buffer<'py> {
+    /// Reads once.
+    pub fn read(&self, source: &Source) -> Came<'py> {
+        source.read(self.buffer.py(), self.chunk)
+    }
+}
+
+/// What reading has come to.
+pub enum Found<'py> {
+    /// The read goes on.
+    Nothing,
+    /// The read ends there in the stream's buffer.
+    At(usize),
+    /// The read's result.
+    Direct(Bound<'py, PyBytes>),
+    /// Tornado's methods have finished the read.
+    Done,
+}
+
+impl<'py> Entry<'_, 'py> {
+    /// The buffer; `None` if Tornado's own methods must see to it.
+    pub fn buffer(&self) -> PyResult<Option<Buffer<'py>>> {
+        let (py, fields) = (self.stream.py(), &self.fields);
+        let Some(buffer) = fields.get(intern!(py, "_read_buffer"))? else {
+            return Ok(None);
+        };
+        let Ok(buffer) = buffer.cast_into_exact::<PyByteArray>() else {
+            return Ok(None);
+        };
+        let size = fields.number(intern!(py, "_read_buffer_size"))?;
+        let chunk = fields.number(intern!(py, "read_chunk_size"))?;
+        let most = fields.number(intern!(py, "max_buffer_size"))?;
+        match (size, chunk, most) {
+            (Some(size), Some(chunk), Some(most))
+                if size == buffer.len() && (1..=READ_SIZE).contains(&chunk) =>
+            {
+                Ok(Some(Buffer {
+                    buffer,
+                    chunk,
+                    most,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether it is certain that the stream isn't closed.
+    pub fn is_open(&self) -> PyResult<bool> {
+        let closed = self.fields.flag(intern!(self.stream.py(), "_closed"))?;
+        Ok(closed == Some(false))
+    }
+
+    pub fn note_size(&self, buffer: &Bound<'py, PyByteArray>) -> PyResult<()> {
+        self.fields
+            .set(intern!(self.stream.py(), "_read_buffer_size"), buffer.len())
+    }
+
+    /// Takes so many bytes from the buffer.
+    pub fn consume(
+        &self,
+        buffer: &Bound<'py, PyByteArray>,
+        count: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let taken = take(buffer, count)?;
+        self.note_size(buffer)?;
+        Ok(taken)
+    }
+
+    pub fn keep(&self, buffer: &Bound<'py, PyByteArray>, data: &[u8]) -> PyResult<()> {
+        append(buffer, data)?;
+        self.note_size(buffer)
+    }
+
+    /// The part of these bytes that the read ends with; the rest is kept in the buffer, which
+    /// is empty.
+    pub fn split(
+        &self,
+        buffer: &Bound<'py, PyByteArray>,
+        data: Bound<'py, PyBytes>,
+        end: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        match data.as_bytes().split_at_checked(end) {
+            None | Some((_, [])) => Ok(data),
+            Some((first, rest)) => {
+                self.keep(buffer, rest)?;
+                Ok(PyBytes::new(data.py(), first))
+            }
+        }
+    }
+
+    /// `_maybe_add_error_listener`, of a stream that isn't closed.
+    pub fn listen_for_the_end(&self) -> PyResult<()> {
+        let (py, fields) = (self.stream.py(), &self.fields);
+        let state = fields.some(intern!(py, "_state"))?;
+        let idle = match state {
+            None => true,
+            Some(state) => number(&state) == Some(ERROR as usize),
+        };
+        if idle
+            && self.is_open()?
+            && fields.number(intern!(py, "_read_buffer_size"))? == Some(0)
+            && fields.some(intern!(py, "_close_callback"))?.is_some()
+        {
+            self.add_io_state(READ)?;
+        }
+        Ok(())
+    }
+
+    pub fn add_io_state(&self, state: u32) -> PyResult<()> {
+        let add = intern!(self.stream.py(), "_add_io_state");
+        self.stream.call_method1(add, (state,))?;
+        Ok(())
+    }
+
+    /// `_add_io_state(READ)`.
+    pub fn listen(&self) -> PyResult<()> {
+        let state = self.fields.number(intern!(self.stream.py(), "_state"))?;
+        if state.is_some_and(|state| state & READ as usize != 0) {
+            return Ok(());
+        }
+        self.add_io_state(READ)
+    }
+
+    /// `_read_from_buffer`, once its result is known.
+    pub fn finish(&self, wanted: &Wanted<'py>, result: Bound<'py, PyBytes>) -> PyResult<()> {
+        let (py, fields) = (self.stream.py(), &self.fields);
+        match wanted.what {
+            What::Nothing => {}
+            What::Bytes { partial, .. } => {
+                fields.set(intern!(py, "_read_bytes"), py.None())?;
+                if partial {
+                    fields.set(intern!(py, "_read_partial"), false)?;
+                }
+            }
+            What::Until(_) => fields.set(intern!(py, "_read_delimiter"), py.None())?,
+            What::Regex(_) => fields.set(intern!(py, "_read_regex"), py.None())?,
+        }
+        let name = intern!(py, "_read_future");
+        if let Some(future) = fields.some(name)? {
+            fields.set(name, py.None())?;
+            if !future.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
+                future.call_method1(intern!(py, "set_result"), (result,))?;
+            }
+        }
+        self.listen_for_the_end()
+    }
+
+    /// `_find_read_pos`, after Tornado's methods have done something.
+    pub fn find_anew(&self) -> PyResult<Found<'py>> {
+        let py = self.stream.py();
+        let found = self.stream.call_method0(intern!(py, "_find_read_pos"))?;
+        if found.is_none() {
+            return Ok(Found::Nothing);
+        }
+        let finish = intern!(py, "_read_from_buffer");
+        self.stream.call_method1(finish, (found,))?;
+        Ok(Found::Done)
+    }
+}
