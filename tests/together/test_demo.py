@@ -30,7 +30,7 @@ CHECKS = [
     "thread -> IOLoop.add_callback",
     "thread -> loop.call_soon_threadsafe",
     "deferToThread and run_in_executor",
-    "callLater, call_later and sleep",
+    "callLater and both call_later",
     "child by reactor.spawnProcess",
     "child by create_subprocess_exec",
 ]
