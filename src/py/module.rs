@@ -8,7 +8,7 @@ use super::asyncio::{
     TimerHandle, Tls, WritePipe,
 };
 use super::support::{interpreters, trashcan};
-use super::tornado::{IOLoop, Streams, Timeout, Watch};
+use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
     DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport, TLSLayer,
@@ -41,6 +41,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         WritePipe
     );
     add!(module, IOLoop, Timeout, Streams, Watch);
+    add!(module, Http, HttpFunction, Expired, Passed);
     add!(
         module,
         Reactor,
@@ -69,6 +70,9 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Tls,
         IOLoop,
         Timeout,
+        HttpFunction,
+        Expired,
+        Passed,
         Reactor,
         DelayedCall,
         Lazy,

@@ -107,7 +107,10 @@ pub fn length(digits: &str) -> Option<u64> {
 /// What has neither control characters nor anything beyond ASCII.
 fn text(bytes: &[u8]) -> Option<&str> {
     let plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    bytes.iter().all(plain).then(|| str::from_utf8(bytes).ok())?
+    bytes
+        .iter()
+        .all(plain)
+        .then(|| str::from_utf8(bytes).ok())?
 }
 
 fn is_version(version: &str) -> bool {

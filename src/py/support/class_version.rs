@@ -38,8 +38,9 @@ impl ClassVersion {
         self.0.store(0, Ordering::Relaxed);
         let holds = check()?;
         if holds {
-            // A class without a version gets one when an attribute is looked up.
-            class.getattr(intern!(class.py(), "__doc__"))?;
+            // A class without a version gets one when an attribute is looked up in it, which
+            // one isn't that its own class answers for, such as `__doc__`.
+            class.getattr(intern!(class.py(), "__init__"))?;
             self.0.store(version(class), Ordering::Relaxed);
         }
         Ok(holds)

@@ -1,0 +1,320 @@
+"""What Tornado does for each HTTP/1 message, by native code, and Tornado's code for the rest.
+
+Some functions of Tornado's are replaced by objects that ask the native code first. That does
+all of what Tornado's function does, or nothing, and then Tornado's is called. It does it for
+well-formed messages only, and only as long as all that it leaves out is Tornado's own: of a
+version whose code is known, and replaced by nobody.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import copy
+import email.utils
+import re
+import threading
+from typing import Any
+
+from tornado import concurrent, escape, gen, http1connection, httputil
+from tornado.concurrent import Future, chain_future, future_add_done_callback
+from tornado.log import app_log
+
+from tornado4._core import Http, HttpFunction
+from tornado4._sources import digest_of
+from tornado4._sources_known import KNOWN
+
+__all__ = ["FUNCTIONS", "NATIVE", "SOURCES", "find", "install", "stock_steps", "uninstall"]
+
+_MODULES = {
+    module.__name__.partition(".")[2]: module
+    for module in (concurrent, escape, gen, http1connection, httputil)
+}
+
+_HEADERS = (
+    "httputil:HTTPHeaders.__init__",
+    "httputil:HTTPHeaders.__setitem__",
+    "httputil:HTTPHeaders.__getitem__",
+    "httputil:HTTPHeaders.__contains__",
+    "httputil:HTTPHeaders.add",
+    "httputil:HTTPHeaders.get_all",
+    "httputil:HTTPHeaders.parse",
+    "httputil:HTTPHeaders.parse_line",
+    "httputil:_ABNF",
+    "httputil:_normalize_header",
+    "escape:native_str",
+    "escape:to_unicode",
+)
+
+#: The functions of Tornado's that are done natively.
+FUNCTIONS = {
+    "parse_headers": "http1connection:HTTP1Connection._parse_headers",
+    "request_line": "httputil:parse_request_start_line",
+    "status_line": "httputil:parse_response_start_line",
+    "new_headers": "httputil:HTTPHeaders.__init__",
+    "write_headers": "http1connection:HTTP1Connection.write_headers",
+    "new_request": "httputil:HTTPServerRequest.__init__",
+    "with_timeout": "gen:with_timeout",
+    "format_timestamp": "httputil:format_timestamp",
+}
+
+#: What each leaves out: functions, and others that a module or a class has under a name. A
+#: version needn't have each of them.
+_LEFT_OUT: dict[str, tuple[str, ...]] = {
+    "parse_headers": (*_HEADERS, "http1connection:native_str", "http1connection:httputil"),
+    "request_line": (
+        "httputil:_ABNF",
+        "httputil:_http_version_re",
+        "httputil:RequestStartLine",
+    ),
+    "status_line": (
+        "httputil:_ABNF",
+        "httputil:_http_response_line_re",
+        "httputil:ResponseStartLine",
+        "httputil:native_str",
+        "escape:to_unicode",
+    ),
+    "new_headers": _HEADERS,
+    "write_headers": (
+        *_HEADERS,
+        "http1connection:HTTP1Connection._format_chunk",
+        "http1connection:CR_OR_LF_RE",
+        "http1connection:DIGITS",
+        "http1connection:httputil",
+        "http1connection:native_str",
+        "http1connection:parse_int",
+        "http1connection:utf8",
+        "httputil:RequestStartLine",
+        "httputil:ResponseStartLine",
+        "escape:utf8",
+    ),
+    "new_request": (
+        *_HEADERS,
+        "httputil:RequestStartLine",
+        "httputil:_netloc_re",
+        "httputil:copy",
+        "httputil:parse_qs_bytes",
+        "httputil:split_host_and_port",
+        "escape:parse_qs_bytes",
+    ),
+    "with_timeout": (
+        "concurrent:Future",
+        "concurrent:chain_future",
+        "concurrent:future_add_done_callback",
+        "gen:Future",
+        "gen:_create_future",
+        "gen:chain_future",
+        "gen:convert_yielded",
+        "gen:future_add_done_callback",
+    ),
+    "format_timestamp": ("httputil:calendar", "httputil:datetime", "httputil:email"),
+}
+
+#: What of that has to be known, to the letter.
+SOURCES = tuple(
+    sorted(
+        {
+            *FUNCTIONS.values(),
+            *(name for names in _LEFT_OUT.values() for name in names),
+        }
+        # What is no code.
+        - {f"httputil:{name}" for name in ("RequestStartLine", "ResponseStartLine")}
+        - {f"httputil:{name}" for name in ("calendar", "copy", "datetime", "email")}
+        - {"http1connection:httputil", "concurrent:Future", "gen:Future"}
+    )
+)
+
+
+def find(name: str) -> Any:
+    """Return what has such a name in Tornado, as its class has it; None if nothing has."""
+    module, _, path = name.partition(":")
+    found: Any = _MODULES[module]
+    for part in path.split("."):
+        found = vars(found).get(part)
+    return found
+
+
+def _names_in(method: str) -> tuple[str, ...]:
+    code = getattr(getattr(httputil.HTTPHeaders, method), "__code__", None)
+    return getattr(code, "co_names", ())
+
+
+#: All of it, as it is in Tornado.
+_STOCK = {
+    name: found
+    for name in {*FUNCTIONS.values(), *(name for names in _LEFT_OUT.values() for name in names)}
+    if (found := find(name)) is not None
+}
+
+#: What is to be known, and isn't.
+_UNKNOWN = frozenset(
+    name
+    for name in SOURCES
+    if name in _STOCK and digest_of(_STOCK[name]) not in KNOWN.get(name, ())
+)
+
+
+class Rare:
+    """What happens rarely: Tornado's code for it."""
+
+    @staticmethod
+    def parse_query(query: str) -> Any:
+        """Parse the query of a request, as `HTTPServerRequest` does."""
+        config = getattr(httputil, "_DEFAULT_PARSE_BODY_CONFIG", None)
+        urlencoded = getattr(config, "urlencoded", None)
+        if _QUERIES_ARE_LIMITED and urlencoded is not None:
+            return httputil.parse_qs_bytes(
+                query, keep_blank_values=True, max_num_fields=urlencoded.max_arguments
+            )
+        return httputil.parse_qs_bytes(query, keep_blank_values=True)
+
+    @staticmethod
+    def pass_on(future: Future[Any], result: Future[Any]) -> None:
+        """Give a future what another one has that is done."""
+        chain_future(future, result)
+
+    @staticmethod
+    def expired(result: Future[Any], future: Future[Any], quiet: Any) -> None:
+        """End `with_timeout` when the time has passed: its ``timeout_callback``."""
+        if not result.done():
+            result.set_exception(_TimeoutError("Timeout"))
+
+        # In case the wrapped future goes on to fail, log it.
+        def error_callback(future: Future[Any]) -> None:
+            try:
+                future.result()
+            except _CancelledError:
+                pass
+            except Exception as e:
+                if not isinstance(e, quiet):
+                    app_log.error("Exception in Future %r after timeout", future, exc_info=True)
+
+        future_add_done_callback(future, error_callback)
+
+
+# Under Tornado's own names: older ones than this Python's.
+_TimeoutError: Any = vars(gen).get("TimeoutError", TimeoutError)
+_CancelledError: Any = vars(gen)["asyncio"].CancelledError
+
+#: Whether the query of a request may have no more parts than a form.
+_QUERIES_ARE_LIMITED = "_DEFAULT_PARSE_BODY_CONFIG" in getattr(
+    getattr(httputil.HTTPServerRequest.__init__, "__code__", None), "co_names", ()
+)
+
+
+def _originals(step: str) -> list[tuple[Any, dict[str, tuple[Any, ...]]]]:
+    """Return what has to be Tornado's own, as the native code wants it."""
+    names = (FUNCTIONS[step], *_LEFT_OUT[step])
+    if not _UNKNOWN.isdisjoint(names):
+        # Nothing is this.
+        return [(vars(httputil), {"HTTPHeaders": ()})]
+    found: dict[int, tuple[Any, dict[str, tuple[Any, ...]]]] = {}
+
+    def add(owner: Any, name: str, value: Any) -> None:
+        where = owner if isinstance(owner, type) else vars(owner)
+        found.setdefault(id(owner), (where, {}))[1][name] = (value,)
+
+    for name in _LEFT_OUT[step]:
+        if name not in _STOCK:
+            continue
+        module, _, path = name.partition(":")
+        owner: Any = _MODULES[module]
+        class_, _, method = path.rpartition(".")
+        if class_:
+            add(owner, class_, vars(owner)[class_])
+            owner = vars(owner)[class_]
+        add(owner, method, _STOCK[name])
+        if path == "_ABNF":
+            for pattern, value in _patterns(_STOCK[name]):
+                add(_STOCK[name], pattern, value)
+    if set(_HEADERS) <= set(_LEFT_OUT[step]):
+        for name, value in _INHERITED.items():
+            add(httputil.HTTPHeaders, name, value)
+    for owner, name, value in _OTHERS.get(step, ()):
+        add(owner, name, value)
+    return list(found.values())
+
+
+def _patterns(class_: type) -> list[tuple[str, Any]]:
+    return [item for item in vars(class_).items() if isinstance(item[1], re.Pattern)]
+
+
+#: What `HTTPHeaders` has of its bases.
+_INHERITED = {
+    "__contains__": collections.abc.Mapping.__contains__,
+    **{name: vars(object)[name] for name in ("__getattribute__", "__new__", "__setattr__")},
+    "get": collections.abc.Mapping.get,
+    "update": collections.abc.MutableMapping.update,
+}
+if "__contains__" in vars(httputil.HTTPHeaders):
+    del _INHERITED["__contains__"]
+
+#: What is left out of Python's own.
+_OTHERS = {
+    "format_timestamp": [(email.utils, "formatdate", email.utils.formatdate)],
+    "new_request": [(copy, "deepcopy", copy.deepcopy)],
+}
+
+_cache = "_combined_cache" if "_combined_cache" in _names_in("__init__") else "_dict"
+_http = Http(
+    {
+        "Future": Future,
+        "HTTPHeaders": httputil.HTTPHeaders,
+        "RequestStartLine": httputil.RequestStartLine,
+        "ResponseStartLine": httputil.ResponseStartLine,
+        "_format_chunk": http1connection.HTTP1Connection._format_chunk,
+        "cache": _cache,
+        "gen": vars(gen),
+        "http1connection": vars(http1connection),
+        "httputil": vars(httputil),
+        "last_key": "_last_key" in _names_in("__init__"),
+        "rare": Rare,
+    },
+    {step: _originals(step) for step in FUNCTIONS},
+)
+
+#: What stands in for Tornado's functions.
+NATIVE = {step: HttpFunction(_http, step, find(name)) for step, name in FUNCTIONS.items()}
+
+_installing = threading.Lock()
+
+
+def install() -> None:
+    """See `tornado4.http.install`."""
+    with _installing:
+        for step, name in FUNCTIONS.items():
+            _replace(name, _STOCK[name], NATIVE[step])
+
+
+def uninstall() -> None:
+    """See `tornado4.http.uninstall`."""
+    with _installing:
+        for step, name in FUNCTIONS.items():
+            _replace(name, NATIVE[step], _STOCK[name])
+
+
+def _replace(name: str, old: Any, new: Any) -> None:
+    """Put another one in the place of a function, if it has that place."""
+    if find(name) is old:
+        module, _, path = name.partition(":")
+        class_, _, last = path.rpartition(".")
+        owner: Any = _MODULES[module]
+        setattr(getattr(owner, class_) if class_ else owner, last, new)
+
+
+def stock_steps() -> dict[str, str]:
+    """Return the functions that are Tornado's own at the moment, each with the reason."""
+    reasons = {}
+    for step, name in FUNCTIONS.items():
+        unknown = sorted(_UNKNOWN.intersection((name, *_LEFT_OUT[step])))
+        if unknown:
+            reasons[name] = f"this Tornado's {_spoken(unknown[0])} isn't one that is known"
+        elif find(name) is not NATIVE[step]:
+            there = "is Tornado's own" if find(name) is _STOCK[name] else "was replaced"
+            reasons[name] = f"{_spoken(name)} {there}"
+        elif not _http.does(step):
+            reasons[name] = "something that it calls was replaced"
+    return reasons
+
+
+def _spoken(name: str) -> str:
+    return f"tornado.{name.replace(':', '.')}"

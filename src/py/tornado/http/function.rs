@@ -1,0 +1,86 @@
+//! A function or method of Tornado's that stands in for Tornado's own.
+//!
+//! It is no function in Python, so it has no frame: tracebacks, and where a warning points to,
+//! are what they are without it. What it hasn't itself it has of Tornado's function.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::{Http, Step, text};
+use crate::py::support::finalization::hang_rather_than_unwind;
+
+/// See the module's documentation.
+#[pyclass(frozen, module = "tornado4._core")]
+pub struct HttpFunction {
+    http: Py<Http>,
+    step: Step,
+    stock: Py<PyAny>,
+}
+
+impl HttpFunction {
+    /// Whether it stands in for that.
+    pub(super) fn stands_for(&self, function: &Py<PyAny>) -> bool {
+        self.stock.is(function)
+    }
+}
+
+#[pymethods]
+impl HttpFunction {
+    #[new]
+    fn new(http: Py<Http>, step: &str, stock: Py<PyAny>) -> PyResult<HttpFunction> {
+        let step = Step::named(step).ok_or_else(|| PyValueError::new_err("no such step"))?;
+        Ok(HttpFunction { http, step, stock })
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        hang_rather_than_unwind();
+        let py = args.py();
+        match self.http.bind(py).get().take(self.step, args, kwargs)? {
+            Some(result) => Ok(result),
+            None => self.stock.bind(py).call(args, kwargs),
+        }
+    }
+
+    fn __get__<'py>(
+        slf: &Bound<'py, Self>,
+        instance: &Bound<'py, PyAny>,
+        _owner: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if instance.is_none() {
+            return Ok(slf.clone().into_any());
+        }
+        text::bind(slf.as_any(), instance)
+    }
+
+    /// Tornado's own function.
+    #[getter]
+    fn __wrapped__(&self, py: Python<'_>) -> Py<PyAny> {
+        self.stock.clone_ref(py)
+    }
+
+    #[getter]
+    fn __doc__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.stock.bind(py).getattr(pyo3::intern!(py, "__doc__"))
+    }
+
+    fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.stock.bind(name.py()).getattr(name)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let name = self.stock.bind(py).getattr("__qualname__")?;
+        Ok(format!("<native {name} of Tornado>"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.http)?;
+        visit.call(&self.stock)
+    }
+}
