@@ -65,6 +65,7 @@ def report() -> str:
     lines += _lines("IOLoop", [_marked(name) for name in sorted(_io_loops)])
     lines += _lines("reactor", _reactor())
     lines += _lines("streams", [_streams()])
+    lines += _lines("HTTP/1", _http())
     return "\n".join(lines)
 
 
@@ -101,6 +102,18 @@ def _streams() -> str:
     if "tornado.iostream" not in sys.modules:
         return "none"
     return "native" if _switch.streams_are_native() else "Tornado's own"
+
+
+def _http() -> list[str]:
+    if "tornado.http1connection" not in sys.modules:
+        return []
+    if not _switch.http_is_native():
+        return ["Tornado's own"]
+    stock = sys.modules["tornado4.http"].reasons()
+    return [
+        "native, but for these:" if stock else "native",
+        *(f"{name}: {reason}" for name, reason in stock.items()),
+    ]
 
 
 def _name(cls: type) -> str:

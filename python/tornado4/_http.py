@@ -23,7 +23,7 @@ from tornado4._core import Http, HttpFunction
 from tornado4._sources import digest_of
 from tornado4._sources_known import KNOWN
 
-__all__ = ["FUNCTIONS", "NATIVE", "SOURCES", "find", "install", "stock_steps", "uninstall"]
+__all__ = ["FUNCTIONS", "NATIVE", "SOURCES", "find", "install", "stock_functions", "uninstall"]
 
 _MODULES = {
     module.__name__.partition(".")[2]: module
@@ -301,18 +301,18 @@ def _replace(name: str, old: Any, new: Any) -> None:
         setattr(getattr(owner, class_) if class_ else owner, last, new)
 
 
-def stock_steps() -> dict[str, str]:
+def stock_functions() -> dict[str, str]:
     """Return the functions that are Tornado's own at the moment, each with the reason."""
     reasons = {}
     for step, name in FUNCTIONS.items():
         unknown = sorted(_UNKNOWN.intersection((name, *_LEFT_OUT[step])))
         if unknown:
-            reasons[name] = f"this Tornado's {_spoken(unknown[0])} isn't one that is known"
+            reasons[_spoken(name)] = f"the source of {_spoken(unknown[0])} isn't one that is known"
         elif find(name) is not NATIVE[step]:
-            there = "is Tornado's own" if find(name) is _STOCK[name] else "was replaced"
-            reasons[name] = f"{_spoken(name)} {there}"
+            own = find(name) is _STOCK[name]
+            reasons[_spoken(name)] = "it isn't installed" if own else "it was replaced"
         elif not _http.does(step):
-            reasons[name] = "something that it calls was replaced"
+            reasons[_spoken(name)] = "something that it calls was replaced"
     return reasons
 
 

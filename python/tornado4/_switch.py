@@ -47,6 +47,11 @@ def installed() -> frozenset[str]:
     return frozenset(_installed)
 
 
+def http_is_native() -> bool:
+    """Tell whether Tornado's HTTP/1 has been replaced by native functions."""
+    return _Streams.http
+
+
 def streams_are_native() -> bool:
     """Tell whether Tornado's streams have been replaced by native ones."""
     return _Streams.native
@@ -196,26 +201,31 @@ class _Tornado:
 
 
 class _Streams:
-    """Tornado's streams are the native ones, as soon as `tornado.iostream` is there."""
+    """Tornado's streams and its HTTP/1 are the native ones, each as soon as it is there."""
 
     native = False
+    http = False
 
     def __init__(self) -> None:
-        self._undo: Callable[[], object] | None = None
+        self._undo: dict[str, Callable[[], object]] = {}
         _imports.when_packages_are_complete({"tornado", "tornado4"}, self._take)
 
     def _take(self) -> None:
-        if self._undo is None and "tornado.iostream" in sys.modules:
-            streams = importlib.import_module("tornado4.iostream")
-            self._undo = streams.uninstall
-            streams.install()
-            _Streams.native = True
+        _Streams.native = self._install("tornado.iostream", "tornado4.iostream")
+        _Streams.http = self._install("tornado.http1connection", "tornado4.http")
+
+    def _install(self, theirs: str, ours: str) -> bool:
+        if ours not in self._undo and theirs in sys.modules:
+            module = importlib.import_module(ours)
+            self._undo[ours] = module.uninstall
+            module.install()
+        return ours in self._undo
 
     def undo(self) -> None:
         _imports.forget(self._take)
-        if self._undo is not None:
-            self._undo()
-            _Streams.native = False
+        for undo in self._undo.values():
+            undo()
+        _Streams.native = _Streams.http = False
 
 
 # Twisted

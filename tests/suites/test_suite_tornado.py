@@ -22,7 +22,7 @@ EXPECTED: dict[str, Expected] = {}
 ON_TWISTED = ("twisted", "twisted-on-epoll")
 
 
-#: An IOLoop, and whose streams Tornado has.
+#: An IOLoop, and whose streams and HTTP/1 Tornado has.
 ON_OURS = [("tornado4", "native"), ("tornado4", "stock")]
 
 
@@ -31,7 +31,7 @@ ON_OURS = [("tornado4", "native"), ("tornado4", "stock")]
     params=[
         *ON_OURS,
         *(pytest.param((loop, "native"), marks=pytest.mark.slow) for loop in ON_TWISTED),
-        # Native streams on asyncio's own loop.
+        # Both native, on asyncio's own loop.
         pytest.param(("stock", "native"), marks=pytest.mark.slow),
     ],
     ids="-".join,

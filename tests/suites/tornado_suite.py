@@ -124,9 +124,10 @@ def worker(args: argparse.Namespace) -> int:
     """Run the cases in this process."""
     created = _loops.created
     if args.streams == "native":
-        from tornado4 import iostream
+        from tornado4 import http, iostream
 
         iostream.install()
+        http.install()
     if args.loop in IO_LOOPS:
         from tornado.ioloop import IOLoop
 
@@ -148,7 +149,7 @@ def main() -> int:
     if args.journal:
         return worker(args)
     loop = "stock" if args.loop == "stock" else "tornado4"
-    title = f"tornado.test, IOLoop {args.loop}, {args.streams} streams,"
+    title = f"tornado.test, IOLoop {args.loop}, {args.streams} streams and HTTP/1,"
     supervisor = Supervisor(Report(title, loop), args)
     supervisor.run("tornado.test", [__file__, "--loop", args.loop, "--streams", args.streams])
     return supervisor.finish()
