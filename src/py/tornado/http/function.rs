@@ -5,7 +5,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::{Http, Step, text};
@@ -68,6 +68,22 @@ impl HttpFunction {
     #[getter]
     fn __doc__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.stock.bind(py).getattr(pyo3::intern!(py, "__doc__"))
+    }
+
+    #[getter]
+    fn __module__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.stock.bind(py).getattr(pyo3::intern!(py, "__module__"))
+    }
+
+    /// Pickled by name, like functions.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.stock.bind(py).getattr(pyo3::intern!(py, "__qualname__"))
+    }
+
+    /// A function's, so that it is taken for one by whoever asks what it is.
+    #[getter]
+    fn __class__<'py>(&self, py: Python<'py>) -> Bound<'py, PyType> {
+        self.stock.bind(py).get_type()
     }
 
     fn __getattr__<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
