@@ -168,15 +168,16 @@ impl Http {
             return Ok(None);
         };
         // Before anything is made: names of which the usual form is known here.
+        let given: Vec<_> = given.iter().collect();
         for (name, _) in &given {
-            match text::exact(name) {
+            match text::exact(name.clone()) {
                 Some(name) if text::ascii(&name).is_some() => {}
                 _ => return Ok(None),
             }
         }
         let dicts = self.headers.begin(&headers)?;
         let mut normal = String::new();
-        for (name, value) in &given {
+        for (name, value) in given {
             let Some(name) = text::exact(name) else {
                 continue;
             };

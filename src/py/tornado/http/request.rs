@@ -111,7 +111,9 @@ fn copy_of<'py>(arguments: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyD
         return Ok(None);
     };
     let copy = make::dict(py)?;
-    for (name, values) in arguments {
+    // Making a list may run the collector, and with it anything.
+    let items: Vec<_> = arguments.iter().collect();
+    for (name, values) in items {
         let Ok(values) = values.cast_into_exact::<PyList>() else {
             return Ok(None);
         };
