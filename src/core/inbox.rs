@@ -149,6 +149,12 @@ impl<T> Inbox<T> {
         self.end = outer.0;
     }
 
+    /// Ends the turn that is under way, and every other one: no call is run any more.
+    pub fn end_for_good(&mut self) {
+        self.taken = u64::MAX;
+        self.calls.append(&mut self.last);
+    }
+
     /// Like `push`, but for the end of the turn that is under way.
     #[must_use = "the loop must be woken when this says so"]
     pub fn push_last_of_turn(&mut self, call: T) -> bool {

@@ -331,6 +331,32 @@ impl<T: Clone> Registrations<T> {
         })
     }
 
+    /// Has another, new poll watch what is watched, and hands back whose descriptors can't be:
+    /// those were closed before they were removed.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub fn renew<B: Backend>(&mut self, backend: &B) -> Result<Vec<Watchers<T>>, NoRoom> {
+        let mut gone = Vec::new();
+        gone.try_reserve(self.slots.len())?;
+        for (fd, slot) in (0..).zip(&mut self.slots) {
+            let Some(interest) = slot.interest.filter(|_| !slot.unasked) else {
+                continue;
+            };
+            let watch = Watch {
+                fd,
+                token: token(fd, slot.generation),
+                interest,
+                trigger: slot.edge.trigger(interest),
+            };
+            if backend.add(watch).is_err() {
+                slot.interest = None;
+                gone.push(std::mem::take(&mut slot.watchers));
+            }
+        }
+        Ok(gone)
+    }
+
     /// Forgets every descriptor without telling the kernel, for a poll that
     /// is closed right after, and hands the watchers back.
     pub fn clear(&mut self) -> Vec<Watchers<T>> {

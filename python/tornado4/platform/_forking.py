@@ -1,47 +1,36 @@
-"""What a fork means for the loop that runs in the forking thread."""
+"""What a fork means for the loops that there are."""
 
 from __future__ import annotations
 
 import os
 from asyncio import events
+from typing import Any
+from weakref import WeakSet
 
 from tornado4 import _core
-from tornado4.platform._advice import warn_at
 
-_forking: _core.EventLoop | None = None
+# The loops of this process, but for those that a foreign loop drives: these do as it does.
+_loops: WeakSet[Any] = WeakSet()
+
+
+def made(loop: Any) -> None:
+    """Note a new loop, which is told when the process is a forked child."""
+    _loops.add(loop)
 
 
 def _before_fork() -> None:
     """Send what the running callback has written, or both processes would."""
-    global _forking
     loop = events._get_running_loop()
-    _forking = loop if isinstance(loop, _core.EventLoop) else None
-    if _forking is not None:
-        _forking._flush_streams()
-
-
-def _in_parent() -> None:
-    global _forking
-    _forking = None
+    if isinstance(loop, _core.EventLoop):
+        loop._flush_streams()
 
 
 def _in_child() -> None:
-    """Have the loop say so if it goes on in the child, which most children don't do."""
-    if _forking is not None and not _forking.is_closed():
-        _forking.call_soon(_goes_on, os.getpid())
-
-
-def _goes_on(child: int) -> None:
-    if os.getpid() == child:
-        warn_at(
-            None,
-            "A forked process goes on running the event loop of its parent, with which it "
-            "shares the poll and every connection, so that each takes events from the other. "
-            "End the child by os._exit(), run another program in it (subprocess), or make and "
-            "run a new loop before anything of the parent's is touched.",
-        )
+    """Keep this process away from what its loops share with the parent."""
+    for loop in list(_loops):
+        loop._is_parents = loop._forked()
 
 
 def watch_forks() -> None:
     """Do this at each fork of the process from now on; to be called once."""
-    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_in_child)

@@ -106,12 +106,13 @@ class _Wakeup:
 
     def end_run(self, loop: Loop) -> None:
         """Have signals wake a loop no longer."""
+        if loop not in self._running:  # in a forked child
+            return
         if self._other is not None or len(self._running) > 1 or self._listeners():
             # What came in the last moment may be for others.
             _read(loop)
-        if loop in self._running:  # else: in a forked child
-            self._running.remove(loop)
-            self._settle(loop)
+        self._running.remove(loop)
+        self._settle(loop)
 
     def listen(self, loop: Loop) -> None:
         """A loop is about to have a handler."""

@@ -22,10 +22,9 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornado4 import _core, _private_names
-from tornado4.platform import _forgotten
+from tornado4.platform import _forgotten, _forking
 from tornado4.platform._advice import ALREADY_RUNS, advise, name_of_thread, place_in_users_code
 from tornado4.platform._asyncio_transports.making import MakesTransports
-from tornado4.platform._forking import watch_forks
 from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
 from tornado4.platform._selector import ReadyView, SelectorView, scheduled
@@ -73,7 +72,7 @@ def __dir__() -> list[str]:
 
 run.__module__ = __name__
 
-watch_forks()
+_forking.watch_forks()
 
 # Some versions show the arguments in debug mode only.
 _SOURCE_TAKES_DEBUG = (
@@ -104,6 +103,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         "_cleans_up",
         "_completes",
         "_drives",
+        "_is_parents",
         "_is_set",
         "_iterate_limit",
         "_iterates",
@@ -140,6 +140,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self._cleans_up = False
         self._iterates = False
         self._iterate_limit: float | None = None
+        # Whether it is a parent process's, as long as it isn't used in this forked child.
+        self._is_parents = False
         # What `_forgotten` asks about: the thread and the line that made it, and whether it
         # is a current IOLoop's.
         self._made_in = threading.get_ident()
@@ -158,6 +160,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
             self._release()
             raise
         _forgotten.made(self)
+        _forking.made(self)
         self._wrap_tasks()
 
     def _check_thread(self) -> None:
@@ -205,6 +208,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         # Before anything is touched: some versions of asyncio clean up after the
         # loop that runs when they refuse to run it again.
         self._check_closed()
+        self._take_over()
         try:
             self._check_running()  # type: ignore[attr-defined]
         except RuntimeError as error:
@@ -248,6 +252,20 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         while self._at_start:
             self.call_soon(self._at_start.pop(0))
 
+    def _take_over(self) -> None:
+        """Have what was shared with the parent process anew, in a forked child.
+
+        Raises `RuntimeError` if the parent ran the loop when it forked.
+        """
+        if not self._is_parents:
+            return
+        self._check_not_parents()
+        # What signals write to: the parent would hear of this process's.
+        if self._ssock is not None:
+            self._close_self_pipe()
+        self._make_self_pipe()  # type: ignore[attr-defined]
+        self._is_parents = False
+
     def _run_once(self) -> None:
         """Make one iteration, or all of them for `run_forever`."""
         # asyncio's run_forever calls this until `_stopping` is set. The loop
@@ -271,6 +289,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         """Do what a selector does, for who makes the iterations himself."""
         if not self._runs and not self._drives:
             # `run_forever` isn't ours any more.
+            self._take_over()
             self._drives = True
             wakeup.listen(self)
             _forgotten.runs(self)
@@ -332,7 +351,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         if self.is_closed():
             return
         while self._at_close:
-            self._at_close.pop()()
+            # What the others need is the parent's, in a forked child that doesn't use it.
+            end = self._at_close.pop()
+            if self._is_here():
+                end()
         wakeup.leave(self)
         # Written in an iteration that somebody else makes.
         self._flush_streams()
@@ -372,6 +394,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         if self.is_closed():
             super().add_signal_handler(sig, callback, *args)  # raises
             return
+        self._take_over()
         wakeup.listen(self)
         try:
             super().add_signal_handler(sig, callback, *args)

@@ -108,6 +108,7 @@ impl EventLoop {
     ) -> PyResult<Py<PyAny>> {
         hang_rather_than_unwind();
         check(slf, &callback, "call_soon_threadsafe", false)?;
+        slf.get().check_hears_threads()?;
         let py = slf.py();
         let Some(class) = imports::threadsafe_handle_class(py)? else {
             let handle = Handle::create(slf, callback, args, context)?;
@@ -290,7 +291,26 @@ impl EventLoop {
 
     /// The descriptor of the poll, which is readable when there is work.
     fn _poll_fd(&self) -> PyResult<i32> {
-        Ok(self.poller()?.as_raw_fd())
+        let fd = self.poller()?.as_raw_fd();
+        self.is_guest.store(true, Ordering::Relaxed);
+        Ok(fd)
+    }
+
+    /// Note that this is a child that was just forked. Tells whether the loop is the parent's,
+    /// as long as the child doesn't use it.
+    fn _forked(&self, py: Python<'_>) -> bool {
+        self.forked(py);
+        !self.is_here()
+    }
+
+    /// Whether the loop is this process's, and not a parent's that has forked it.
+    fn _is_here(&self) -> bool {
+        self.is_here()
+    }
+
+    /// Raise `RuntimeError` if a parent ran the loop when it forked this process.
+    fn _check_not_parents(&self) -> PyResult<()> {
+        self.check_not_parents()
     }
 
     /// Whether anything is scheduled, or more descriptors are watched than these.

@@ -121,6 +121,10 @@ pub fn flush(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 
 fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
     let mut outcome = Ok(());
+    if !event_loop.get().is_here() {
+        // The parent sends it.
+        return outcome;
+    }
     while let Some(mut streams) = event_loop.get().unflushed.take(event_loop.py(), bytes) {
         while let Some(stream) = streams.pop() {
             outcome = outcome.and(stream.flush(event_loop));

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod flush;
+mod forked;
 mod hooks;
 pub mod measuring;
 mod state;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use mio::Token;
@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::flush::FlushQueue;
+use super::forked::Owner;
 use super::hooks::Hooks;
 use super::transports::Transports;
 use crate::core::clock::Deadline;
@@ -24,7 +25,7 @@ use crate::core::registrations::{Registrations, Role, Watchers};
 use crate::core::room::{NoRoom, gathered};
 use crate::core::spin::{EagerPoll, Spin};
 use crate::core::stream::read_budget::Share;
-use crate::core::sys::Trigger;
+use crate::core::sys::{Nobody, Trigger};
 use crate::core::timers::{Key, Timers};
 use crate::py::dispatch::call::{Call, KINDS};
 use crate::py::dispatch::timer::Timer;
@@ -48,7 +49,11 @@ pub struct EventLoop {
     pub(in crate::py) kept: Mutex<Vec<Call>>,
     registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
-    poller: Mutex<Option<Arc<Poller>>>,
+    pub(super) poller: Mutex<Option<Arc<Poller>>>,
+    /// Whose the loop is, after a fork; see `forked::Owner`.
+    pub(super) owner: AtomicU8,
+    /// Whether a foreign loop watches the poll; see `turn::guest_turn`.
+    pub(in crate::py) is_guest: AtomicBool,
     /// What a turn needs while it waits; taken out meanwhile.
     pub(in crate::py) waiting: Mutex<Waiting>,
     /// Streams that a callback has written to.
@@ -118,6 +123,8 @@ impl EventLoop {
             kept: Mutex::default(),
             registrations: Mutex::default(),
             poller: Mutex::new(Some(Arc::new(poller))),
+            owner: AtomicU8::new(Owner::Here as u8),
+            is_guest: AtomicBool::new(false),
             waiting: Mutex::default(),
             unflushed: FlushQueue::default(),
             transports: Transports::default(),
@@ -139,11 +146,14 @@ impl EventLoop {
         })
     }
 
-    /// The poll.
+    /// The poll, of this process's own.
     ///
     /// # Errors
-    /// `RuntimeError` after the loop was closed.
+    /// `RuntimeError` after the loop was closed, and in a child forked by a loop that ran.
     pub fn poller(&self) -> PyResult<Arc<Poller>> {
+        if !self.is_here() {
+            self.take_over()?;
+        }
         lock(&self.poller).clone().ok_or_else(error::closed)
     }
 
@@ -224,7 +234,9 @@ impl EventLoop {
 
     /// Ends a wait that is under way, or else the next one.
     pub fn wake_poller(&self) {
-        if let Ok(poller) = self.poller() {
+        if self.is_here()
+            && let Ok(poller) = self.poller()
+        {
             // It can't fail: mio resets the waker's counter when it is full.
             drop(poller.wake());
         }
@@ -326,6 +338,9 @@ impl EventLoop {
 
     /// Takes out the next timer if it is due and one that runs late.
     pub fn pop_due_late(&self, py: Python<'_>, now: Deadline) -> Option<Call> {
+        if self.is_parents() {
+            return None;
+        }
         let timer = self.timers.lock(py).pop_due_if(now, Timer::is_late)?;
         Some(timer.due())
     }
@@ -363,7 +378,9 @@ impl EventLoop {
 
     /// Sees to it that a descriptor which isn't read to the end is reported again.
     pub fn make_level_triggered(&self, token: Token) {
-        if let Ok(poller) = self.poller() {
+        if self.is_here()
+            && let Ok(poller) = self.poller()
+        {
             lock(&self.registrations).make_level_triggered(&poller.backend(), token);
         }
     }
@@ -382,6 +399,10 @@ impl EventLoop {
     /// Clears places of a descriptor and hands back who was there; nobody,
     /// after close.
     pub fn unwatch(&self, fd: RawFd, roles: &[Role]) -> Watchers<Arc<Watcher>> {
+        if !self.is_here() {
+            // The poll is the parent's.
+            return lock(&self.registrations).unwatch(&Nobody, fd, roles);
+        }
         match self.poller() {
             Ok(poller) => lock(&self.registrations).unwatch(&poller.backend(), fd, roles),
             Err(_) => Watchers::default(),

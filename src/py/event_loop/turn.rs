@@ -43,7 +43,7 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     loop {
         turn_with(event_loop, &poller, None, &mut waiting.0)?;
         if this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed) {
-            return Ok(());
+            return this.check_not_parents();
         }
     }
 }
@@ -93,7 +93,9 @@ struct Running<'a, 'py> {
 impl Drop for Running<'_, '_> {
     fn drop(&mut self) {
         let (this, py) = (self.event_loop.get(), self.event_loop.py());
-        this.turns.fetch_sub(1, Ordering::Relaxed);
+        // In a forked child there is none any more.
+        let turns = this.turns.load(Ordering::Relaxed).saturating_sub(1);
+        this.turns.store(turns, Ordering::Relaxed);
         if !self.done {
             this.calls.lock(py).abandon_turn(&self.outer);
         }
@@ -115,7 +117,8 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     let this = event_loop.get();
     let poller = this.poller()?;
     this.measured_run_begins();
-    turn_with(event_loop, &poller, limit, &mut Taken::from(this).0)
+    turn_with(event_loop, &poller, limit, &mut Taken::from(this).0)?;
+    this.check_not_parents()
 }
 
 fn turn_with(
@@ -220,7 +223,8 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
 /// As `run`.
 pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     hang_rather_than_unwind();
-    run_collected(event_loop, None, &mut Handover::default())
+    run_collected(event_loop, None, &mut Handover::default())?;
+    event_loop.get().check_not_parents()
 }
 
 /// Runs what was ready when the turn began; then late timers that its calls have made

@@ -116,6 +116,15 @@ pub fn handle_repr<'py>(handle: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyStr
     Ok(repr.cast_into::<PyString>()?)
 }
 
+/// `asyncio.sslproto.SSLProtocol`.
+///
+/// # Errors
+/// Those of the import.
+pub fn ssl_protocol_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    cached(py, &CLASS, "asyncio.sslproto", "SSLProtocol")
+}
+
 /// `socket.socket`.
 pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static SOCKET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -86,6 +86,7 @@ impl IOLoop {
         hang_rather_than_unwind();
         check_callable(slf.py(), &callback)?;
         let event_loop = slf.get().event_loop()?.get();
+        event_loop.check_hears_threads()?;
         if !event_loop.is_closed() && !slf.get().drops_calls() {
             event_loop.schedule(
                 slf.py(),

@@ -135,7 +135,8 @@ fn read_on<'py, F: Face>(
         if let Some(end) = F::received(slf, &reader, received)? {
             return Ok(Some(end));
         }
-        if !budget.goes_on(extent) {
+        // In a forked child the parent reads on.
+        if !budget.goes_on(extent) || event.event_loop.get().is_parents() {
             break;
         }
         next = F::reader(slf, event)?;

@@ -34,6 +34,10 @@ pub fn accept_connections<'py>(
     let mut accepted = 0;
     let mut accepting = None;
     for _ in 0..count {
+        if core.get().event_loop().is_parents() {
+            // A forked child: the parent accepts the others.
+            break;
+        }
         // Anew each time: the application may have closed the port.
         let fd = fileno(port)?;
         let accepting = accepting.get_or_insert_with(|| socket::Accepting::new(fd));

@@ -85,6 +85,11 @@ impl Reactor {
         reading: bool,
     ) -> PyResult<()> {
         let py = object.py();
+        if self.event_loop().is_parents() {
+            // In a child that has forked in a callback of the object's: to shut the socket
+            // down would end the parent's connection.
+            return Ok(());
+        }
         let reactor = self.reactor.bind(py);
         let method = reactor.getattr(intern!(py, "_disconnectSelectable"))?;
         let Some(usual) = self.usual(object, why, &method)? else {

@@ -326,6 +326,7 @@ impl Reactor {
             return Err(PyAssertionError::new_err(message));
         }
         let event_loop = slf.get().event_loop();
+        event_loop.check_hears_threads()?;
         if !event_loop.is_closed() {
             event_loop.schedule(
                 slf.py(),

@@ -63,6 +63,10 @@ impl Selectable {
         let Some(writer) = writer else {
             return Ok(());
         };
+        if event_loop.get().is_parents() {
+            // Reading has forked: the parent writes.
+            return Ok(());
+        }
         if reader.is_some_and(|reader| reader.object.is(&writer.object)) {
             return Ok(());
         }
@@ -280,6 +284,10 @@ impl<'py> Event<'_, 'py> {
 
 /// Whether an object watches this direction of an event's descriptor at this moment.
 pub fn watches(event: &Event<'_, '_>, object: &Bound<'_, PyAny>, role: Role) -> bool {
+    // In a child that has just forked the parent does the rest.
+    if event.event_loop.get().is_parents() {
+        return false;
+    }
     event.event_loop.get().with_registrations(|registrations| {
         registrations
             .resolve(event.token)

@@ -98,6 +98,10 @@ impl Acceptor {
         };
         let mut accepting: Option<sys::Accepting> = None;
         for _ in 0..self.backlog {
+            if event_loop.get().is_parents() {
+                // A forked child: the parent accepts the others.
+                return Ok(());
+            }
             if event_loop.get().is_debug() {
                 return fall_back();
             }

@@ -105,7 +105,8 @@ impl SocketTransport {
             }
             read?;
         }
-        if writes {
+        // In a child that reading has forked the parent writes.
+        if writes && !event_loop.get().is_parents() {
             Self::write_ready_in_its_context(slf, context)
         } else {
             Ok(())

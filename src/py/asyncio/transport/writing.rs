@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple, PyType};
 
-use super::{Flag, SocketTransport, State, stock};
+use super::{EventLoop, Flag, SocketTransport, State, stock};
 use crate::core::stream::send_queue::SendQueue;
 use crate::core::stream::write_buffer::Next;
 use crate::core::sys::sockets;
@@ -14,6 +14,7 @@ use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
 use crate::py::support::context;
 use crate::py::support::error::{self, os_error};
+use crate::py::support::imports;
 use crate::py::support::make;
 use crate::py::transport::buffers::View;
 use crate::py::transport::owned_bytes::OwnedBytes;
@@ -42,6 +43,9 @@ enum Chunk<'a, 'py> {
 impl SocketTransport {
     /// Adds so many chunks to what waits, and does what has to follow.
     fn add(slf: &Bound<'_, Self>, chunks: usize, add: impl FnOnce(&mut State)) -> PyResult<()> {
+        if Self::is_of_parents_session(slf)? {
+            return Ok(());
+        }
         let (next, pauses, own, event_loop, bytes) = {
             let mut state = slf.get().state.lock(slf.py());
             state.stream.buffer.make_room(chunks)?;
@@ -71,6 +75,24 @@ impl SocketTransport {
             return Self::tell(slf, "pause_writing");
         }
         Ok(())
+    }
+
+    /// Whether this is a forked child, and the stream a TLS session of its parent's. What it
+    /// would send takes the place of what the parent sends next, and the peer would take a
+    /// close_notify for the parent's. It is closed in the child by `finally` clauses as well.
+    #[inline]
+    fn is_of_parents_session(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let protocol = {
+            let state = slf.get().state.lock(slf.py());
+            let parents = |event_loop: &Py<EventLoop>| event_loop.get().is_parents();
+            if !state.event_loop.as_ref().is_some_and(parents) {
+                return Ok(false);
+            }
+            let protocol = state.stream.protocol.as_ref();
+            protocol.map(|protocol| protocol.clone_ref(slf.py()))
+        };
+        let tls = imports::ssl_protocol_class(slf.py())?;
+        protocol.map_or(Ok(false), |it| it.bind(slf.py()).is_instance(tls))
     }
 
     /// Writes bytes that the caller may change later: what is sent is what they are now.

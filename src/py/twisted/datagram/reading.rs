@@ -64,7 +64,7 @@ fn errno(py: Python<'_>, error: &PyErr) -> Option<i32> {
 /// Those of recvfrom(2); those of the protocol are logged.
 pub fn read(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
-    while may_read(slf, read)? {
+    while may_read(slf, reactor, read)? {
         let (data, from) = match receive(slf) {
             Ok(received) => received,
             Err(trouble) => return refused(slf, trouble),
@@ -101,7 +101,7 @@ fn refused(slf: &Bound<'_, DatagramTransport>, trouble: Trouble) -> PyResult<()>
 /// of those; what else the protocol raises is logged.
 pub fn read_connected(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> PyResult<()> {
     let (py, mut read) = (slf.py(), 0);
-    while may_read(slf, read)? {
+    while may_read(slf, reactor, read)? {
         let trouble = match receive(slf) {
             Ok((data, _)) => {
                 read += data.len()?;
@@ -131,7 +131,15 @@ pub fn read_connected(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> 
 }
 
 /// Whether there may be more after so many bytes in one turn.
-fn may_read(slf: &Bound<'_, DatagramTransport>, read: usize) -> PyResult<bool> {
+fn may_read(
+    slf: &Bound<'_, DatagramTransport>,
+    reactor: &Reactor,
+    read: usize,
+) -> PyResult<bool> {
+    if reactor.event_loop().is_parents() {
+        // In a forked child: the parent reads on.
+        return Ok(false);
+    }
     let limit = slf.getattr(intern!(slf.py(), "maxThroughput"))?;
     match limit.extract::<i64>() {
         Ok(limit) => Ok(i64::try_from(read).unwrap_or(i64::MAX) < limit),

@@ -84,6 +84,13 @@ impl TLSLayer {
         }
     }
 
+    /// Whether this is a forked child of the process that has the connection.
+    fn is_parents(&self, py: Python<'_>) -> bool {
+        let state = self.state.lock(py);
+        let core = state.core.as_ref();
+        core.is_some_and(|core| core.get().event_loop().is_parents())
+    }
+
     /// Lets go of everything: the connection is over. What is written from then on is
     /// lost, as Twisted has it.
     pub fn end(&self, py: Python<'_>) {

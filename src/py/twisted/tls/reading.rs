@@ -39,12 +39,12 @@ pub fn received<'py>(
         return Ok(false);
     };
     established.engine.feed(py, data)?;
-    deliver(&established)?;
+    deliver(layer, &established)?;
     Ok(true)
 }
 
 /// See `_flushReceiveBIO`.
-fn deliver(established: &Established<'_>) -> PyResult<()> {
+fn deliver(layer: &Bound<'_, TLSLayer>, established: &Established<'_>) -> PyResult<()> {
     let protocol = &established.protocol;
     let py = protocol.py();
     loop {
@@ -64,6 +64,10 @@ fn deliver(established: &Established<'_>) -> PyResult<()> {
         }
         if !established.stays()? {
             protocol.call_method0(intern!(py, "_flushReceiveBIO"))?;
+            return Ok(());
+        }
+        if layer.get().is_parents(py) {
+            // In a child that the callback has forked: the parent hands over the rest.
             return Ok(());
         }
         if established.engine.is_drained(py) {

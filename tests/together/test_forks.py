@@ -1,0 +1,259 @@
+"""Processes that fork while a loop runs: the parent goes on as if nothing had happened, and
+the child is told."""
+
+import json
+import random
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from helpers.forks_world import ACTIONS, REFUSED
+from helpers.programs import with_path
+
+HERE = Path(__file__).parent.parent
+
+# With what status a child ends that does this; see `forks_world`.
+STATUSES = {"r": REFUSED, "x": 6, "e": 7, "o": REFUSED, "g": REFUSED, "m": REFUSED, "t": REFUSED}
+
+WORLDS = [
+    ("asyncio", "tcp"),
+    ("asyncio", "unix"),
+    ("asyncio", "tls"),
+    ("asyncio", "udp"),
+    ("tornado", "tcp"),
+    ("tornado", "tls"),
+    ("twisted", "tcp"),
+    ("twisted", "unix"),
+    ("twisted", "tls"),
+    ("twisted", "udp"),
+]
+
+
+def outcome_of(face, kind, seed, actions, stock=False):
+    """What a server that forks says at its end, and the processes on stderr."""
+    words = json.dumps([face, kind, stock, seed, actions])
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.forks_world", words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=with_path(HERE),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def check(face, kind, seed, actions):
+    outcome, said = outcome_of(face, kind, seed, actions)
+    # Each byte came back, once.
+    assert outcome["peer"] == [None, None], said
+    # Each timer, each byte in the pipe and the end of the other child were the parent's.
+    log = sorted(outcome["log"])
+    expected = [f"True tick {left}" for left in range(51)] + ["True read"] * 51
+    assert log == sorted([*expected, "True child 3"]), said
+    # `sys.exit` is an error like others to Twisted, which logs it.
+    statuses = STATUSES | {"s": REFUSED if face == "twisted" else 5}
+    # The first one is forked while connections are accepted.
+    made = ["r"] * (kind != "udp") + [action for action in actions if action != "."]
+    assert outcome["children"] == [[action, statuses[action]] for action in made], said
+    for sign in ("Exception ignored", "panicked", "never awaited"):
+        assert sign not in said
+
+
+@pytest.mark.parametrize(("face", "kind"), WORLDS)
+def test_every_way_to_go_on(face, kind):
+    check(face, kind, 1, [".", *ACTIONS, "t", "."])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("face", "kind"), WORLDS)
+def test_random_ways(face, kind):
+    random_ = random.Random(f"{face} {kind}")
+    check(face, kind, 2, random_.choices([*ACTIONS, "t", "."], k=20))
+
+
+# Loops that don't run when the process forks
+
+
+def printed(program, *arguments):
+    """What a program prints, which ends well and without a word of complaint."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+PREFORK = {
+    "asyncio": """
+        import tornado4
+        loop = tornado4.new_event_loop()
+        server = loop.run_until_complete(
+            asyncio.start_server(lambda reader, writer: serve(writer), "127.0.0.1", 0))
+        port = server.sockets[0].getsockname()[1]
+        def serve(writer):
+            writer.write(b"%d" % os.getpid())
+            writer.close()
+        run, stop, call_later = loop.run_forever, loop.stop, loop.call_later
+    """,
+    "tornado": """
+        import tornado4
+        tornado4.install()
+        from tornado.ioloop import IOLoop
+        from tornado.tcpserver import TCPServer
+        io_loop = IOLoop.current()
+        loop = io_loop.asyncio_loop
+        class Server(TCPServer):
+            async def handle_stream(self, stream, address):
+                await stream.write(b"%d" % os.getpid())
+                stream.close()
+        server = Server()
+        server.listen(0, "127.0.0.1")
+        [sock] = server._sockets.values()
+        port = sock.getsockname()[1]
+        run, stop, call_later = io_loop.start, io_loop.stop, io_loop.call_later
+    """,
+    "twisted": """
+        from tornado4.platform.twisted import install
+        reactor = install()
+        loop = reactor._asyncioEventloop
+        from twisted.internet import protocol
+        class Serve(protocol.Protocol):
+            def connectionMade(self):
+                self.transport.write(b"%d" % os.getpid())
+                self.transport.loseConnection()
+        port = reactor.listenTCP(0, protocol.Factory.forProtocol(Serve), interface="127.0.0.1")
+        port = port.getHost().port
+        run, stop, call_later = reactor.run, reactor.stop, reactor.callLater
+    """,
+}
+
+SERVE = """
+import asyncio, os, signal, socket, sys, time
+{face}
+PARENT = os.getpid()
+WATCHED, TO_IT = socket.socketpair()
+seen = []
+loop.add_reader(WATCHED, lambda: seen.append(WATCHED.recv(10)))
+loop.add_signal_handler(signal.SIGUSR1, lambda: seen.append("a signal"))
+call_later(0, lambda: seen.append("a timer"))
+
+def talk(answers):
+    answers.add(int(socket.create_connection(("127.0.0.1", port)).recv(100)))
+
+{then}
+"""
+
+
+def on_face(face, then):
+    text = SERVE.format(face=textwrap.dedent(PREFORK[face]), then=textwrap.dedent(then))
+    return printed(text)
+
+
+@pytest.mark.parametrize("face", PREFORK)
+def test_a_daemon(face):
+    """The parent ends, and the child runs the loop that was made before, with all it has."""
+    then = """
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        sys.stdout.write(os.fdopen(reading).read())
+        sys.stdout.flush()
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    answers = set()
+    def work():
+        TO_IT.send(b"hello")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        call_later(0.2, stop)
+    import threading
+    thread = threading.Thread(target=talk, args=(answers,))
+    call_later(0, thread.start)
+    call_later(0.1, work)
+    run()
+    thread.join()
+    os.write(writing, b"%s %s" % (repr(seen).encode(), repr(answers == {os.getpid()}).encode()))
+    """
+    [said] = on_face(face, then)
+    assert said in [
+        "['a timer', b'hello', 'a signal'] True",
+        "['a timer', 'a signal', b'hello'] True",
+    ]
+
+
+@pytest.mark.parametrize("face", PREFORK)
+def test_children_that_serve_beside_their_parent(face):
+    """Each has a poll of its own, and the signals that it gets."""
+    then = """
+    children = []
+    for _ in range(2):
+        child = os.fork()
+        if not child:
+            call_later(60, os._exit, 1)
+            loop.add_signal_handler(signal.SIGTERM, stop)
+            run()
+            # Two signals that nobody has handled yet are one.
+            os._exit(3 if seen.count("a signal") == 1 else 4)
+        children.append(child)
+    import threading
+    answers = set()
+    def ask():
+        while len(answers) < 3:
+            talk(answers)
+        for child in children:
+            os.kill(child, signal.SIGUSR1)
+        time.sleep(0.3)
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+        print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+        loop.call_soon_threadsafe(stop)
+    thread = threading.Thread(target=ask)
+    call_later(0, thread.start)
+    run()
+    thread.join()
+    print(sorted(answers) == sorted([PARENT, *children]), seen)
+    """
+    # The pipe's end is in all of them, and nobody has written.
+    assert on_face(face, then) == ["[3, 3]", "True ['a timer']"]
+
+
+CLEAN_UPS = {
+    "exits": "sys.exit(0)",
+    "closes": "loop.close()",
+    "unwatches": "loop.remove_reader(WATCHED); loop.remove_signal_handler(signal.SIGUSR1)",
+    "closes descriptors": "os.closerange(3, 100)",
+    "collects": "del loop, run, stop, call_later; import gc; gc.collect()",
+    "uses it": "call_later(0.01, stop); run()",
+}
+
+
+@pytest.mark.parametrize("face", PREFORK)
+@pytest.mark.parametrize("end", CLEAN_UPS)
+def test_a_child_that_cleans_up(face, end):
+    """The parent's poll still has what was in it."""
+    then = f"""
+    child = os.fork()
+    if not child:
+        {CLEAN_UPS[end]}
+        sys.exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    TO_IT.send(b"hello")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    import threading
+    answers = set()
+    thread = threading.Thread(target=talk, args=(answers,))
+    call_later(0, thread.start)
+    call_later(0.3, stop)
+    run()
+    thread.join()
+    print(answers == {{PARENT}}, sorted(map(str, seen)))
+    """
+    assert on_face(face, then) == ["0", "True ['a signal', 'a timer', \"b'hello'\"]"]
