@@ -50,8 +50,8 @@ USED = {
         "asyncio.selector_events:BaseSelectorEventLoop": (
             "_accept_connection _accept_connection2 _add_reader _add_writer _close_self_pipe "
             "_csock _ensure_fd_no_transport _internal_fds _make_datagram_transport "
-            "_make_socket_transport _make_ssl_transport _process_events _process_self_data "
-            "_read_from_self _remove_reader _remove_writer _selector _sendfile_native _ssock "
+            "_make_self_pipe _make_socket_transport _make_ssl_transport _process_events "
+            "_process_self_data _read_from_self _remove_reader _remove_writer _selector _sendfile_native _ssock "
             "_start_serving _transports"
         ),
         "asyncio.selector_events:_SelectorDatagramTransport": (
@@ -159,7 +159,7 @@ USED = {
         "twisted.internet.tcp:Server": "_addressType _fromConnectedSocket",
         "twisted.internet.tcp:_AbortingMixin": "_aborting",
         "twisted.internet.tcp:_BaseTCPClient": "_addressType",
-        "twisted.internet.tcp:_SocketCloser": "_closeSocket",
+        "twisted.internet.tcp:_SocketCloser": "_closeSocket _shouldShutdown",
         "twisted.internet.udp:Port": "_connectedAddr _fromListeningDescriptor _realPortNumber",
         "twisted.internet.unix": "_SendmsgMixin",
         "twisted.internet.unix:Connector": "_makeTransport",

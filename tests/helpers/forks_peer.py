@@ -61,7 +61,9 @@ def exchange(socks, frames, sent, random_):
                 return f"connection {index} ended"
             got += frames[index].feed(data)
         if got != [sent[index]]:
-            return f"connection {index}: {len(got)} frames, {got[0][:20]!r} for {sent[index][:20]!r}"
+            return (
+                f"connection {index}: {len(got)} frames, {got[0][:20]!r} for {sent[index][:20]!r}"
+            )
     return None
 
 

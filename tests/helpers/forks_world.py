@@ -23,6 +23,7 @@ PARENT = os.getpid()
 LOG = os.open(tempfile.mkstemp()[1], os.O_RDWR | os.O_APPEND)
 REFUSED = 40  # the status of a child whose loop has said that it is the parent's
 WENT_ON = 41
+TICKS = 51
 
 
 def note(event):
@@ -42,6 +43,7 @@ class World:
         os.set_blocking(self.pipe[0], False)
         self.peer = None
         # What of that which runs beside the connections isn't over.
+        self.left = TICKS
         self.beside = {"ticks", "child"}
 
     def act(self, action, connection):
@@ -122,17 +124,18 @@ class World:
 
     # What runs beside it
 
-    def tick(self, left=50):
+    def tick(self, left=TICKS - 1):
         note(f"tick {left}")
         os.write(self.pipe[1], b"x")
         if left:
             self.call_later(0.01, self.tick, left - 1)
-        else:
-            self.beside.remove("ticks")
 
     def read_pipe(self, *_):
         for _ in os.read(self.pipe[0], 100):
             note("read")
+            self.left -= 1
+        if not self.left:
+            self.beside.discard("ticks")
 
     def child_ended(self, status):
         note(f"child {status}")

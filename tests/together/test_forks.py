@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.forks_world import ACTIONS, REFUSED
+from helpers.forks_world import ACTIONS, REFUSED, TICKS
 from helpers.programs import with_path
 
 HERE = Path(__file__).parent.parent
@@ -52,7 +52,8 @@ def check(face, kind, seed, actions):
     assert outcome["peer"] == [None, None], said
     # Each timer, each byte in the pipe and the end of the other child were the parent's.
     log = sorted(outcome["log"])
-    expected = [f"True tick {left}" for left in range(51)] + ["True read"] * 51
+    expected = [f"True tick {left}" for left in range(TICKS)]
+    expected += ["True read"] * TICKS
     assert log == sorted([*expected, "True child 3"]), said
     # `sys.exit` is an error like others to Twisted, which logs it.
     statuses = STATUSES | {"s": REFUSED if face == "twisted" else 5}
@@ -229,7 +230,7 @@ CLEAN_UPS = {
     "exits": "sys.exit(0)",
     "closes": "loop.close()",
     "unwatches": "loop.remove_reader(WATCHED); loop.remove_signal_handler(signal.SIGUSR1)",
-    "closes descriptors": "os.closerange(3, 100)",
+    "closes descriptors": "os.closerange(3, 100); os._exit(0)",
     "collects": "del loop, run, stop, call_later; import gc; gc.collect()",
     "uses it": "call_later(0.01, stop); run()",
 }
@@ -257,3 +258,47 @@ def test_a_child_that_cleans_up(face, end):
     print(answers == {{PARENT}}, sorted(map(str, seen)))
     """
     assert on_face(face, then) == ["0", "True ['a signal', 'a timer', \"b'hello'\"]"]
+
+
+def test_forks_beside_loops_in_other_threads():
+    """They wait without the GIL, spin, or have it next: a child never meets their locks."""
+    program = """
+        import asyncio, os, sys, threading, tornado4
+
+        def run(ready):
+            async def serve(reader, writer):
+                while data := await reader.read(100):
+                    writer.write(data)
+
+            async def main():
+                server = await asyncio.start_server(serve, "127.0.0.1", 0)
+                address = server.sockets[0].getsockname()
+                pairs = [await asyncio.open_connection(*address) for _ in range(5)]
+                ready.set()
+                while True:
+                    for reader, writer in pairs:
+                        writer.write(b"x")
+                        await reader.read(10)
+
+            tornado4.run(main())
+
+        for _ in range(3):
+            ready = threading.Event()
+            threading.Thread(target=run, args=(ready,), daemon=True).start()
+            ready.wait()
+        left_open = tornado4.new_event_loop()
+        left_open.call_later(3, print)
+        children = []
+        for number in range(30):
+            child = os.fork()
+            if not child:
+                if number % 3 == 1:
+                    asyncio.run(asyncio.sleep(0.001))
+                elif number % 3 == 2:
+                    left_open.call_soon(left_open.stop)
+                    left_open.run_forever()
+                sys.exit(0)
+            children.append(child)
+        print({os.waitpid(child, 0)[1] for child in children})
+    """
+    assert printed(program) == ["{0}"]

@@ -29,6 +29,12 @@ ALREADY_RUNS = (
 )
 """What to do where a loop runs in the thread."""
 
+IN_CHILD = (
+    "In the parent process, which ran it when it forked: in this child nothing runs it. Make a new "
+    "loop, such as by asyncio.run()."
+)
+"""What to do in a forked child."""
+
 CLOSED = (
     "It was closed by close(), or at the end of asyncio.run() or tornado4.run(). A closed loop "
     "can't be opened again: make a new one, and what uses it anew."

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornado4 import _core, _private_names
 from tornado4.platform import _forgotten, _forking
-from tornado4.platform._advice import ALREADY_RUNS, advise, name_of_thread, place_in_users_code
+from tornado4.platform._advice import (
+    ALREADY_RUNS,
+    IN_CHILD,
+    advise,
+    name_of_thread,
+    place_in_users_code,
+)
 from tornado4.platform._asyncio_transports.making import MakesTransports
 from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
@@ -208,14 +214,14 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         # Before anything is touched: some versions of asyncio clean up after the
         # loop that runs when they refuse to run it again.
         self._check_closed()
-        self._take_over()
         try:
             self._check_running()  # type: ignore[attr-defined]
         except RuntimeError as error:
             # Whoever has given it work hears of it by this.
             _forgotten.used(self)
-            advise(error, ALREADY_RUNS)
+            advise(error, IN_CHILD if self._is_parents else ALREADY_RUNS)
             raise
+        self._take_over()
         _forgotten.runs(self)
         cls = type(self)
         if cls.time is not _core.EventLoop.time or cls.call_at is not _core.EventLoop.call_at:

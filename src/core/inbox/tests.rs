@@ -157,3 +157,19 @@ fn there_is_room_for_what_it_was_made_for() {
     assert_eq!(inbox.make_room(usize::MAX), Err(NoRoom));
     assert_eq!(inbox.len(), 6);
 }
+
+#[test]
+fn an_inbox_that_has_ended_runs_nothing() {
+    let mut inbox = filled(0..3);
+    let outer = inbox.begin_turn();
+    assert_eq!(inbox.pop(), Some(0));
+    assert!(!inbox.push_last_of_turn(9));
+    let inner = inbox.begin_turn();
+    inbox.end_for_good();
+    assert!(rest(&mut inbox, &inner).is_empty());
+    assert!(rest(&mut inbox, &outer).is_empty());
+    assert!(!inbox.push(4));
+    assert!(turn(&mut inbox).is_empty());
+    // Nothing is lost sight of.
+    assert_eq!(inbox.clear(), [1, 2, 9, 4]);
+}

@@ -359,3 +359,32 @@ fn a_read_is_deferred_once_and_for_the_same_registration_only() {
     assert_eq!(table.take_deferred(renewed), None);
     assert!(!table.merge_deferred(renewed, readable));
 }
+
+#[test]
+fn a_new_poll_has_what_the_old_one_had() {
+    let (old, new) = (Notes::default(), Notes::default());
+    let mut table = Table::default();
+    let _none = watch(&mut table, &old, 5, "five", Role::Read);
+    let _none = watch(&mut table, &old, 7, "seven", Role::Write);
+    let _none = watch(&mut table, &old, 9, "nine", Role::Read);
+    let _removed = table.unwatch(&old, 9, &[Role::Read]);
+    // Somebody has put another poll's descriptor there.
+    let taken = Watch {
+        fd: 7,
+        token: Token(0),
+        interest: Interest::READABLE,
+        trigger: Trigger::Level,
+    };
+    new.add(taken).expect("nobody watches it");
+    let gone = table.renew(&new).expect("there is memory");
+    assert_eq!(gone.len(), 1);
+    assert_eq!(
+        gone.first().and_then(|it| name(it.write.as_ref())),
+        Some("seven")
+    );
+    assert_eq!(new.interest(5), Some(Interest::READABLE));
+    assert_eq!(new.interest(9), None);
+    // Under the same token, which events that are queued have.
+    assert_eq!(new.token(5), old.token(5));
+    assert!(table.watchers(7).is_none());
+}

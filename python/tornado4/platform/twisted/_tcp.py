@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import gc
+import os
 import socket
 from typing import Any
 
@@ -256,6 +257,8 @@ class Accepting:
     transport: Any
     reactor: Any
     numberAccepts: int
+    _listens_in: int | None = None
+    _shouldShutdown: bool
 
     def doRead(self) -> None:
         """Accept what connections there are."""
@@ -268,6 +271,19 @@ class Accepting:
             # Where there is no memory for the report either, the next one tells.
             with contextlib.suppress(MemoryError):
                 log.deferr()
+
+    def startListening(self) -> None:
+        """Listen, and note which process does."""
+        base: Any = super()
+        base.startListening()
+        self._listens_in = os.getpid()
+
+    def _closeSocket(self, orderly: bool) -> None:
+        """Close the socket; in a forked child without shutting it down for all processes."""
+        if self._listens_in not in (None, os.getpid()):
+            self._shouldShutdown = False
+        base: Any = super()
+        base._closeSocket(orderly)
 
     def _accept(self) -> bool:
         """Accept natively; tell whether it is for Twisted to do."""

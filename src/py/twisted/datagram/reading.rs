@@ -131,11 +131,7 @@ pub fn read_connected(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor) -> 
 }
 
 /// Whether there may be more after so many bytes in one turn.
-fn may_read(
-    slf: &Bound<'_, DatagramTransport>,
-    reactor: &Reactor,
-    read: usize,
-) -> PyResult<bool> {
+fn may_read(slf: &Bound<'_, DatagramTransport>, reactor: &Reactor, read: usize) -> PyResult<bool> {
     if reactor.event_loop().is_parents() {
         // In a forked child: the parent reads on.
         return Ok(false);
