@@ -51,8 +51,8 @@ USED = {
             "_accept_connection _accept_connection2 _add_reader _add_writer _close_self_pipe "
             "_csock _ensure_fd_no_transport _internal_fds _make_datagram_transport "
             "_make_self_pipe _make_socket_transport _make_ssl_transport _process_events "
-            "_process_self_data _read_from_self _remove_reader _remove_writer _selector _sendfile_native _ssock "
-            "_start_serving _transports"
+            "_process_self_data _read_from_self _remove_reader _remove_writer _selector "
+            "_sendfile_native _ssock _start_serving _transports"
         ),
         "asyncio.selector_events:_SelectorDatagramTransport": (
             "_address _conn_lost _read_ready _sendto_ready"
