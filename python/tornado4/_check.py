@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from tornado4 import _imports, _switch
+from tornado4._children import at_end
 
 __all__ = ["begin", "report"]
 
@@ -23,11 +23,29 @@ _seen: WeakSet[Any] = WeakSet()
 _io_loops: Counter[str] = Counter()
 
 
-def begin() -> None:
-    """Note which loops run from now on, and print what has run when the process ends."""
+def begin(if_used: bool) -> None:
+    """Note which loops run from now on, and print what has run when the process ends.
+
+    With ``if_used``, and in a forked child, only if anything has.
+    """
     _imports.when_imported("asyncio.events", _follow)
     # What is registered first comes last.
-    atexit.register(lambda: print(report(), file=sys.stderr, flush=True))
+    at_end(functools.partial(_say, 0 if if_used else os.getpid()))
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    """Begin anew: this is a forked child, and what has run so far was its parent's."""
+    _loops.clear()
+    _io_loops.clear()
+    _seen.clear()
+
+
+def _say(always: int) -> None:
+    """Print it, in the process of that number even if nothing has run."""
+    if _loops or os.getpid() == always:
+        # Twisted's log has the other one, and may have ended.
+        print(report(), file=sys.__stderr__ or sys.stderr, flush=True)
 
 
 def _follow(events: Any) -> None:

@@ -8,14 +8,16 @@ is run as it says.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 from tornado4 import _imports
 
-__all__ = ["follow"]
+__all__ = ["at_end", "follow"]
 
 
 def follow(again: list[str]) -> None:
@@ -25,6 +27,47 @@ def follow(again: list[str]) -> None:
     """
     _imports.when_imported("multiprocessing.util", functools.partial(_multiprocessing, again))
     _imports.when_imported("tornado.autoreload", functools.partial(_autoreload, again))
+
+
+def at_end(function: Callable[[], object]) -> None:
+    """Call a function when this process ends, and each one that multiprocessing starts.
+
+    Those that are forked end by `os._exit`, and Twisted's tools by the signal that has
+    stopped them, without what `atexit` has.
+    """
+    ended: set[int] = set()
+
+    def once() -> None:
+        if os.getpid() not in ended:
+            ended.add(os.getpid())
+            function()
+
+    atexit.register(once)
+    _imports.when_imported("multiprocessing.util", functools.partial(_in_children, once))
+    _imports.when_imported("twisted.application.app", functools.partial(_in_tools, once))
+
+
+def _in_children(function: Callable[[], object], util: Any) -> None:
+    # Whatever the start method: a new child forgets what was to be done at its parent's end,
+    # and then asks who wants to know of it. It knows them by what they have given it.
+    util.register_after_fork(
+        function, lambda function: util.Finalize(None, function, exitpriority=_LAST)
+    )
+
+
+def _in_tools(function: Callable[[], object], app: Any) -> None:
+    original = app._exitWithSignal
+
+    @functools.wraps(original)
+    def exit_with_signal(number: int) -> None:
+        function()
+        original(number)
+
+    app._exitWithSignal = exit_with_signal
+
+
+# Behind everybody else's.
+_LAST = -(2**31)
 
 
 def _multiprocessing(again: list[str], util: Any) -> None:

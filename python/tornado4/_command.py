@@ -29,8 +29,9 @@ class Options(NamedTuple):
     """The parts that aren't to be installed."""
     reactor: bool
     """Whether the reactor is to be installed at once."""
-    check: bool
-    """Whether to tell at the end what has run."""
+    check: str
+    """When to tell at the end what has run: ``"always"``, ``"used"`` if anything has; empty:
+    never."""
     top: str
     """When to print the loops' numbers: seconds, or the name of a signal; empty: never."""
 
@@ -39,6 +40,11 @@ class Options(NamedTuple):
         chosen = [f"--no-{part}" for part in _FRAMEWORKS if part in self.without]
         if self.reactor:
             chosen.append("--twisted")
+        if self.check:
+            # What multiprocessing needs beside its workers has no loop, and says nothing.
+            chosen.append("--check=used")
+        if self.top:
+            chosen.append(f"--top={self.top}")
         return ["-m", "tornado4", *chosen]
 
 
@@ -52,8 +58,8 @@ def parse(arguments: list[str]) -> Options:
     Raises `UsageError`.
     """
     without: set[str] = set()
-    reactor = check = False
-    top = ""
+    reactor = False
+    check = top = ""
     rest = list(arguments)
     kind, program = "help", ""
     while rest:
@@ -63,8 +69,8 @@ def parse(arguments: list[str]) -> Options:
             kind, rest = "help", []
         elif argument in ("-V", "--version"):
             kind, rest = "version", []
-        elif argument == "--check":
-            check = True
+        elif argument in ("--check", "--check=used"):
+            check = argument.partition("=")[2] or "always"
         elif argument == "--top":
             top = "5"
         elif argument.startswith("--top="):
@@ -133,7 +139,7 @@ def _run(options: Options, place: str | None) -> None:
     children = importlib.import_module("tornado4._children")
     children.follow(options.again())
     if options.check:
-        importlib.import_module("tornado4._check").begin()
+        importlib.import_module("tornado4._check").begin(options.check == "used")
     if options.top:
         # It needs the loop, which is loaded for it.
         importlib.import_module("tornado4._top").begin(options.top)

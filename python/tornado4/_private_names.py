@@ -128,6 +128,7 @@ USED = {
         "tornado.util:Configurable": "_restore_configuration _save_configuration",
     },
     "Twisted": {
+        "twisted.application.app": "_exitWithSignal",
         "twisted.internet": "_newtls _signals",
         "twisted.internet._signals": "_MultiSignalHandling",
         "twisted.internet.abstract:FileDescriptor": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import signal
@@ -12,6 +11,7 @@ import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from tornado4._children import at_end
 from tornado4._metrics import Measured, Metrics, engine_of
 from tornado4.platform import _forgotten
 
@@ -36,13 +36,18 @@ def begin(how: str) -> None:
     _forgotten.when_made(_made)
     if how[:1].isalpha():
         number = signal.Signals[f"SIG{how.upper().removeprefix('SIG')}"]
-        signal.signal(number, lambda *_: _print(_tables()))
+        signal.signal(number, lambda *_: _say())
         signal.siginterrupt(number, False)
     else:
         seconds = float(how)
         _every(seconds)
         os.register_at_fork(after_in_child=lambda: _every(seconds))
-    atexit.register(lambda: _print(_tables()))
+    os.register_at_fork(after_in_child=_ended.clear)
+    at_end(_say)
+
+
+def _say() -> None:
+    _print(_tables())
 
 
 def _made(loop: Any) -> None:
@@ -70,7 +75,8 @@ def _turns(ended: tuple[int, tuple[str, Measured]]) -> int:
 def _loops_now() -> list[Any]:
     """Return the loops that are there, whatever other threads make or end."""
     loops = [reference() for reference in _loops.keyrefs()]
-    return [loop for loop in loops if loop is not None]
+    # In a forked child the parent tells of its own.
+    return [loop for loop in loops if not getattr(loop, "_is_parents", loop is None)]
 
 
 def _every(seconds: float) -> None:
@@ -124,8 +130,8 @@ def _print(lines: list[str]) -> None:
     head = f"tornado4 [{os.getpid()}] "
     text = "".join(f"{head}{line}\n" for line in lines)
     if text:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        # Twisted's log may have the other one.
+        print(text, end="", file=sys.__stderr__ or sys.stderr, flush=True)
 
 
 def _name(cls: type) -> str:

@@ -104,8 +104,12 @@ def test_options_end_where_the_program_begins(
 
 def test_the_parts_that_are_chosen() -> None:
     options = _command.parse(["--no-asyncio", "--no-streams", "--twisted", "--check", "x"])
-    assert (options.without, options.reactor, options.check) == ({"asyncio", "streams"}, True, True)
-    assert options.again() == ["-m", "tornado4", "--no-asyncio", "--no-streams", "--twisted"]
+    chosen = (options.without, options.reactor, options.check)
+    assert chosen == ({"asyncio", "streams"}, True, "always")
+    again = ["-m", "tornado4", "--no-asyncio", "--no-streams", "--twisted", "--check=used"]
+    assert options.again() == again
+    assert _command.parse([*again[2:], "x"]).again() == again
+    assert _command.parse(["--top=USR1", "x"]).again() == ["-m", "tornado4", "--top=USR1"]
     assert _command.parse(["--no-twisted", "--twisted", "x"]).without == set()
     assert _command.parse(["--twisted", "--no-twisted", "x"]).reactor is False
 

@@ -113,6 +113,38 @@ import asyncio
 from twisted.web import static
 resource = static.Data(type(asyncio.get_running_loop()).__module__.encode(), "text/plain")
 """,
+    "pools.py": """
+import asyncio, concurrent.futures, multiprocessing, sys
+async def kind():
+    return type(asyncio.get_running_loop()).__module__
+def work(_):
+    return asyncio.run(kind())
+async def main(method):
+    context = multiprocessing.get_context(method)
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        print(await asyncio.get_running_loop().run_in_executor(pool, work, 0))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
+""",
+    "reloads.py": """
+import asyncio, os, pathlib, sys
+import tornado.autoreload, tornado.ioloop
+async def main():
+    print(type(asyncio.get_running_loop()).__module__, flush=True)
+    module = pathlib.Path("reloaded.py")
+    if module.exists():
+        import reloaded
+        sys.exit(3)
+    module.write_text("x = 1")
+    import reloaded
+    os.utime(module, (1, 1))
+    tornado.autoreload.start(check_time=20)
+    await asyncio.sleep(0.1)
+    os.utime(module)
+    await asyncio.sleep(60)
+if __name__ == "__main__":
+    asyncio.run(main())
+""",
     "test_pytest_.py": """
 import asyncio, unittest
 async def kind():
@@ -122,6 +154,21 @@ def test_run():
 class Test(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         self.assertEqual(await kind(), "tornado4.platform.asyncio")
+""",
+    "test_pytest_asyncio_.py": """
+import asyncio, pytest
+@pytest.fixture
+async def kind():
+    yield type(asyncio.get_running_loop()).__module__
+async def test_fixture(kind):
+    assert kind == type(asyncio.get_running_loop()).__module__ == "tornado4.platform.asyncio"
+@pytest.mark.parametrize("number", [1, 2])
+async def test_streams(number):
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read() == b""
+        writer.close()
 """,
     "trial_.py": """
 from twisted.internet import reactor, task
@@ -185,6 +232,20 @@ def answer_of(url: str, process: subprocess.Popen[bytes]) -> str:
             time.sleep(0.05)
 
 
+def check_report(said: str, name: str) -> None:
+    """What --check has said at the end: all of it is ours."""
+    assert "not tornado4's" not in said, said
+    if name in ("uvicorn --workers", "hypercorn"):
+        # Their workers end by a signal; the parent has no loop.
+        return
+    assert "event loop  tornado4.platform.asyncio.EventLoop, " in said, said
+    if name.startswith("twist") or name == "Twisted":
+        assert "reactor     tornado4.platform.twisted.TornadoReactor on tornado4." in said, said
+    if name in ("Tornado 6", "Tornado 4.5", "Tornado 4.5 by our names", "fork_processes"):
+        assert "IOLoop      tornado4.ioloop.IOLoop\n" in said, said
+        assert "streams     native" in said, said
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_servers(name: str, directory: Path) -> None:
     if name.split()[0] in ("uvicorn", "hypercorn", "aiohttp"):
@@ -193,7 +254,7 @@ def test_servers(name: str, directory: Path) -> None:
     program = [word.replace("PORT", str(port)) for word in SERVERS[name]]
     with (directory / f"{port}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tornado4", *program],
+            [sys.executable, "-m", "tornado4", "--check", *program],
             cwd=directory,
             stdout=log,
             stderr=log,
@@ -203,7 +264,8 @@ def test_servers(name: str, directory: Path) -> None:
     try:
         page = "resource.rpy" if name.startswith("twist") else ""
         answer = answer_of(f"http://127.0.0.1:{port}/{page}", process)
-        os.killpg(process.pid, signal.SIGTERM)
+        # As a terminal does it: the interpreter ends by itself, and --check has its say.
+        os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=60)
     finally:
         if process.poll() is None:
@@ -212,6 +274,7 @@ def test_servers(name: str, directory: Path) -> None:
     said = (directory / f"{port}.log").read_text()
     assert answer == OURS, said
     assert "never ran" not in said
+    check_report(said, name)
 
 
 def run(directory: Path, *arguments: str) -> str:
@@ -230,6 +293,42 @@ def run(directory: Path, *arguments: str) -> str:
 def test_pytest(directory: Path) -> None:
     out = run(directory, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pytest_.py")
     assert "2 passed" in out
+
+
+def test_pytest_asyncio(directory: Path) -> None:
+    pytest.importorskip("pytest_asyncio", reason="pytest-asyncio isn't installed")
+    options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+    out = run(directory, "-m", "pytest", *options, "test_pytest_asyncio_.py")
+    assert "3 passed" in out
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_pools_of_processes(directory: Path, method: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tornado4", "--check", "pools.py", method],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=with_path(directory),
+    )
+    assert (done.stdout, done.returncode) == (f"{OURS}\n", 0), done.stderr
+    # Of the worker, which has its say however it was started, and of the program itself.
+    says = done.stderr.count("event loop  tornado4.platform.asyncio.EventLoop, in MainThread")
+    assert says == 2, done.stderr
+
+
+def test_autoreload(directory: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tornado4", "--check", "reloads.py"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=with_path(directory),
+    )
+    assert (done.stdout, done.returncode) == (f"{OURS}\n" * 2, 3), done.stderr
+    assert "not tornado4's" not in done.stderr
 
 
 def test_trial(directory: Path) -> None:
