@@ -7,7 +7,7 @@ use super::asyncio::{
     Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport, TaskMaker,
     TimerHandle, Tls, WritePipe,
 };
-use super::support::{interpreters, trashcan};
+use super::support::{interpreters, names, trashcan};
 use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
@@ -27,6 +27,7 @@ macro_rules! add {
 pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     interpreters::check_main(py)?;
+    names::make_all(py)?;
     add!(
         module,
         EventLoop,

@@ -140,7 +140,7 @@ def rust_layer(module: tuple[str, ...]) -> str:
 
 def rust_named(source: str, module: tuple[str, ...]) -> set[tuple[str, ...]]:
     """The paths of this crate that a module's source names, from the crate on."""
-    source = re.sub(r"//.*|\bpub\(in [\w:]+\)", "", source)
+    source = re.sub(r"//.*|\bpub\((?:in [\w:]+|crate)\)", "", source)
     group = re.compile(r"((?:\w+::)+)\{([^{}]*)\}")
     while match := group.search(source):
         names = [name.strip() for name in match[2].split(",")]

@@ -8,11 +8,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -159,7 +159,11 @@ fn deeper(py: Python<'_>) -> PyResult<Deeper<'_>> {
 }
 
 fn stop_iteration(value: Bound<'_, PyAny>) -> PyErr {
-    PyStopIteration::new_err((value.unbind(),))
+    // In a tuple: a tuple itself would be taken for several arguments.
+    match make::tuple(value.py(), [value]) {
+        Ok(args) => PyStopIteration::new_err(args.unbind()),
+        Err(error) => error,
+    }
 }
 
 #[pymethods]

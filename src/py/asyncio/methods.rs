@@ -4,12 +4,13 @@
 //! `_stopping`, `_debug`, `_thread_id`) are descriptors here, so that what the
 //! inherited Python code sets is what the native code sees.
 
+use crate::py::support::make::Said;
 use std::sync::atomic::Ordering;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
@@ -66,7 +67,7 @@ fn call_later_by_clock(
 /// A number of seconds that asyncio's methods require.
 fn seconds(value: &Bound<'_, PyAny>, refusal: &'static str) -> PyResult<f64> {
     if value.is_none() {
-        return Err(PyTypeError::new_err(refusal));
+        return Err(PyTypeError::new_err(Said(refusal)));
     }
     value.extract()
 }

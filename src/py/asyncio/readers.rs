@@ -1,10 +1,11 @@
 //! asyncio's readers and writers: one code for both directions.
 
+use crate::py::support::make::Said;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyTuple};
 
@@ -35,7 +36,7 @@ impl Direction {
 /// The descriptor of an int or a file object, as Python's selectors take it.
 pub fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     let invalid = || match file.repr() {
-        Ok(repr) => PyValueError::new_err(format!("Invalid file object: {repr}")),
+        Ok(repr) => PyValueError::new_err(Said(format!("Invalid file object: {repr}"))),
         Err(error) => error,
     };
     let number = if file.is_instance_of::<PyInt>() {
@@ -48,7 +49,7 @@ pub fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     };
     if number.lt(0)? {
         let message = format!("Invalid file descriptor: {number}");
-        return Err(PyValueError::new_err(message));
+        return Err(PyValueError::new_err(Said(message)));
     }
     // OverflowError for what no descriptor can be.
     number.extract()

@@ -1,6 +1,6 @@
 //! Futures and tasks, made as `asyncio.BaseEventLoop` makes them, without its frames.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 

@@ -1,10 +1,10 @@
 //! What the ready queue holds: every face's calls, each with its own way to
 //! run and to report an exception.
 
+use crate::py::support::names::intern;
 use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{fresh, watcher};

@@ -7,8 +7,8 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::py::support::names::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyString, PySuper, PyTuple};
@@ -54,7 +54,7 @@ impl Builtin {
     #[cold]
     fn look(&self, py: Python<'_>) -> bool {
         let look = || -> PyResult<Found> {
-            let module = py.import("time")?;
+            let module = py.import(intern!(py, "time"))?;
             Ok(Found {
                 module: module.dict().unbind(),
                 name: make::name(py, self.name)?.unbind(),
@@ -100,7 +100,10 @@ pub fn monotonic(event_loop: &Bound<'_, EventLoop>) -> PyResult<f64> {
     let asyncios = PySuper::new(&py.get_type::<EventLoop>(), event_loop)?;
     match asyncios.getattr_opt(intern!(py, "time"))? {
         Some(time) => time.call0()?.extract(),
-        None => py.import("time")?.call_method0("monotonic")?.extract(),
+        None => py
+            .import(intern!(py, "time"))?
+            .call_method0(intern!(py, "monotonic"))?
+            .extract(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -101,41 +103,47 @@ pub fn report<'py>(this: &EventLoop, py: Python<'py>) -> PyResult<Bound<'py, PyD
         Some(meter) => meter.read(),
         None => Meter::<KINDS>::default().read(),
     };
-    let calls = PyDict::new(py);
+    let calls = make::dict(py)?;
     for (name, count) in KIND_NAMES.iter().zip(reading.calls) {
-        calls.set_item(name, count)?;
+        calls.set_item(make::name(py, name)?, make::Unsigned(count))?;
     }
     let [p50, p99, max] = reading.lag;
-    let report = PyDict::new(py);
-    report.set_item("turns", reading.turns)?;
-    report.set_item("calls", calls)?;
+    let report = make::dict(py)?;
+    report.set_item(intern!(py, "turns"), make::Unsigned(reading.turns))?;
+    report.set_item(intern!(py, "calls"), calls)?;
     report.set_item(
-        "descriptors",
-        this.with_registrations(|all| all.iter().count()),
+        intern!(py, "descriptors"),
+        make::Unsigned(this.with_registrations(|all| all.iter().count())),
     )?;
-    report.set_item("timers", this.timer_count(py))?;
+    report.set_item(intern!(py, "timers"), make::Unsigned(this.timer_count(py)))?;
     let ready = this.calls.lock(py).len();
-    report.set_item("ready", ready)?;
-    report.set_item("received", reading.traffic.received)?;
-    report.set_item("sent", reading.traffic.sent)?;
-    report.set_item("accepted", reading.traffic.accepted)?;
-    report.set_item("waited", seconds(reading.waited))?;
-    report.set_item("worked", seconds(reading.worked))?;
-    report.set_item("longest_call", seconds(reading.longest))?;
-    report.set_item("lag_p50", seconds(p50))?;
-    report.set_item("lag_p99", seconds(p99))?;
-    report.set_item("lag_max", seconds(max))?;
-    let lag = PyDict::new(py);
+    report.set_item(intern!(py, "ready"), make::Unsigned(ready))?;
+    report.set_item(
+        intern!(py, "received"),
+        make::Unsigned(reading.traffic.received),
+    )?;
+    report.set_item(intern!(py, "sent"), make::Unsigned(reading.traffic.sent))?;
+    report.set_item(
+        intern!(py, "accepted"),
+        make::Unsigned(reading.traffic.accepted),
+    )?;
+    report.set_item(intern!(py, "waited"), seconds(reading.waited))?;
+    report.set_item(intern!(py, "worked"), seconds(reading.worked))?;
+    report.set_item(intern!(py, "longest_call"), seconds(reading.longest))?;
+    report.set_item(intern!(py, "lag_p50"), seconds(p50))?;
+    report.set_item(intern!(py, "lag_p99"), seconds(p99))?;
+    report.set_item(intern!(py, "lag_max"), seconds(max))?;
+    let lag = make::dict(py)?;
     if let Some(meter) = this.meter.get() {
         for (nanos, count) in meter.lag() {
-            lag.set_item(seconds(nanos), count)?;
+            lag.set_item(seconds(nanos), make::Unsigned(count))?;
         }
     }
-    report.set_item("lag_counts", lag)?;
+    report.set_item(intern!(py, "lag_counts"), lag)?;
     Ok(report)
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn seconds(nanos: u64) -> f64 {
-    nanos as f64 / 1e9
+fn seconds(nanos: u64) -> make::Float {
+    make::Float(nanos as f64 / 1e9)
 }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::clock;

@@ -1,16 +1,18 @@
 //! Which exceptions leave the loop, and how errors of `core` become Python's.
 
+use crate::py::support::make::Said;
 use std::io;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::{
     PyBaseException, PyKeyboardInterrupt, PyMemoryError, PyOSError, PyRuntimeError, PySystemExit,
     PyValueError,
 };
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::core::clock::Deadline;
 use crate::core::room::NoRoom;
+use crate::py::support::make;
 
 /// Whether asyncio lets this exception end the loop instead of reporting it.
 pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
@@ -27,7 +29,7 @@ impl From<NoRoom> for PyErr {
 pub fn closed() -> PyErr {
     // Not attached any more: the interpreter has ended.
     let noted = Python::try_attach(closed_with_advice).and_then(Result::ok);
-    noted.unwrap_or_else(|| PyRuntimeError::new_err(CLOSED))
+    noted.unwrap_or_else(|| PyRuntimeError::new_err(Said(CLOSED)))
 }
 
 fn closed_with_advice(py: Python<'_>) -> PyResult<PyErr> {
@@ -52,11 +54,11 @@ pub fn os_error(error: io::Error) -> PyErr {
         Some(errno) => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            PyOSError::new_err((errno, text.to_owned()))
+            PyOSError::new_err(make::Errno(errno, text.to_owned()))
         }
         None if error.kind() == io::ErrorKind::OutOfMemory => NoRoom.into(),
         // The poll's own complaint, not the system's.
-        None => PyRuntimeError::new_err(error.to_string()),
+        None => PyRuntimeError::new_err(Said(error.to_string())),
     }
 }
 
@@ -75,5 +77,5 @@ pub fn value(py: Python<'_>, error: PyErr) -> Py<PyBaseException> {
 
 /// Refuses a deadline that isn't a number.
 pub fn deadline(deadline: Option<Deadline>) -> PyResult<Deadline> {
-    deadline.ok_or_else(|| PyValueError::new_err("a time must not be NaN"))
+    deadline.ok_or_else(|| PyValueError::new_err(Said("a time must not be NaN")))
 }

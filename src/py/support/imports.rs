@@ -6,7 +6,7 @@
 use std::os::fd::RawFd;
 
 use crate::py::support::make;
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
@@ -18,9 +18,11 @@ fn cached<'py>(
     module: &str,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyAny>> {
-    let object =
-        cell.get_or_try_init(py, || py.import(module)?.getattr(name).map(Bound::unbind))?;
-    Ok(object.bind(py))
+    let find = || -> PyResult<Py<PyAny>> {
+        let module = py.import(make::name(py, module)?)?;
+        Ok(module.getattr(make::name(py, name)?)?.unbind())
+    };
+    Ok(cell.get_or_try_init(py, find)?.bind(py))
 }
 
 /// The stack of the Python code that made this call, outermost first, as
@@ -48,8 +50,10 @@ pub fn handle_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 pub fn threadsafe_handle_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
     static THREADSAFE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
     let find = || -> PyResult<Option<Py<PyAny>>> {
-        let events = py.import("asyncio.events")?;
-        Ok(events.getattr_opt("_ThreadSafeHandle")?.map(Bound::unbind))
+        let events = py.import(intern!(py, "asyncio.events"))?;
+        Ok(events
+            .getattr_opt(intern!(py, "_ThreadSafeHandle"))?
+            .map(Bound::unbind))
     };
     let found = THREADSAFE.get_or_try_init(py, find)?;
     Ok(found.as_ref().map(|class| class.bind(py)))
@@ -62,11 +66,11 @@ fn current<'py>(
     module: &str,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let find = || py.import(module).map(|module| module.dict().unbind());
+    let find = || -> PyResult<_> { Ok(py.import(make::name(py, module)?)?.dict().unbind()) };
     let names = cell.get_or_try_init(py, find)?.bind(py);
     match names.get_item(name)? {
         Some(found) => Ok(found),
-        None => py.import(module)?.getattr(name),
+        None => py.import(make::name(py, module)?)?.getattr(name),
     }
 }
 
@@ -143,8 +147,10 @@ pub fn descriptor_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     static FILENO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = socket.py();
     let find = || -> PyResult<_> {
-        let class = py.import("_socket")?.getattr("socket")?;
-        Ok(class.getattr("fileno")?.unbind())
+        let class = py
+            .import(intern!(py, "_socket"))?
+            .getattr(intern!(py, "socket"))?;
+        Ok(class.getattr(intern!(py, "fileno"))?.unbind())
     };
     let fileno = FILENO.get_or_try_init(py, find)?;
     fileno.bind(py).call1((socket,))?.extract()
@@ -156,8 +162,10 @@ pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     static NATIVE: PyOnceLock<(Py<PyType>, Py<PyAny>)> = PyOnceLock::new();
     let py = socket.py();
     let find = || -> PyResult<_> {
-        let class = py.import("_socket")?.getattr("socket")?;
-        let fileno = class.getattr("fileno")?.unbind();
+        let class = py
+            .import(intern!(py, "_socket"))?
+            .getattr(intern!(py, "socket"))?;
+        let fileno = class.getattr(intern!(py, "fileno"))?.unbind();
         Ok((class.cast_into::<PyType>()?.unbind(), fileno))
     };
     let (class, fileno) = NATIVE.get_or_try_init(py, find)?;
@@ -178,10 +186,10 @@ pub fn socket_of(py: Python<'_>, fd: RawFd) -> PyResult<Bound<'_, PyAny>> {
 
 /// The host of an IPv6 address with its scope's name, as `getnameinfo` has it.
 pub fn scoped_host(py: Python<'_>, address: (String, u16, u32, u32)) -> PyResult<String> {
-    let socket = py.import("socket")?;
-    let numeric: i32 = socket.getattr("NI_NUMERICHOST")?.extract()?;
-    let service: i32 = socket.getattr("NI_NUMERICSERV")?.extract()?;
-    let names = socket.call_method1("getnameinfo", (address, numeric | service))?;
+    let socket = py.import(intern!(py, "socket"))?;
+    let numeric: i32 = socket.getattr(intern!(py, "NI_NUMERICHOST"))?.extract()?;
+    let service: i32 = socket.getattr(intern!(py, "NI_NUMERICSERV"))?.extract()?;
+    let names = socket.call_method1(intern!(py, "getnameinfo"), (address, numeric | service))?;
     names.get_item(0)?.extract()
 }
 

@@ -1,6 +1,7 @@
 //! Making an instance of a class without initializing it.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -18,7 +19,9 @@ pub fn uninitialized<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyA
     // null with an exception.
     unsafe {
         let Some(new) = (*class).tp_new else {
-            return Err(PyTypeError::new_err("the class can't be instantiated"));
+            return Err(PyTypeError::new_err(Said(
+                "the class can't be instantiated",
+            )));
         };
         let made: *mut ffi::PyObject = new(class, arguments.as_ptr(), std::ptr::null_mut());
         Bound::from_owned_ptr_or_err(py, made)

@@ -1,6 +1,7 @@
 //! Which of the process's interpreters this is.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -17,7 +18,7 @@ pub fn check_main(_py: Python<'_>) -> PyResult<()> {
     if is_main {
         return Ok(());
     }
-    Err(PyImportError::new_err(
+    Err(PyImportError::new_err(Said(
         "tornado4 works in the main interpreter only, not in a subinterpreter",
-    ))
+    )))
 }

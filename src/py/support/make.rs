@@ -2,6 +2,7 @@
 //! is short; these raise `MemoryError`.
 #![allow(unsafe_code)]
 
+use pyo3::PyErrArguments;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -155,6 +156,28 @@ pub fn tuple<'py, const N: usize>(
             ffi::PyTuple_SET_ITEM(tuple.as_ptr(), at, item.into_ptr());
         }
         Ok(tuple)
+    }
+}
+
+/// What an exception says. It has no text where there is no memory for it: PyO3 makes that
+/// when the exception is raised, and whatever panics there ends the process.
+pub struct Said<T>(pub T);
+
+impl<T: AsRef<str> + Send + Sync + 'static> PyErrArguments for Said<T> {
+    fn arguments(self, py: Python<'_>) -> Py<PyAny> {
+        text(py, self.0.as_ref()).map_or_else(|_| py.None(), |text| text.into_any().unbind())
+    }
+}
+
+/// The number of an error of the system's, and its text; as `Said`.
+pub struct Errno(pub i32, pub String);
+
+impl PyErrArguments for Errno {
+    fn arguments(self, py: Python<'_>) -> Py<PyAny> {
+        let number = signed(py, self.0).map(Bound::into_any);
+        let text = text(py, &self.1).map(Bound::into_any);
+        let both = number.and_then(|number| tuple(py, [number, text?]));
+        both.map_or_else(|_| py.None(), |both| both.into_any().unbind())
     }
 }
 

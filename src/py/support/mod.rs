@@ -11,6 +11,7 @@ pub mod imports;
 pub mod instances;
 pub mod interpreters;
 pub mod make;
+pub mod names;
 pub mod recursion;
 pub mod refcounts;
 pub mod trashcan;

@@ -1,6 +1,7 @@
 //! Native code that calls itself, by way of Python or not, to a depth that others decide.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use std::ffi::CStr;
 use std::marker::PhantomData;
 
@@ -17,9 +18,9 @@ use crate::core::sys::stack;
 #[inline]
 pub fn check_stack() -> PyResult<()> {
     if stack::is_short() {
-        return Err(PyRecursionError::new_err(
+        return Err(PyRecursionError::new_err(Said(
             "the thread's stack is too small for so many nested calls",
-        ));
+        )));
     }
     Ok(())
 }

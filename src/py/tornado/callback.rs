@@ -1,9 +1,9 @@
 //! A callback as Tornado's `add_callback` takes it: with keyword arguments,
 //! in a context, and without a handle.
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::IOLoop;

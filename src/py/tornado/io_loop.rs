@@ -1,14 +1,15 @@
 //! The methods of `_core.IOLoop`, the base of `tornado4.ioloop.IOLoop`.
 
+use crate::py::support::make::Said;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
 
@@ -45,7 +46,7 @@ impl IOLoop {
     pub(super) fn event_loop(&self) -> PyResult<&Py<EventLoop>> {
         self.event_loop
             .get()
-            .ok_or_else(|| PyRuntimeError::new_err("IOLoop.initialize() was not called"))
+            .ok_or_else(|| PyRuntimeError::new_err(Said("IOLoop.initialize() was not called")))
     }
 
     /// The descriptor that `fd`, a number or a file object, stands for.
@@ -126,7 +127,7 @@ pub(super) fn check_callable(py: Python<'_>, callback: &Py<PyAny>) -> PyResult<(
         // Or Python would say, too, that nobody has awaited it.
         callback.call_method0(intern!(py, "close"))?;
     }
-    Err(PyTypeError::new_err(message))
+    Err(PyTypeError::new_err(Said(message)))
 }
 
 #[pymethods]
@@ -153,7 +154,7 @@ impl IOLoop {
         this.own_call_at.store(own_call_at, Ordering::Relaxed);
         this.event_loop
             .set(event_loop)
-            .map_err(|_| PyRuntimeError::new_err("IOLoop.initialize() was called twice"))
+            .map_err(|_| PyRuntimeError::new_err(Said("IOLoop.initialize() was called twice")))
     }
 
     /// Call handler(fd, events) whenever fd is ready for one of events.
@@ -179,7 +180,7 @@ impl IOLoop {
         let number = this.descriptor(fd)?;
         if this.handler(number)?.is_some() {
             let message = format!("fd {number} added twice");
-            return Err(PyValueError::new_err(message));
+            return Err(PyValueError::new_err(Said(message)));
         }
         let watcher = Arc::new(Watcher::Handler(Handler {
             io_loop: slf.clone().unbind(),
@@ -308,7 +309,7 @@ impl IOLoop {
             IOLoop::after(slf, delay.extract()?, callback, args, kwargs)
         } else {
             let message = format!("Unsupported deadline {}", deadline.repr()?);
-            Err(PyTypeError::new_err(message))
+            Err(PyTypeError::new_err(Said(message)))
         }
     }
 

@@ -5,8 +5,8 @@ use std::ffi::c_int;
 use std::mem::MaybeUninit;
 
 use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 

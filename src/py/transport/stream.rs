@@ -8,10 +8,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
+use crate::py::support::names::intern;
 use pyo3::PyClass;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 

@@ -7,14 +7,15 @@
 mod reading;
 mod writing;
 
+use crate::py::support::make::Said;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyAttributeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -42,7 +43,7 @@ impl DatagramTransport {
         let socket = state.socket.as_ref();
         socket
             .map(|socket| socket.clone_ref(py))
-            .ok_or_else(|| PyAttributeError::new_err("socket"))
+            .ok_or_else(|| PyAttributeError::new_err(Said("socket")))
     }
 
     fn fd(&self, py: Python<'_>) -> PyResult<RawFd> {
@@ -126,7 +127,7 @@ impl DatagramTransport {
         let socket = lock(&self.state).socket.take();
         socket
             .map(drop)
-            .ok_or_else(|| PyAttributeError::new_err("socket"))
+            .ok_or_else(|| PyAttributeError::new_err(Said("socket")))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

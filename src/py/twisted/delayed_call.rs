@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::basic::CompareOp;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 

@@ -1,5 +1,6 @@
 //! Which descriptor objects a reactor watches.
 
+use crate::py::support::make::Said;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ impl Reactor {
         let fd = fileno(object)?;
         if fd < 0 {
             let message = format!("file descriptor cannot be a negative integer ({fd})");
-            return Err(PyValueError::new_err(message));
+            return Err(PyValueError::new_err(Said(message)));
         }
         let other = match role {
             Role::Read => Role::Write,

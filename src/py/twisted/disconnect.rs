@@ -3,9 +3,10 @@
 //! For native transports what Twisted's method does is done here, in the same order,
 //! unless somebody has put another in its place.
 
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{Reactor, StreamTransport};
@@ -29,10 +30,13 @@ struct Usual {
 
 impl Usual {
     fn named(reports: &Bound<'_, PyAny>, name: &str, reason: &str) -> PyResult<Usual> {
-        let class = reports.getattr(name)?;
-        let failure = reports.getattr("Failure")?.call1((class.call0()?,))?;
+        let py = reports.py();
+        let class = reports.getattr(make::name(py, name)?)?;
+        let failure = reports
+            .getattr(intern!(py, "Failure"))?
+            .call1((class.call0()?,))?;
         Ok(Usual {
-            reason: reports.getattr(reason)?.unbind(),
+            reason: reports.getattr(make::name(py, reason)?)?.unbind(),
             class: class.unbind(),
             failure: failure.unbind(),
         })
@@ -49,8 +53,11 @@ impl Disconnecting {
     /// # Errors
     /// None, unless Twisted is broken.
     pub fn new(reports: &Bound<'_, PyAny>) -> PyResult<Disconnecting> {
+        let py = reports.py();
         Ok(Disconnecting {
-            method: reports.getattr("disconnect_selectable")?.unbind(),
+            method: reports
+                .getattr(intern!(py, "disconnect_selectable"))?
+                .unbind(),
             done: Usual::named(reports, "ConnectionDone", "CONNECTION_DONE")?,
             lost: Usual::named(reports, "ConnectionLost", "CONNECTION_LOST")?,
         })

@@ -1,13 +1,14 @@
 //! The native half of `TornadoReactor`, which keeps it in its `__dict__`.
 
+use crate::py::support::make::Said;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyAssertionError, PyKeyboardInterrupt};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyList, PyTuple};
 
@@ -193,9 +194,10 @@ impl Reactor {
         reactor: Py<PyAny>,
         reports: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let py = reports.py();
         let log_context = LogContext::new(
-            reports.getattr("theContextTracker")?.unbind(),
-            reports.getattr("ILogContext")?.unbind(),
+            reports.getattr(intern!(py, "theContextTracker"))?.unbind(),
+            reports.getattr(intern!(py, "ILogContext"))?.unbind(),
         );
         event_loop.get().late_timers.store(true, Ordering::Relaxed);
         Ok(Reactor {
@@ -203,14 +205,14 @@ impl Reactor {
             reactor,
             reports: reports.clone().unbind(),
             log_context,
-            delayed_call: reports.getattr("TwistedDelayedCall")?.unbind(),
+            delayed_call: reports.getattr(intern!(py, "TwistedDelayedCall"))?.unbind(),
             own_clock: AtomicBool::new(false),
             interrupts: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             own_fd_set: AtomicBool::new(false),
             host_debug: AtomicBool::new(false),
             disconnecting: Disconnecting::new(reports)?,
-            log_prefix: reports.getattr("log_prefix")?.unbind(),
+            log_prefix: reports.getattr(intern!(py, "log_prefix"))?.unbind(),
         })
     }
 
@@ -248,13 +250,17 @@ impl Reactor {
         let wait: f64 = delay.extract()?;
         if wait.is_nan() || wait < 0.0 {
             let message = format!("{delay} is not greater than or equal to 0 seconds");
-            return Err(PyAssertionError::new_err(message));
+            return Err(PyAssertionError::new_err(Said(message)));
         }
         this.event_loop().check_open()?;
         let now = this.loop_now(py)?;
         let deadline = error::deadline(now.plus_seconds(wait))?;
         let creator = if this.is_debug(py)? {
-            Some(this.reports(py).call_method0("creation_stack")?.unbind())
+            Some(
+                this.reports(py)
+                    .call_method0(intern!(py, "creation_stack"))?
+                    .unbind(),
+            )
         } else {
             None
         };
@@ -323,7 +329,7 @@ impl Reactor {
         slf.get().check_function(f, "callFromThread")?;
         if !f.is_callable() {
             let message = format!("{f} is not callable");
-            return Err(PyAssertionError::new_err(message));
+            return Err(PyAssertionError::new_err(Said(message)));
         }
         let event_loop = slf.get().event_loop();
         event_loop.check_hears_threads()?;

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::Reactor;

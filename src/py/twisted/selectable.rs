@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use crate::py::support::names::intern;
 use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyKeyboardInterrupt;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 

@@ -1,6 +1,6 @@
 //! What asyncio keeps in a datagram transport's attributes, under the same names.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple};
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyWeakrefReference};
 
@@ -77,7 +77,7 @@ fn write_natively(tls: &Bound<'_, Tls>, transport: &Bound<'_, PyAny>) -> PyResul
 /// another one if somebody calls it.
 fn release_buffer(attributes: &Bound<'_, PyDict>) -> PyResult<()> {
     let py = attributes.py();
-    let buffer = PyByteArray::new(py, b"");
+    let buffer = PyByteArray::new_with(py, 0, |_| Ok(()))?;
     let view = PyMemoryView::from(buffer.as_any())?;
     attributes.set_item(intern!(py, "_ssl_buffer"), buffer)?;
     attributes.set_item(intern!(py, "_ssl_buffer_view"), view)

@@ -1,6 +1,6 @@
 //! Flow control of both layers, and what goes from the one to the other.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

@@ -18,9 +18,9 @@ mod writing;
 
 use std::sync::atomic::AtomicUsize;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyWeakrefReference};
 

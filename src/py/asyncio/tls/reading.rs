@@ -1,8 +1,8 @@
 //! Reading: ciphertext that has come, and the protocol that is told of what it says.
 
-use pyo3::intern;
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 
 use super::seen::Flag;
 use super::stock::{self, MAX_SIZE};
@@ -97,10 +97,7 @@ impl Tls {
             let data = if more.is_empty() {
                 first
             } else {
-                join(&PyList::new(
-                    py,
-                    std::iter::once(first).chain(more).collect::<Vec<_>>(),
-                )?)?
+                join(&make::list(py, std::iter::once(first).chain(more))?)?
             };
             let protocol = self.get(intern!(py, "_app_protocol"))?;
             protocol.call_method1(intern!(py, "data_received"), (data,))?;

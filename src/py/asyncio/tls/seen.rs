@@ -4,7 +4,7 @@
 //! they are remembered, with the number that the interpreter gives to what is in the dict
 //! at that moment. Where it gives none, they are looked up each time.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 

@@ -1,9 +1,9 @@
 //! asyncio's own classes, and whether they are as asyncio has them.
 #![allow(unsafe_code)]
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
@@ -65,7 +65,7 @@ struct Class {
 fn module(py: Python<'_>) -> PyResult<&Module> {
     static MODULE: PyOnceLock<Module> = PyOnceLock::new();
     MODULE.get_or_try_init(py, || {
-        let module = py.import("asyncio.sslproto")?;
+        let module = py.import(intern!(py, "asyncio.sslproto"))?;
         let class = |module: &Bound<'_, PyModule>, name| {
             PyResult::Ok(Class {
                 class: module.getattr(name)?.cast_into::<PyType>()?.unbind(),
@@ -73,12 +73,12 @@ fn module(py: Python<'_>) -> PyResult<&Module> {
                 seen: ClassVersion::default(),
             })
         };
-        let states = module.getattr("SSLProtocolState")?;
+        let states = module.getattr(intern!(py, "SSLProtocolState"))?;
         let state = |name| PyResult::Ok(states.getattr(name)?.unbind());
         Ok(Module {
             protocol: class(&module, "SSLProtocol")?,
             transport: class(&module, "_SSLProtocolTransport")?,
-            object: class(&py.import("ssl")?, "SSLObject")?,
+            object: class(&py.import(intern!(py, "ssl"))?, "SSLObject")?,
             wrapped: state("WRAPPED")?,
             handshake: state("DO_HANDSHAKE")?,
             flushing: state("FLUSHING")?,
@@ -199,8 +199,8 @@ pub fn is_exception(py: Python<'_>, error: &PyErr) -> bool {
 pub fn call_handling(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let find = || {
-        let module = py.import("tornado4.platform._handling")?;
-        PyResult::Ok(module.getattr("call_handling")?.unbind())
+        let module = py.import(intern!(py, "tornado4.platform._handling"))?;
+        PyResult::Ok(module.getattr(intern!(py, "call_handling"))?.unbind())
     };
     Ok(FUNCTION.get_or_try_init(py, find)?.bind(py))
 }
@@ -208,6 +208,12 @@ pub fn call_handling(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// Whether asyncio takes this exception of OpenSSL's for "not now".
 pub fn means_again(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let find = || PyResult::Ok(py.import("ssl")?.getattr("SSLSyscallError")?.unbind());
+    let find = || {
+        PyResult::Ok(
+            py.import(intern!(py, "ssl"))?
+                .getattr(intern!(py, "SSLSyscallError"))?
+                .unbind(),
+        )
+    };
     Ok(error.is_instance(py, CLASS.get_or_try_init(py, find)?.bind(py)))
 }

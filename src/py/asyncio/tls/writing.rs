@@ -1,6 +1,6 @@
 //! Writing: plaintext is encrypted at once, and goes to the transport below.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
@@ -216,7 +216,7 @@ impl Tls {
         let kept = pieces
             .into_iter()
             .map(|piece| frozen(&piece).unwrap_or(piece));
-        let kept = PyList::new(py, kept.collect::<Vec<_>>())?;
+        let kept = make::list(py, kept)?;
         this.write_by(name, kept.as_any())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::os::fd::RawFd;
 
+use crate::py::support::names::intern;
 use mio::Token;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString};
 

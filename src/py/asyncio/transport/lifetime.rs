@@ -1,10 +1,11 @@
 //! A connection's beginning and its end.
 
+use crate::py::support::make::Said;
 use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
@@ -318,7 +319,9 @@ impl SocketTransport {
         {
             let mut state = slf.get().state.lock(slf.py());
             if state.stream.is_open() || state.number != -1 || state.extra.is_some() {
-                return Err(PyRuntimeError::new_err("the transport has begun already"));
+                return Err(PyRuntimeError::new_err(Said(
+                    "the transport has begun already",
+                )));
             }
             state.stream.open(fd, Some(socket.clone().unbind()));
             state.set(Flag::Internet, internet);

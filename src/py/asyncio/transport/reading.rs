@@ -1,10 +1,11 @@
 //! Reading: what happens when something comes.
 
+use crate::py::support::make::Said;
 use std::convert::Infallible;
 
+use crate::py::support::names::intern;
 use mio::Token;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{EventLoop, Flag, SocketTransport, Step, stock};
@@ -138,7 +139,7 @@ impl SocketTransport {
         let buffer = buffer.and_then(|buffer| match buffer.len()? {
             0 => {
                 let message = "get_buffer() returned an empty buffer";
-                Err(PyRuntimeError::new_err(message))
+                Err(PyRuntimeError::new_err(Said(message)))
             }
             _ => Ok(buffer),
         });

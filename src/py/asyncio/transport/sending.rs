@@ -1,7 +1,8 @@
 //! Sending: what goes out when, and what the protocol is told of it.
 
+use crate::py::support::make::Said;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyConnectionError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::{Flag, SocketTransport, stock};
@@ -232,7 +233,7 @@ impl SocketTransport {
     /// Tells `sendfile` that the connection is closed.
     pub(super) fn fail_empty_waiter(slf: &Bound<'_, Self>) -> PyResult<()> {
         let waiter = slf.get().take_empty_waiter(slf.py());
-        let closed = PyConnectionError::new_err("Connection is closed by peer");
+        let closed = PyConnectionError::new_err(Said("Connection is closed by peer"));
         set_exception(slf.py(), waiter, closed)
     }
 }

@@ -1,9 +1,11 @@
 //! asyncio's own classes and functions that a transport needs.
 
+use crate::py::support::make::Said;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -16,7 +18,12 @@ fn cached<'py>(
     module: &str,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyAny>> {
-    let find = || -> PyResult<Py<PyAny>> { Ok(py.import(module)?.getattr(name)?.unbind()) };
+    let find = || -> PyResult<Py<PyAny>> {
+        Ok(py
+            .import(make::name(py, module)?)?
+            .getattr(make::name(py, name)?)?
+            .unbind())
+    };
     Ok(cell.get_or_try_init(py, find)?.bind(py))
 }
 
@@ -91,7 +98,7 @@ pub fn not_bytes_like(data: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     };
     let class = data.get_type().name()?;
     let message = format!("data argument must be a {wanted}, not '{class}'");
-    Ok(PyTypeError::new_err(message))
+    Ok(PyTypeError::new_err(Said(message)))
 }
 
 /// Refuses `writelines` after `write_eof`, and while `sendfile` is in progress. Up to

@@ -1,7 +1,8 @@
 //! Writing: what is added to what waits, and by which methods.
 
+use crate::py::support::make::Said;
+use crate::py::support::names::intern;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyTuple, PyType};
 
@@ -24,10 +25,10 @@ impl State {
     /// Refuses what can't be written any more.
     fn check_writable(&self, after_eof: &'static str, in_sendfile: &'static str) -> PyResult<()> {
         if self.is(Flag::Eof) {
-            return Err(PyRuntimeError::new_err(after_eof));
+            return Err(PyRuntimeError::new_err(Said(after_eof)));
         }
         if self.empty_waiter.is_some() {
-            return Err(PyRuntimeError::new_err(in_sendfile));
+            return Err(PyRuntimeError::new_err(Said(in_sendfile)));
         }
         Ok(())
     }
@@ -169,7 +170,7 @@ impl SocketTransport {
         }
         if !cfg!(Py_3_12) {
             let message = "can't set bytearray slice from memoryview";
-            return Err(PyTypeError::new_err(message));
+            return Err(PyTypeError::new_err(Said(message)));
         }
         let bytes = data.call_method0(intern!(py, "tobytes"))?;
         let bytes = bytes.cast_into::<PyBytes>()?;

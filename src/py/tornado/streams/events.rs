@@ -1,7 +1,8 @@
 //! What follows when a stream's descriptor is ready: Tornado's `_handle_events`.
 
+use crate::py::support::make::Said;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyAssertionError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::fields::number;
@@ -104,9 +105,9 @@ impl Entry<'_, '_> {
             return Ok(());
         }
         if before.is_none() {
-            return Err(PyAssertionError::new_err(
+            return Err(PyAssertionError::new_err(Said(
                 "shouldn't happen: _handle_events without self._state",
-            ));
+            )));
         }
         fields.set(name, state)?;
         let fd = stream.call_method0(intern!(py, "fileno"))?;

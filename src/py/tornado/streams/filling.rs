@@ -1,6 +1,6 @@
 //! Reading into the application's own memory: `read_into`, once its attributes are set.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::finding::{Wanted, What};

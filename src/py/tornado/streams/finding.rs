@@ -1,7 +1,7 @@
 //! What a read waits for, and where in what has come it ends.
 
+use crate::py::support::names::intern;
 use memchr::memmem;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 

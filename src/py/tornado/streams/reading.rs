@@ -2,7 +2,7 @@
 //! Tornado's order. What has come and is all that a read waits for never gets into the
 //! stream's buffer.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
 

@@ -1,7 +1,8 @@
 //! Where a read stands, in the stream's own attributes: its buffer, what of that is consumed,
 //! and what Tornado's methods note.
 
-use pyo3::intern;
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
@@ -110,8 +111,9 @@ impl<'py> Entry<'_, 'py> {
         match data.as_bytes().split_at_checked(end) {
             None | Some((_, [])) => Ok(data),
             Some((first, rest)) => {
+                let first = make::bytes(data.py(), first)?;
                 self.keep(buffer, rest)?;
-                Ok(PyBytes::new(data.py(), first))
+                Ok(first)
             }
         }
     }

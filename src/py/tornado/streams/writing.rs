@@ -1,6 +1,6 @@
 //! Writing: Tornado's `write`, where nothing waits to be written.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 

@@ -1,6 +1,7 @@
 //! The frameworks' own classes, by which an engine knows what it may drive.
 
-use pyo3::intern;
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
@@ -25,15 +26,15 @@ pub struct Ssl {
 pub fn ssl(py: Python<'_>) -> PyResult<&Ssl> {
     static SSL: PyOnceLock<Ssl> = PyOnceLock::new();
     SSL.get_or_try_init(py, || {
-        let ssl = py.import("ssl")?;
-        let native = py.import("_ssl")?;
+        let ssl = py.import(intern!(py, "ssl"))?;
+        let native = py.import(intern!(py, "_ssl"))?;
         Ok(Ssl {
             object: Stock::of(&ssl, "SSLObject", &["read", "write"])?,
             socket: Stock::of(&ssl, "SSLSocket", &["read", "recv_into", "send"])?,
-            inner: native.getattr("_SSLSocket")?.unbind(),
-            memory_bio: native.getattr("MemoryBIO")?.unbind(),
-            want_read: native.getattr("SSLWantReadError")?.unbind(),
-            want_write: native.getattr("SSLWantWriteError")?.unbind(),
+            inner: native.getattr(intern!(py, "_SSLSocket"))?.unbind(),
+            memory_bio: native.getattr(intern!(py, "MemoryBIO"))?.unbind(),
+            want_read: native.getattr(intern!(py, "SSLWantReadError"))?.unbind(),
+            want_write: native.getattr(intern!(py, "SSLWantWriteError"))?.unbind(),
         })
     })
 }
@@ -59,16 +60,16 @@ pub fn openssl(py: Python<'_>) -> PyResult<Option<&OpenSsl>> {
         return Ok(None);
     }
     let made = OPENSSL.get_or_try_init(py, || {
-        let ssl = py.import("OpenSSL.SSL")?;
+        let ssl = py.import(intern!(py, "OpenSSL.SSL"))?;
         PyResult::Ok(OpenSsl {
             connection: Stock::of(
                 &ssl,
                 "Connection",
                 &["recv", "send", "bio_read", "bio_write"],
             )?,
-            want_read: ssl.getattr("WantReadError")?.unbind(),
-            want_write: ssl.getattr("WantWriteError")?.unbind(),
-            zero_return: ssl.getattr("ZeroReturnError")?.unbind(),
+            want_read: ssl.getattr(intern!(py, "WantReadError"))?.unbind(),
+            want_write: ssl.getattr(intern!(py, "WantWriteError"))?.unbind(),
+            zero_return: ssl.getattr(intern!(py, "ZeroReturnError"))?.unbind(),
         })
     })?;
     Ok(Some(made))
@@ -84,12 +85,13 @@ pub struct Stock {
 impl Stock {
     fn of(module: &Bound<'_, PyModule>, class: &str, names: &[&str]) -> PyResult<Stock> {
         let py = module.py();
-        let class = module.getattr(class)?;
-        let methods = PyDict::new(py);
+        let class = module.getattr(make::name(py, class)?)?;
+        let methods = make::dict(py)?;
         let mut are_stock = true;
         for name in names {
-            let method = class.getattr(*name)?;
-            let globals = method.getattr_opt("__globals__")?;
+            let name = make::name(py, name)?;
+            let method = class.getattr(&name)?;
+            let globals = method.getattr_opt(intern!(py, "__globals__"))?;
             are_stock &= globals.is_some_and(|globals| globals.is(module.dict()));
             methods.set_item(name, method)?;
         }

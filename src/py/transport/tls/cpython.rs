@@ -5,13 +5,14 @@
 //! anything is done with it.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use std::ffi::{CStr, CString, c_void};
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::core::tls::{Address, OverSocket, Session, Table};
@@ -37,8 +38,8 @@ pub fn table(py: Python<'_>) -> PyResult<Table> {
     if cfg!(Py_GIL_DISABLED) || version.minor > LAST_KNOWN || py_is_not_cpython(py)? {
         return Err(unusable("how this Python keeps an SSL* isn't known"));
     }
-    let module = py.import("_ssl")?;
-    let Some(path) = module.getattr_opt("__file__")? else {
+    let module = py.import(intern!(py, "_ssl"))?;
+    let Some(path) = module.getattr_opt(intern!(py, "__file__"))? else {
         return Err(unusable("OpenSSL is linked into the interpreter"));
     };
     let path = CString::new(path.extract::<String>()?)?;
@@ -55,7 +56,7 @@ pub fn table(py: Python<'_>) -> PyResult<Table> {
     };
     // SAFETY: what `_ssl` is linked to by these names is OpenSSL, or `_ssl` wouldn't work.
     let table = unsafe { Table::find(find) }.map_err(|missing| unusable(&missing.to_string()))?;
-    let theirs: String = module.getattr("OPENSSL_VERSION")?.extract()?;
+    let theirs: String = module.getattr(intern!(py, "OPENSSL_VERSION"))?.extract()?;
     if table.library_version() == theirs {
         Ok(table)
     } else {
@@ -156,13 +157,13 @@ fn word(object: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Address>> {
 
 fn py_is_not_cpython(py: Python<'_>) -> PyResult<bool> {
     let name: String = py
-        .import("sys")?
-        .getattr("implementation")?
-        .getattr("name")?
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "implementation"))?
+        .getattr(intern!(py, "name"))?
         .extract()?;
     Ok(name != "cpython")
 }
 
 fn unusable(why: &str) -> PyErr {
-    PyRuntimeError::new_err(why.to_owned())
+    PyRuntimeError::new_err(Said(why.to_owned()))
 }

@@ -130,9 +130,16 @@ impl Direct {
         match data.as_bytes().split_at_checked(limit) {
             None | Some((_, [])) => Some(Read::Data(data)),
             Some((first, rest)) => {
-                let rest = PyBytes::new(py, rest).unbind();
-                self.kept.lock(py).data = Some(rest);
-                Some(Read::Data(PyBytes::new(py, first)))
+                let (first, rest) = match (make::bytes(py, first), make::bytes(py, rest)) {
+                    (Ok(first), Ok(rest)) => (first, rest),
+                    (Err(error), _) | (_, Err(error)) => {
+                        // All of it is there for the next read.
+                        self.kept.lock(py).data = Some(data.unbind());
+                        return Some(Read::Failed(error));
+                    }
+                };
+                self.kept.lock(py).data = Some(rest.unbind());
+                Some(Read::Data(first))
             }
         }
     }

@@ -1,14 +1,15 @@
 //! The objects' own methods, called by name: right for every kind of OpenSSL and of
 //! Python, and what says which exception an error is.
 
+use crate::py::support::make::Said;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyNotImplementedError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -372,5 +373,5 @@ fn pending(bio: &Bound<'_, PyAny>) -> PyResult<usize> {
 }
 
 fn unknown() -> PyErr {
-    PyNotImplementedError::new_err("an OpenSSL.SSL.Connection doesn't tell")
+    PyNotImplementedError::new_err(Said("an OpenSSL.SSL.Connection doesn't tell"))
 }

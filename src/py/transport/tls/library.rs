@@ -1,7 +1,7 @@
 //! Which engine a library gets, and why: found out when its first connection is there.
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -29,8 +29,8 @@ pub fn ssl(py: Python<'_>) -> PyResult<&Library> {
     static SSL: PyOnceLock<Library> = PyOnceLock::new();
     SSL.get_or_try_init(py, || {
         let version = py
-            .import("_ssl")
-            .and_then(|module| module.getattr("OPENSSL_VERSION")?.extract());
+            .import(intern!(py, "_ssl"))
+            .and_then(|module| module.getattr(intern!(py, "OPENSSL_VERSION"))?.extract());
         Library::new(py, version, || {
             let table = &*Box::leak(Box::new(cpython::table(py)?));
             self_check::ssl(py, table)?;
@@ -49,7 +49,7 @@ pub fn openssl(py: Python<'_>) -> PyResult<Option<&Library>> {
         return Ok(None);
     }
     let made = OPENSSL.get_or_try_init(py, || {
-        let version = py.import("OpenSSL.SSL").and_then(|module| {
+        let version = py.import(intern!(py, "OpenSSL.SSL")).and_then(|module| {
             let version = module.call_method1(intern!(py, "OpenSSL_version"), (0,))?;
             let version: Vec<u8> = version.extract()?;
             Ok(String::from_utf8_lossy(&version).into_owned())

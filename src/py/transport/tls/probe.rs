@@ -1,5 +1,6 @@
 //! What Python is told of the engines, and one that tests can drive.
 
+use crate::py::support::make::Said;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
@@ -29,7 +30,7 @@ impl TLSProbe {
             }
             _ => Engine::of_connection(connection)?,
         };
-        let engine = engine.ok_or_else(|| PyTypeError::new_err("no engine drives that"))?;
+        let engine = engine.ok_or_else(|| PyTypeError::new_err(Said("no engine drives that")))?;
         Ok(TLSProbe(engine))
     }
 

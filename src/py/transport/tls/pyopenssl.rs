@@ -1,11 +1,12 @@
 //! Where the OpenSSL of pyOpenSSL is, and what is behind its objects: `cffi` says.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -16,19 +17,27 @@ use crate::core::tls::{Address, Session, Table};
 /// # Errors
 /// What is in the way.
 pub fn table(py: Python<'_>) -> PyResult<Table> {
-    let native = py.import("cryptography.hazmat.bindings._rust")?;
-    let native = native.getattr("_openssl")?;
-    let (cffi, library) = (native.getattr("ffi")?, native.getattr("lib")?);
-    if !py.import("OpenSSL.SSL")?.getattr("_ffi")?.is(&cffi) {
+    let native = py.import(intern!(py, "cryptography.hazmat.bindings._rust"))?;
+    let native = native.getattr(intern!(py, "_openssl"))?;
+    let (cffi, library) = (
+        native.getattr(intern!(py, "ffi"))?,
+        native.getattr(intern!(py, "lib"))?,
+    );
+    if !py
+        .import(intern!(py, "OpenSSL.SSL"))?
+        .getattr(intern!(py, "_ffi"))?
+        .is(&cffi)
+    {
         let why = "pyOpenSSL uses another library than cryptography";
-        return Err(PyRuntimeError::new_err(why));
+        return Err(PyRuntimeError::new_err(Said(why)));
     }
     let find = |name: &CStr| {
-        let function = cffi.call_method1("addressof", (&library, name.to_str().ok()?));
+        let function = cffi.call_method1(intern!(py, "addressof"), (&library, name.to_str().ok()?));
         address(&cffi, &function.ok()?).ok()?
     };
     // SAFETY: cffi says where the functions of these names are.
-    unsafe { Table::find(find) }.map_err(|missing| PyRuntimeError::new_err(missing.to_string()))
+    unsafe { Table::find(find) }
+        .map_err(|missing| PyRuntimeError::new_err(Said(missing.to_string())))
 }
 
 /// What is behind an `OpenSSL.SSL.Connection` over memory BIOs, of exactly that class, whose
@@ -57,7 +66,13 @@ pub fn session(
 
 fn cffi(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static FFI: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let find = || PyResult::Ok(py.import("OpenSSL.SSL")?.getattr("_ffi")?.unbind());
+    let find = || {
+        PyResult::Ok(
+            py.import(intern!(py, "OpenSSL.SSL"))?
+                .getattr(intern!(py, "_ffi"))?
+                .unbind(),
+        )
+    };
     Ok(FFI.get_or_try_init(py, find)?.bind(py))
 }
 

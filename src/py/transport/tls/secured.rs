@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::{classes, cpython, library};

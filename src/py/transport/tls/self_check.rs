@@ -4,8 +4,10 @@
 //! Anonymous ciphers need no certificate, so no file. They are for this only: no context of
 //! the user's is touched.
 
+use crate::py::support::make;
+use crate::py::support::make::Said;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -30,29 +32,32 @@ const FLIGHTS: usize = 8;
 /// # Errors
 /// What is wrong.
 pub fn ssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
-    let module = py.import("_ssl")?;
+    let module = py.import(intern!(py, "_ssl"))?;
     let make = |protocol: &str| {
-        let class = module.getattr("_SSLContext")?;
+        let class = module.getattr(intern!(py, "_SSLContext"))?;
         let context = class.call1((module.getattr(protocol)?,))?;
-        context.setattr("check_hostname", false)?;
-        context.setattr("verify_mode", module.getattr("CERT_NONE")?)?;
-        context.setattr("maximum_version", TLS1_2)?;
-        context.call_method1("set_ciphers", (CIPHERS,))?;
+        context.setattr(intern!(py, "check_hostname"), false)?;
+        context.setattr(
+            intern!(py, "verify_mode"),
+            module.getattr(intern!(py, "CERT_NONE"))?,
+        )?;
+        context.setattr(intern!(py, "maximum_version"), TLS1_2)?;
+        context.call_method1(intern!(py, "set_ciphers"), (CIPHERS,))?;
         PyResult::Ok(context)
     };
-    let bio = module.getattr("MemoryBIO")?;
+    let bio = module.getattr(intern!(py, "MemoryBIO"))?;
     let (up, down) = (bio.call0()?, bio.call0()?);
     let wrap = |protocol: &str, incoming, outgoing, is_server: bool| {
-        make(protocol)?.call_method1("_wrap_bio", (incoming, outgoing, is_server))
+        make(protocol)?.call_method1(intern!(py, "_wrap_bio"), (incoming, outgoing, is_server))
     };
     let server = wrap("PROTOCOL_TLS_SERVER", &up, &down, true)?;
     let client = wrap("PROTOCOL_TLS_CLIENT", &down, &up, false)?;
     shake_hands(&client, &server, || Ok(()))?;
     let session = cpython::session(table, &server, &up, &down)?;
     let session = session.ok_or_else(|| wrong("the SSL* isn't where it should be"))?;
-    let cipher = server.call_method0("cipher")?.get_item(0)?;
+    let cipher = server.call_method0(intern!(py, "cipher"))?.get_item(0)?;
     let theirs = (
-        server.call_method0("version")?.extract()?,
+        server.call_method0(intern!(py, "version"))?.extract()?,
         cipher.extract()?,
     );
     let server = Engine {
@@ -68,14 +73,19 @@ pub fn ssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
 /// # Errors
 /// What is wrong.
 pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
-    let module = py.import("OpenSSL.SSL")?;
+    let module = py.import(intern!(py, "OpenSSL.SSL"))?;
     let make = |state: &str| {
         let context = module
-            .getattr("Context")?
-            .call1((module.getattr("TLS_METHOD")?,))?;
-        context.call_method1("set_max_proto_version", (TLS1_2,))?;
-        context.call_method1("set_cipher_list", (PyBytes::new(py, CIPHERS.as_bytes()),))?;
-        let conn = module.getattr("Connection")?.call1((context, py.None()))?;
+            .getattr(intern!(py, "Context"))?
+            .call1((module.getattr(intern!(py, "TLS_METHOD"))?,))?;
+        context.call_method1(intern!(py, "set_max_proto_version"), (TLS1_2,))?;
+        context.call_method1(
+            intern!(py, "set_cipher_list"),
+            (make::bytes(py, CIPHERS.as_bytes())?,),
+        )?;
+        let conn = module
+            .getattr(intern!(py, "Connection"))?
+            .call1((context, py.None()))?;
         conn.call_method0(state)?;
         PyResult::Ok(conn)
     };
@@ -91,13 +101,15 @@ pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         Ok(())
     };
     shake_hands(&client, &server, &mut pump)?;
-    let session = pyopenssl::session(table, &server, &server.getattr("_ssl")?)?;
+    let session = pyopenssl::session(table, &server, &server.getattr(intern!(py, "_ssl"))?)?;
     let session = session.ok_or_else(|| wrong("the connection has no SSL*"))?;
     let theirs = (
         server
-            .call_method0("get_protocol_version_name")?
+            .call_method0(intern!(py, "get_protocol_version_name"))?
             .extract()?,
-        server.call_method0("get_cipher_name")?.extract()?,
+        server
+            .call_method0(intern!(py, "get_cipher_name"))?
+            .extract()?,
     );
     let server = Engine {
         objects: Objects::connection(&server)?,
@@ -141,7 +153,7 @@ fn compare(
         return Err(wrong("the version or the cipher is another one"));
     }
     let sent: Vec<u8> = (0..LENGTH).map(|index| (index % 251) as u8).collect();
-    let sent = PyBytes::new(py, &sent);
+    let sent = make::bytes(py, &sent)?;
     write_all(&sent, |data| client.write(py, data))?;
     pump()?;
     match server.read(py, LENGTH + 1) {
@@ -171,7 +183,8 @@ fn write_all<'py>(
 ) -> PyResult<()> {
     let mut rest = data.as_bytes();
     while !rest.is_empty() {
-        match write(&PyBytes::new(data.py(), rest)) {
+        let piece = make::bytes(data.py(), rest)?;
+        match write(piece.as_any()) {
             Written::Taken(count) if count > 0 => rest = rest.get(count..).unwrap_or_default(),
             Written::Failed(error) => return Err(error),
             Written::Taken(_) | Written::Blocked => return Err(wrong("nothing can be sent")),
@@ -181,5 +194,5 @@ fn write_all<'py>(
 }
 
 fn wrong(what: &str) -> PyErr {
-    PyRuntimeError::new_err(format!("self-check: {what}"))
+    PyRuntimeError::new_err(Said(format!("self-check: {what}")))
 }

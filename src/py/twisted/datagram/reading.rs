@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyOSError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::DatagramTransport;

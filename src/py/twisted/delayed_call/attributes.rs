@@ -1,10 +1,12 @@
 //! A delayed call's attributes: what is called, what Twisted's class has beside that,
 //! and what somebody has set.
 
+use crate::py::support::make::Said;
 use std::sync::Mutex;
 
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyAttributeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -44,7 +46,7 @@ impl DelayedCall {
         let mut state = lock(&self.state);
         let Some(work) = state.work.as_mut() else {
             drop(state);
-            return self.place(name.py()).set_item(name, part);
+            return self.place(name.py())?.set_item(name, part);
         };
         let before = put(work, part);
         drop(state);
@@ -59,17 +61,19 @@ impl DelayedCall {
     }
 
     /// The attributes that somebody has set, with a place for more.
-    fn place<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
-        let new = PyDict::new(py);
+    fn place<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let new = make::dict(py)?;
         let mut state = lock(&self.state);
         let rare = state.rare.get_or_insert_default();
         let notes = rare.notes.get_or_insert_with(|| new.clone().unbind());
-        notes.bind(py).clone()
+        Ok(notes.bind(py).clone())
     }
 }
 
 fn missing(name: impl std::fmt::Display) -> PyErr {
-    PyAttributeError::new_err(format!("'DelayedCall' object has no attribute '{name}'"))
+    PyAttributeError::new_err(Said(format!(
+        "'DelayedCall' object has no attribute '{name}'"
+    )))
 }
 
 /// Whether it is a name that Python itself looks up in classes.
@@ -113,7 +117,7 @@ impl DelayedCall {
 
     /// The attributes that somebody has set.
     #[getter]
-    fn __dict__<'py>(&self, py: Python<'py>) -> Bound<'py, PyDict> {
+    fn __dict__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.place(py)
     }
 
@@ -146,7 +150,7 @@ impl DelayedCall {
     /// Its keyword arguments.
     #[getter]
     fn kw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let new = PyDict::new(py);
+        let new = make::dict(py)?;
         self.part(intern!(py, "kw"), |work| {
             let kw = work
                 .kw
@@ -163,8 +167,8 @@ impl DelayedCall {
     /// By how much the call was moved since its time was set: that is done at once here.
     #[getter]
     #[allow(clippy::unused_self)]
-    fn delayed_time(&self) -> f64 {
-        0.0
+    fn delayed_time(&self) -> make::Float {
+        make::Float(0.0)
     }
 
     /// Twisted's switch for the debug mode of delayed calls.
@@ -188,7 +192,7 @@ impl DelayedCall {
             None if is_special(name) => return Err(missing(name)),
             None => class.setattr(name, Note(name.clone().unbind()))?,
         }
-        slf.get().place(slf.py()).set_item(name, value)
+        slf.get().place(slf.py())?.set_item(name, value)
     }
 
     fn __delattr__(slf: &Bound<'_, Self>, name: &Bound<'_, PyString>) -> PyResult<()> {
@@ -197,7 +201,7 @@ impl DelayedCall {
                 attributes::set(slf.as_any(), name, None)
             }
             _ => {
-                let notes = slf.get().place(slf.py());
+                let notes = slf.get().place(slf.py())?;
                 if !notes.contains(name)? {
                     return Err(missing(name));
                 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::super::Reactor;
@@ -43,7 +43,7 @@ pub fn twisted<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> PyResult<B
     match slf.get().core(slf.py()) {
         Some(core) => core.get().reason(py, name),
         None => py
-            .import("tornado4.platform.twisted._reports")?
+            .import(intern!(py, "tornado4.platform.twisted._reports"))?
             .getattr(name),
     }
 }

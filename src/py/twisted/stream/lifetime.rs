@@ -2,7 +2,7 @@
 
 use std::os::fd::{IntoRawFd, OwnedFd};
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyType};
 

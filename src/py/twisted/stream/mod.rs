@@ -15,6 +15,7 @@ mod properties;
 mod reading;
 mod writing;
 
+use crate::py::support::make::Said;
 use std::os::fd::RawFd;
 
 use pyo3::PyTraverseError;
@@ -179,7 +180,7 @@ fn reason<'py>(slf: &Bound<'py, StreamTransport>, name: &str) -> Reason<'py> {
 }
 
 fn missing(name: &str) -> PyErr {
-    PyAttributeError::new_err(name.to_owned())
+    PyAttributeError::new_err(Said(name.to_owned()))
 }
 
 impl State {

@@ -3,10 +3,11 @@
 //! Where there is one that the fast path would not call, it is never taken.
 #![allow(unsafe_code)]
 
+use crate::py::support::make::Said;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PySuper, PyTuple, PyType};
 
@@ -37,7 +38,9 @@ impl Replaceable {
                 name: name.clone().unbind(),
                 bit: *bit,
             }),
-            _ => Err(PyValueError::new_err(format!("{word} isn't replaceable"))),
+            _ => Err(PyValueError::new_err(Said(format!(
+                "{word} isn't replaceable"
+            )))),
         }
     }
 
@@ -108,7 +111,7 @@ impl Replaceable {
         let Ok(stream) = transport.cast::<StreamTransport>() else {
             let class = transport.get_type();
             let message = format!("a StreamTransport is needed, not {}", class.name()?);
-            return Err(PyTypeError::new_err(message));
+            return Err(PyTypeError::new_err(Said(message)));
         };
         self.native(stream)?.call(args, kwargs)
     }

@@ -277,7 +277,7 @@ impl StreamTransport {
     // The log
 
     fn _logPrefix<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.getattr(pyo3::intern!(slf.py(), "logstr"))
+        slf.getattr(crate::py::support::names::intern!(slf.py(), "logstr"))
     }
 
     #[getter]

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::os::fd::{IntoRawFd, RawFd};
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

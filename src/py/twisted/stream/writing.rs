@@ -4,10 +4,11 @@
 //! socket doesn't take, and what needs more than sending, waits for it to be writable.
 //! `WriteBuffer` decides; here is done what it says.
 
+use crate::py::support::make::Said;
 use std::os::fd::RawFd;
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -30,7 +31,7 @@ fn bytes(data: &Bound<'_, PyAny>) -> PyResult<OwnedBytes> {
     let data = match data.cast::<PyBytes>() {
         Ok(data) if data.is_exact_instance_of::<PyBytes>() => data.clone(),
         Ok(data) => make::bytes(data.py(), data.as_bytes())?,
-        Err(_) => return Err(PyTypeError::new_err("Data must be bytes")),
+        Err(_) => return Err(PyTypeError::new_err(Said("Data must be bytes"))),
     };
     Ok(OwnedBytes::from(data))
 }

@@ -1,6 +1,6 @@
 //! The beginning: a transport has got a protocol, which may be Twisted's TLS.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 

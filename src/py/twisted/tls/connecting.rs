@@ -4,7 +4,7 @@
 //! provides, and then all of them together, which takes as long as all the rest before the
 //! handshake. Here it is done once.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict};
 

@@ -1,6 +1,6 @@
 //! What pyOpenSSL raises.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::stock::stock;

@@ -1,6 +1,7 @@
 //! Whether a method is the one that its module has defined.
 
-use pyo3::intern;
+use crate::py::support::make;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -36,14 +37,17 @@ pub fn are_known(
     module: &Bound<'_, PyAny>,
     owner: &str,
 ) -> PyResult<bool> {
+    let py = class.py();
     for (name, uses) in methods {
-        let Some(method) = class.getattr_opt(*name)? else {
+        let Some(method) = class.getattr_opt(make::name(py, name)?)? else {
             return Ok(false);
         };
         if !is_function_of(&method, module, &format!("{owner}.{name}"))? {
             return Ok(false);
         }
-        let names = method.getattr("__code__")?.getattr("co_names")?;
+        let names = method
+            .getattr(intern!(py, "__code__"))?
+            .getattr(intern!(py, "co_names"))?;
         let mut names: Vec<String> = names.extract()?;
         names.sort_unstable();
         if names != *uses {
@@ -78,8 +82,10 @@ pub fn is_function_of(
 fn function_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let find = || {
-        let types = py.import("types")?;
-        types.getattr("FunctionType").map(Bound::unbind)
+        let types = py.import(intern!(py, "types"))?;
+        types
+            .getattr(intern!(py, "FunctionType"))
+            .map(Bound::unbind)
     };
     Ok(FUNCTION.get_or_try_init(py, find)?.bind(py))
 }

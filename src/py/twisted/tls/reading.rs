@@ -1,6 +1,6 @@
 //! Ciphertext has come; see Twisted's `TLSMemoryBIOProtocol.dataReceived`.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

@@ -1,5 +1,6 @@
 //! Twisted's and pyOpenSSL's own classes, and whether they are as they come.
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -76,21 +77,26 @@ impl Stock {
     /// # Errors
     /// Those of modules that aren't what they are called.
     fn find(py: Python<'_>) -> PyResult<Option<Stock>> {
-        let tls = py.import("twisted.protocols.tls")?;
-        if tls.getattr_opt("TLSMemoryBIOFactory")?.is_none() {
+        let tls = py.import(intern!(py, "twisted.protocols.tls"))?;
+        if tls
+            .getattr_opt(intern!(py, "TLSMemoryBIOFactory"))?
+            .is_none()
+        {
             return Ok(None);
         }
         let class = |module: &Bound<'_, PyModule>, name| -> PyResult<Py<PyType>> {
             Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind())
         };
-        let policies = py.import("twisted.protocols.policies")?;
-        let openssl = py.import("OpenSSL.SSL")?;
-        let failure = py.import("twisted.python.failure")?.getattr("Failure")?;
+        let policies = py.import(intern!(py, "twisted.protocols.policies"))?;
+        let openssl = py.import(intern!(py, "OpenSSL.SSL"))?;
+        let failure = py
+            .import(intern!(py, "twisted.python.failure"))?
+            .getattr(intern!(py, "Failure"))?;
         Ok(Some(Stock {
             plain: class(&tls, "TLSMemoryBIOProtocol")?,
             buffering: class(&tls, "BufferingTLSTransport")?,
             aggregator: class(&tls, "_AggregateSmallWrites")?,
-            error: openssl.getattr("Error")?.unbind(),
+            error: openssl.getattr(intern!(py, "Error"))?.unbind(),
             failure: failure.unbind(),
             protocol: class(&tls, "Protocol")?,
             factory: class(&tls, "TLSMemoryBIOFactory")?,
@@ -198,7 +204,7 @@ impl Stock {
             return Ok(false);
         }
         self.aggregator_seen.holds(&class, || {
-            let size = class.getattr("MAX_BUFFER_SIZE")?;
+            let size = class.getattr(intern!(py, "MAX_BUFFER_SIZE"))?;
             Ok(size.eq(super::writing::MAX_BUFFER_SIZE)?
                 && are_known(
                     &class,

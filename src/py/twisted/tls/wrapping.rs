@@ -1,7 +1,7 @@
 //! What Twisted's client endpoints put between a transport and the protocol: an object
 //! that passes on what it is told.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyType};
@@ -26,8 +26,8 @@ fn wrapping(py: Python<'_>) -> PyResult<Option<&'static Wrapping>> {
     if !imports::is_loaded(py, "twisted.internet.endpoints")? {
         return Ok(None);
     }
-    let module = py.import("twisted.internet.endpoints")?;
-    let Some(class) = module.getattr_opt("_WrappingProtocol")? else {
+    let module = py.import(intern!(py, "twisted.internet.endpoints"))?;
+    let Some(class) = module.getattr_opt(intern!(py, "_WrappingProtocol"))? else {
         return Ok(None);
     };
     let Ok(class) = class.cast_into::<PyType>() else {

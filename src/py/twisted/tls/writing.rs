@@ -5,7 +5,7 @@
 //! at the end of this one, after the calls that it makes, and before any that they
 //! schedule: sooner than Twisted, but never before the callback that writes has returned.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
