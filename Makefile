@@ -213,6 +213,20 @@ format: build ## Format all sources
 bench: $(VENV)/built-bench ## Measure all beside its peers; BENCH=--quick: some of it
 	$(BIN)/python benches/run.py $(BENCH)
 
+# How long the next two run.
+MINUTES ?= 60
+
+.PHONY: soak
+soak: $(VENV)/built ## Run all faces together, every byte checked, for MINUTES
+	$(BIN)/python benches/soak.py --minutes $(MINUTES) --json $(LOGS)/soak.json --svg $(LOGS)/soak.svg
+
+# With debug assertions; `make build` puts back what users get.
+.PHONY: fuzz
+fuzz: $(VENV)/built-dev ## Call everything with hostile arguments for MINUTES
+	@rm -f $(VENV)/installed
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile dev --quiet
+	$(BIN)/python tools/fuzz.py --minutes $(MINUTES)
+
 # Warnings are errors: a name or a link that leads nowhere is one.
 .PHONY: docs
 docs: $(VENV)/built-docs ## Build the documentation, in docs/_build/html

@@ -1,0 +1,1 @@
+"""What `soak.py` runs: all kinds of work at the same time, for as long as is wanted."""
