@@ -3,9 +3,9 @@
 import pytest
 
 from helpers.random_datagrams import run
-from helpers.seeded import assert_same_as_stock, ours
+from helpers.seeded import assert_same_as_stock, ours, seeds
 
-SEEDS = range(120)
+SEEDS = seeds(120)
 
 
 @pytest.mark.parametrize("first", SEEDS[::20])

@@ -3,9 +3,9 @@
 import pytest
 
 from helpers.random_pipes import run
-from helpers.seeded import assert_same_as_stock, ours
+from helpers.seeded import assert_same_as_stock, ours, seeds
 
-SEEDS = range(300)
+SEEDS = seeds(300)
 
 
 @pytest.mark.parametrize("first", SEEDS[::50])

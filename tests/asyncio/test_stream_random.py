@@ -7,9 +7,10 @@ import pytest
 from helpers.random_readers import StreamsProgram
 from helpers.random_streams import TURNS, StreamProgram
 from helpers.random_tls import STEPS, TLSProgram
+from helpers.seeded import seeds
 from helpers.transports import KINDS, on_transports
 
-SEEDS = range(80)
+SEEDS = seeds(80)
 
 # What each kind of program comes to see.
 BOTH = {

@@ -8,9 +8,10 @@ import pytest
 
 from helpers.loops import difference, stock_asyncio, tornado4_asyncio
 from helpers.random_tls_flows import BEGINNINGS, FlowProgram
+from helpers.seeded import seeds
 from helpers.transports import trace_transports
 
-SEEDS = range(40)
+SEEDS = seeds(40)
 # In the long run: what is done to the ends, all programs together. It goes on longer, and
 # from anywhere, if it is told where to begin: TORNADO4_SEED=$RANDOM.
 FIRST = os.environ.get("TORNADO4_SEED", "")

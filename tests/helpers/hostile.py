@@ -1,8 +1,8 @@
 """Every class and method of the native module and of the public classes, called with
 arguments of every kind, in a random order that a seed decides.
 
-Run as `python -m helpers.hostile SEED STEPS`, in a process of its own: what it must not do is
-end it, or raise a panic.
+Run as `python -m helpers.hostile SEED STEPS [HOW]`, in a process of its own: what it must not do
+is end it, or raise a panic. HOW is one of `HOWS`: what else happens meanwhile.
 """
 
 from __future__ import annotations
@@ -281,17 +281,80 @@ def check(error: BaseException | None) -> None:
         error = error.__context__
 
 
-def main(seed: int, steps: int) -> None:
+def plainly(world: World) -> None:
+    world.step()
+
+
+def without_memory(world: World) -> None:
+    """One allocation of Python's fails, or some one after the other."""
+    # CPython's own: it isn't in every build.
+    import _testcapi
+
+    first = world.random.randrange(world.random.choice([20, 200, 2000]))
+    last = world.random.choice([first + 1, first + 1, first + 3, first + 20])
+    try:
+        _testcapi.set_nomemory(first, last)
+        world.step()
+    except MemoryError:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+
+
+def deep(world: World) -> None:
+    """There are few frames of recursion left."""
+    depth, frame = 0, sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(depth + world.random.randrange(5, 40))
+        world.step()
+    except RecursionError:
+        pass
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def threads(world: World) -> None:
+    """Other threads do the same to the same objects."""
+    others = [threading.Thread(target=world.step) for _ in range(2)]
+    for other in others:
+        other.start()
+    world.step()
+    for other in others:
+        other.join()
+
+
+HOWS: dict[str, Callable[[World], None]] = {
+    "plainly": plainly,
+    "memory": without_memory,
+    "deep": deep,
+    "threads": threads,
+}
+
+
+def end(world: World) -> None:
+    print("panic after", *world.trace[-5:], file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def main(seed: int, steps: int, how: str = "plainly") -> None:
     faulthandler.enable()
     # Whatever hangs is shown with its stack.
     faulthandler.dump_traceback_later(90, exit=True)
     warnings.simplefilter("ignore")
     logging.disable()
     sys.unraisablehook = lambda args: check(args.exc_value)
-    threading.excepthook = lambda args: None
     log.startLoggingWithObserver(lambda event: None, setStdout=False)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     world = World(seed)
+
+    def in_a_thread(args: Any) -> None:
+        if args.exc_type is SystemError and args.exc_value.args == ("a panic",):
+            end(world)
+
+    threading.excepthook = in_a_thread
     stop = threading.Event()
 
     def elsewhere() -> None:
@@ -309,13 +372,12 @@ def main(seed: int, steps: int) -> None:
     try:
         for number in range(steps):
             try:
-                world.step()
+                HOWS[how](world)
                 if number % 5 == 0:
                     world.turn()
             except SystemError as error:
                 if error.args == ("a panic",):
-                    print("panic after", *world.trace[-5:], file=sys.stderr, flush=True)
-                    os._exit(3)
+                    end(world)
     finally:
         stop.set()
         thread.join()
@@ -325,4 +387,4 @@ def main(seed: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -29,6 +29,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self.count = 0
         self.names = {}
         self.depth = 0
+        self.left = 0
         self.peer = socket.socket(family, socket.SOCK_DGRAM)
         self.peer.setblocking(False)
         self.family, self.connected = family, connected
@@ -232,7 +233,9 @@ class Endpoint(asyncio.DatagramProtocol):
         reads = self.own.fileno() >= 0 and not self.transport.is_closing()
         with contextlib.suppress(NotImplementedError):  # Python 3.10 can't pause
             reads = reads and self.transport.is_reading()
-        return not (reads and select.select([self.own], [], [], 0)[0])
+        # What waits to be sent goes in the next iterations, or fails in each.
+        left, self.left = self.left, len(self.transport._buffer)
+        return left == self.left and not (reads and select.select([self.own], [], [], 0)[0])
 
 
 class Failure(Exception):

@@ -3,8 +3,9 @@
 import random
 
 from helpers.scenarios import outcome
+from helpers.seeded import seeds
 
-SEEDS = range(150)
+SEEDS = seeds(150)
 TURNS = 12
 
 

@@ -1,8 +1,15 @@
 """Random programs that a module runs from a seed: the same on ours as on stock."""
 
 import asyncio
+import os
 
 import tornado4
+
+
+def seeds(count):
+    """So many; from anywhere, if it is told where to begin: TORNADO4_SEED=$RANDOM."""
+    first = int(os.environ.get("TORNADO4_SEED", "0"))
+    return range(first, first + count)
 
 
 def traces(run, factory, seed):

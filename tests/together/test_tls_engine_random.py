@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from helpers.seeded import seeds
 from helpers.tls_ends import Pair, Program, attempt, drain, same
 
 SIZES = (1, 5, 1_000, 16_384, 16_385, 40_000)
@@ -88,5 +89,5 @@ def program_of(seed: int) -> Program:
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_random_programs(library: str, version: str, side: str) -> None:
     pair = Pair(library, version)
-    for seed in range(40):
+    for seed in seeds(40):
         same(program_of(seed), pair, side)

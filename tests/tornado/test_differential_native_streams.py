@@ -9,8 +9,9 @@ from tornado import iostream
 import tornado4.iostream
 from helpers.loops import difference, stock_asyncio, tornado4_asyncio
 from helpers.random_io_streams import KINDS, traced
+from helpers.seeded import seeds
 
-SEEDS = range(40)
+SEEDS = seeds(40)
 # In the long run, which goes on from anywhere if it is told where: TORNADO4_SEED=$RANDOM.
 FIRST = int(os.environ.get("TORNADO4_SEED", "0"))
 MANY = 3000 if FIRST else 400

@@ -5,8 +5,9 @@ import random
 from helpers.descriptors import Watched, drain
 from helpers.loops import on_reactors
 from helpers.scenarios import socket_pairs
+from helpers.seeded import seeds
 
-SEEDS = range(150)
+SEEDS = seeds(150)
 TURNS = 12
 PAIRS = 4
 

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
 from helpers.loops import epoll_reactor, tornado4_reactor
+from helpers.seeded import seeds
 from helpers.streams import Handing, run_until
 
 PAIRS = 20
@@ -171,7 +172,7 @@ def run(reactor, rng, family, path):
     assert not [end for end in ends if end.transport in watched]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(12))
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 @pytest.mark.parametrize("factory", [epoll_reactor, tornado4_reactor], ids=["stock", "tornado4"])
 def test_random_ends(factory, family, seed, tmp_path):
@@ -234,7 +235,7 @@ class Receiving(Protocol):
         self.lost.append(reason)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 @pytest.mark.parametrize("factory", [epoll_reactor, tornado4_reactor], ids=["stock", "tornado4"])
 def test_what_ends_in_order_arrives_whole(factory, seed):
     print(f"seed {seed}")

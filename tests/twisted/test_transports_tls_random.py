@@ -9,8 +9,9 @@ import pytest
 
 from helpers.loops import difference, epoll_reactor, tornado4_reactor, trace_reactor
 from helpers.random_tls_twisted import KINDS, TwistedTLSProgram
+from helpers.seeded import seeds
 
-SEEDS = range(30)
+SEEDS = seeds(30)
 # In the long run: what is done to the ends, all programs together. It goes on longer, and
 # from anywhere, if it is told where to begin: TORNADO4_SEED=$RANDOM.
 FIRST = os.environ.get("TORNADO4_SEED", "")
