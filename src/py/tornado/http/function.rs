@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::{Http, Step, text};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::names::intern;
 
 /// See the module's documentation.
 #[pyclass(frozen, module = "tornado4._core")]
@@ -67,17 +68,17 @@ impl HttpFunction {
 
     #[getter]
     fn __doc__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.stock.bind(py).getattr(pyo3::intern!(py, "__doc__"))
+        self.stock.bind(py).getattr(intern!(py, "__doc__"))
     }
 
     #[getter]
     fn __module__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.stock.bind(py).getattr(pyo3::intern!(py, "__module__"))
+        self.stock.bind(py).getattr(intern!(py, "__module__"))
     }
 
     /// Pickled by name, like functions.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.stock.bind(py).getattr(pyo3::intern!(py, "__qualname__"))
+        self.stock.bind(py).getattr(intern!(py, "__qualname__"))
     }
 
     /// A function's, so that it is taken for one by whoever asks what it is.

@@ -1,6 +1,6 @@
 //! Tornado's `HTTPHeaders`, as they are: two dicts among an instance's attributes.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};

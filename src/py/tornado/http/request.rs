@@ -1,6 +1,6 @@
 //! Tornado's `HTTPServerRequest`, of what its servers make it of.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 

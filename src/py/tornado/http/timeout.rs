@@ -1,7 +1,7 @@
 //! Waiting for a future no longer than so long: `gen.with_timeout`, which every server does for
 //! every request's head.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};

@@ -1,6 +1,6 @@
 //! Writing the head of a message, with the first of its body: `HTTP1Connection.write_headers`.
 
-use pyo3::intern;
+use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
