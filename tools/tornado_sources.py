@@ -24,7 +24,7 @@ from tornado4._sources import digest_of
 print(json.dumps({name: digest_of(find(name)) for name in SOURCES if find(name) is not None}))
 """
 
-HEAD = '''"""Made by tools/tornado_sources.py of Tornado {versions}."""
+HEAD = '''"""Made by tools/tornado_sources.py of Tornado {first} to {last}."""
 
 from __future__ import annotations
 
@@ -38,13 +38,23 @@ def main(versions: list[str]) -> None:
     known: defaultdict[str, set[str]] = defaultdict(set)
     for version in versions:
         with tempfile.TemporaryDirectory() as folder:
-            pip = [sys.executable, "-m", "pip", "-q", "install", "--no-deps", "--no-compile", "-t", folder]
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "-q",
+                "install",
+                "--no-deps",
+                "--no-compile",
+                "-t",
+                folder,
+            ]
             subprocess.run([*pip, f"tornado=={version}"], check=True)
             look = f"import sys; sys.path.insert(0, {folder!r})\n{LOOK}"
             out = subprocess.run([sys.executable, "-c", look], check=True, stdout=subprocess.PIPE)
         for name, digest in json.loads(out.stdout).items():
             known[name].add(digest)
-    text = HEAD.format(versions=", ".join(versions))
+    text = HEAD.format(first=versions[0], last=versions[-1])
     for name in sorted(known):
         digests = ", ".join(f'"{digest}"' for digest in sorted(known[name]))
         comma = "," if len(known[name]) == 1 else ""

@@ -29,9 +29,13 @@ __all__ = [
     "DatagramTransport",
     "DelayedCall",
     "EventLoop",
+    "Expired",
     "Handle",
+    "Http",
+    "HttpFunction",
     "IOLoop",
     "Lazy",
+    "Passed",
     "Reactor",
     "ReadPipe",
     "Replaceable",
@@ -555,6 +559,36 @@ class Streams:
     def read_until_regex(self, stream: Any, regex: Any, most: Any) -> Any | None: ...
     def try_inline_read(self, stream: Any) -> bool: ...
     def handle_events(self, stream: Any, events: int) -> bool: ...
+
+@final
+class Http:
+    """What Tornado does for each message of HTTP/1, on its own objects."""
+
+    def __new__(cls, tornado: dict[str, Any], originals: dict[str, Any]) -> Self: ...
+    def does(self, step: str) -> bool: ...
+
+@final
+class HttpFunction:
+    """A function of Tornado's that asks the native code first."""
+
+    def __new__(cls, http: Http, step: str, stock: Any) -> Self: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __get__(self, instance: Any, owner: Any = None, /) -> Any: ...
+    def __reduce__(self) -> str: ...
+    @property
+    def __wrapped__(self) -> Any: ...
+
+@final
+class Expired:
+    """What ends `gen.with_timeout` when the time has passed."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+@final
+class Passed:
+    """What ends `gen.with_timeout` when the future is done."""
+
+    def __call__(self, future: Any) -> None: ...
 
 @final
 class Watch:

@@ -159,13 +159,12 @@ class Rare:
     @staticmethod
     def parse_query(query: str) -> Any:
         """Parse the query of a request, as `HTTPServerRequest` does."""
-        config = getattr(httputil, "_DEFAULT_PARSE_BODY_CONFIG", None)
-        urlencoded = getattr(config, "urlencoded", None)
-        if _QUERIES_ARE_LIMITED and urlencoded is not None:
-            return httputil.parse_qs_bytes(
-                query, keep_blank_values=True, max_num_fields=urlencoded.max_arguments
-            )
-        return httputil.parse_qs_bytes(query, keep_blank_values=True)
+        names = vars(httputil)
+        parse = names["parse_qs_bytes"]
+        if not _QUERIES_ARE_LIMITED:
+            return parse(query, keep_blank_values=True)
+        limit = names["_DEFAULT_PARSE_BODY_CONFIG"].urlencoded.max_arguments
+        return parse(query, keep_blank_values=True, max_num_fields=limit)
 
     @staticmethod
     def pass_on(future: Future[Any], result: Future[Any]) -> None:
@@ -249,7 +248,7 @@ if "__contains__" in vars(httputil.HTTPHeaders):
     del _INHERITED["__contains__"]
 
 #: What is left out of Python's own.
-_OTHERS = {
+_OTHERS: dict[str, list[tuple[Any, str, Any]]] = {
     "format_timestamp": [(email.utils, "formatdate", email.utils.formatdate)],
     "new_request": [(copy, "deepcopy", copy.deepcopy)],
 }

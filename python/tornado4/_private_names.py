@@ -110,6 +110,18 @@ USED = {
         "threading": "_register_atexit",
     },
     "Tornado": {
+        "tornado.http1connection:HTTP1Connection": (
+            "_chunking_output _disconnect_on_finish _expected_content_remaining _format_chunk "
+            "_on_write_complete _pending_write _request_headers "
+            "_request_start_line _response_start_line _write_future"
+        ),
+        "tornado.httputil since 6.5": "_ABNF",
+        "tornado.httputil since 6.6": "_DEFAULT_PARSE_BODY_CONFIG",
+        "tornado.httputil:HTTPHeaders": "_as_list",
+        "tornado.httputil:HTTPHeaders since 6.6": "_combined_cache",
+        "tornado.httputil:HTTPHeaders until 6.5": "_dict",
+        "tornado.httputil:HTTPHeaders until 6.6": "_last_key",
+        "tornado.httputil:HTTPServerRequest": "_finish_time _start_time",
         "tornado.ioloop:IOLoop": (
             "_clear_current_hook _discard_future_result _ioloop_for_asyncio _make_current "
             "_run_callback"

@@ -1,4 +1,4 @@
-"""Made by tools/tornado_sources.py of Tornado 6.4, 6.4.1, 6.4.2, 6.5, 6.5.1, 6.5.2, 6.5.3, 6.5.4, 6.5.5, 6.5.6, 6.5.7, 6.5.8, 6.5.9, 6.5.10, 6.6, 6.6.1."""
+"""Made by tools/tornado_sources.py of Tornado 6.4 to 6.6.1."""
 
 from __future__ import annotations
 

@@ -164,9 +164,12 @@ stock.close()
         "  IOLoop      tornado4.ioloop.IOLoop",
         "  reactor     tornado4.platform.twisted.TornadoReactor on "
         "tornado4.platform.asyncio.EventLoop, never started",
-        lines[-1],
+        *lines[-2:],
     ]
-    assert lines[-1] in ("  streams     native", "  streams     Tornado's own")
+    assert lines[-2:] in (
+        ["  streams     native", "  HTTP/1      native"],
+        ["  streams     Tornado's own", "  HTTP/1      Tornado's own"],
+    )
 
 
 RUNS_OF_A_REACTOR = {
