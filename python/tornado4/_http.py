@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections.abc
 import copy
 import email.utils
+import operator
 import re
 import threading
 from typing import Any
@@ -228,6 +229,12 @@ def _originals(step: str) -> list[tuple[Any, dict[str, tuple[Any, ...]]]]:
     if set(_HEADERS) <= set(_LEFT_OUT[step]):
         for name, value in _INHERITED.items():
             add(httputil.HTTPHeaders, name, value)
+    if step == "new_request":
+        request = httputil.HTTPServerRequest
+        for special in ("__getattribute__", "__setattr__"):
+            add(request, special, vars(object)[special])
+        # What it asks itself for, after it was set.
+        found[id(request)][1].update(dict.fromkeys(_ASKED, ()))
     for owner, name, value in _OTHERS.get(step, ()):
         add(owner, name, value)
     return list(found.values())
@@ -247,6 +254,9 @@ _INHERITED = {
 if "__contains__" in vars(httputil.HTTPHeaders):
     del _INHERITED["__contains__"]
 
+#: What `HTTPServerRequest` has of its own, and no property of somebody's.
+_ASKED = ("arguments", "headers", "host", "method", "query", "uri", "version")
+
 #: What is left out of Python's own.
 _OTHERS: dict[str, list[tuple[Any, str, Any]]] = {
     "format_timestamp": [(email.utils, "formatdate", email.utils.formatdate)],
@@ -258,6 +268,7 @@ _http = Http(
     {
         "Future": Future,
         "HTTPHeaders": httputil.HTTPHeaders,
+        "HTTPServerRequest": httputil.HTTPServerRequest,
         "RequestStartLine": httputil.RequestStartLine,
         "ResponseStartLine": httputil.ResponseStartLine,
         "_format_chunk": http1connection.HTTP1Connection._format_chunk,
@@ -270,6 +281,9 @@ _http = Http(
     },
     {step: _originals(step) for step in FUNCTIONS},
 )
+
+# Not its own, but that of the function that it stands in for.
+HttpFunction.__doc__ = property(operator.attrgetter("__wrapped__.__doc__"))  # type: ignore[assignment]
 
 #: What stands in for Tornado's functions.
 NATIVE = {step: HttpFunction(_http, step, find(name)) for step, name in FUNCTIONS.items()}

@@ -67,11 +67,6 @@ impl HttpFunction {
     }
 
     #[getter]
-    fn __doc__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.stock.bind(py).getattr(intern!(py, "__doc__"))
-    }
-
-    #[getter]
     fn __module__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.stock.bind(py).getattr(intern!(py, "__module__"))
     }

@@ -67,6 +67,8 @@ impl Step {
 #[pyclass(frozen, module = "tornado4._core")]
 pub struct Http {
     headers: Headers,
+    /// `HTTPServerRequest`.
+    request: Py<PyType>,
     /// `RequestStartLine` and `ResponseStartLine`.
     request_line: Py<PyType>,
     status_line: Py<PyType>,
@@ -134,6 +136,7 @@ impl Http {
                 of(tornado, "cache")?,
                 of(tornado, "last_key")?,
             ),
+            request: of(tornado, "HTTPServerRequest")?,
             request_line: of(tornado, "RequestStartLine")?,
             status_line: of(tornado, "ResponseStartLine")?,
             future: of(tornado, "Future")?,
@@ -157,6 +160,7 @@ impl Http {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.headers.traverse(&visit)?;
+        visit.call(&self.request)?;
         visit.call(&self.request_line)?;
         visit.call(&self.status_line)?;
         visit.call(&self.future)?;

@@ -22,7 +22,7 @@ enum Owner {
     Module(Py<PyDict>, AtomicU64),
 }
 
-/// Names of a class or a module, and what each may be.
+/// Names of a class or a module, and what each may be; nothing: there may be none.
 struct Watched {
     owner: Owner,
     names: Vec<(Py<PyString>, Vec<Py<PyAny>>)>,
@@ -109,6 +109,10 @@ impl Watched {
     ) -> PyResult<bool> {
         for (name, values) in &self.names {
             let Some(found) = find(name.bind(py))? else {
+                // Where nothing may be.
+                if values.is_empty() {
+                    continue;
+                }
                 return Ok(false);
             };
             // One that stands in for it does all that it does.

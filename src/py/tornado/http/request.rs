@@ -19,6 +19,11 @@ impl Http {
         let (1, Some(kwargs)) = (args.len(), kwargs) else {
             return Ok(None);
         };
+        let request = args.get_item(0)?;
+        // A subclass may have properties, which are asked for what was set.
+        if !request.get_type().is(&self.request) {
+            return Ok(None);
+        }
         let connection = kwargs.get_item(intern!(py, "connection"))?;
         let server_connection = kwargs.get_item(intern!(py, "server_connection"))?;
         let (Some(start_line), Some(headers)) = (
@@ -65,7 +70,6 @@ impl Http {
             }
         };
 
-        let request = args.get_item(0)?;
         let none = py.None().into_bound(py);
         let connection = connection.unwrap_or_else(|| none.clone());
         request.setattr(intern!(py, "method"), method)?;
