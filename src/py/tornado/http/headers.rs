@@ -153,7 +153,7 @@ impl Http {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = args.py();
-        if text::count(kwargs) > 0 || args.len() > 2 {
+        if text::count(kwargs) > 0 || !(1..=2).contains(&args.len()) {
             return Ok(None);
         }
         let headers = args.get_item(0)?;
