@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.peers import ASYNCIO_REACTOR, EPOLL, UVLOOP_REACTOR
 from harness.rows import BYTES, OURS, Row
 
-from .work import Scraping, Starting, Tripping
+from .work import Moving, Scraping, Starting, Tripping
 
 LOOPS = (OURS, "asyncio", "uvloop")
 REACTORS = (OURS, EPOLL, ASYNCIO_REACTOR, UVLOOP_REACTOR)
@@ -68,6 +68,18 @@ def _dask(together: bool, tasks: int) -> Row:
     )
 
 
+MOVED = Row(
+    "tornado",
+    "applications",
+    "dask-move",
+    "Dask, 1 GB from one worker process to another",
+    Moving(1_000),
+    LOOPS,
+    unit="MB",
+    needs=("distributed",),
+    rounds=3,
+)
+
 ROWS = [
     *_start("asyncio", LOOPS, "a program on asyncio"),
     *_start("twisted", REACTORS, "a program on Twisted"),
@@ -76,4 +88,5 @@ ROWS = [
     _scrapy(True),
     _dask(False, 500),
     _dask(True, 1_000),
+    MOVED,
 ]

@@ -100,3 +100,26 @@ class Tripping:
 
     def seconds(self, context: Context) -> float:
         return 2.0 + self.tasks / 400
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Dask: data goes from one worker process to another."""
+
+    megabytes: int
+
+    @contextmanager
+    def open(self, context: Context, row: Row, peer: str) -> Iterator[Round]:
+        check_installed(peer, row.needs)
+
+        def measured() -> Sample:
+            words = ("-m", "applications.move", context.name(peer), str(self.megabytes))
+            with context.start("Dask", peer, *words, pinned=False) as program:
+                told = program.answer(3 * context.options.patience)
+                program.finish(context.options.patience)
+            return Sample(told["wall"] / self.megabytes, told["cpu"] / self.megabytes)
+
+        yield measured
+
+    def seconds(self, context: Context) -> float:
+        return 5.0 + self.megabytes / 200
