@@ -11,7 +11,7 @@ use super::support::{interpreters, names, trashcan};
 use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
-    DatagramTransport, DelayedCall, Lazy, Reactor, Replaceable, StreamTransport, TLSLayer,
+    DatagramTransport, DelayedCall, Lazy, Note, Reactor, Replaceable, StreamTransport, TLSLayer,
     accept_connections,
 };
 
@@ -55,7 +55,8 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     add!(module, TLSProbe);
     module.add_function(wrap_pyfunction!(tls_engines, module)?)?;
     module.add_function(wrap_pyfunction!(accept_connections, module)?)?;
-    // All that can hold another one, by whatever is in between.
+    // All that can hold another one, by whatever is in between; all of PyO3's classes are made
+    // now, while there is memory.
     trashcan::guard_all!(
         py,
         EventLoop,
@@ -76,6 +77,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Passed,
         Reactor,
         DelayedCall,
+        Note,
         Lazy,
         Replaceable,
         StreamTransport,

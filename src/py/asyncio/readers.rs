@@ -128,7 +128,11 @@ pub fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
     let handles = make::dict(py)?;
     for (fd, (read, write)) in known {
         if read.is_some() || write.is_some() {
-            handles.set_item(fd, (read, write))?;
+            let pair = [read, write].map(|handle| match handle {
+                Some(handle) => handle.into_bound(py).into_any(),
+                None => py.None().into_bound(py),
+            });
+            handles.set_item(make::signed(py, fd)?, make::tuple(py, pair)?)?;
         }
     }
     Ok(handles.unbind())

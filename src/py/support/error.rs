@@ -35,9 +35,11 @@ pub fn closed() -> PyErr {
 fn closed_with_advice(py: Python<'_>) -> PyResult<PyErr> {
     // The object itself: PyO3's errors are made of their parts by attaching anew, which it
     // refuses in the destructors that run at the interpreter's end.
-    let error = py.get_type::<PyRuntimeError>().call1((CLOSED,))?;
+    let error = py
+        .get_type::<PyRuntimeError>()
+        .call1((intern!(py, CLOSED),))?;
     if error.hasattr(intern!(py, "add_note"))? {
-        error.call_method1(intern!(py, "add_note"), (CLOSED_ADVICE,))?;
+        error.call_method1(intern!(py, "add_note"), (intern!(py, CLOSED_ADVICE),))?;
     }
     Ok(PyErr::from_value(error))
 }

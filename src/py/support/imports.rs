@@ -180,7 +180,7 @@ pub fn descriptor_of(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 /// A socket object of a descriptor, which it owns from then on.
 pub fn socket_of(py: Python<'_>, fd: RawFd) -> PyResult<Bound<'_, PyAny>> {
     let options = make::dict(py)?;
-    options.set_item(intern!(py, "fileno"), fd)?;
+    options.set_item(intern!(py, "fileno"), make::signed(py, fd)?)?;
     socket_class(py)?.call((), Some(&options))
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::PyClass;
 use pyo3::PyTraverseError;
@@ -198,7 +199,7 @@ pub fn socket<'py, F: Face>(slf: &Bound<'py, F>) -> PyResult<Option<Bound<'py, P
     }
     let socket = imports::socket_of(py, fd)?;
     // It is non-blocking, which a default time-out would make the object forget.
-    let outcome = socket.call_method1(intern!(py, "settimeout"), (0.0,));
+    let outcome = socket.call_method1(intern!(py, "settimeout"), (make::Float(0.0),));
     let other = F::stream(slf, |stream| {
         if outcome.is_ok() && stream.socket.is_none() && stream.fd == fd {
             stream.socket = Some(socket.clone().unbind());

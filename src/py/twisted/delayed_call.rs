@@ -20,6 +20,8 @@ use crate::py::support::make;
 mod attributes;
 mod work;
 
+pub use attributes::Note;
+
 use work::Work;
 
 /// A call scheduled by callLater(). Follows IDelayedCall.

@@ -18,7 +18,7 @@ mod tls;
 
 pub use accept::accept_connections;
 pub use datagram::DatagramTransport;
-pub use delayed_call::DelayedCall;
+pub use delayed_call::{DelayedCall, Note};
 pub use lazy::Lazy;
 pub use reactor::Reactor;
 pub use selectable::Selectable;

@@ -1,6 +1,7 @@
 //! What a reactor has to do with the turns of its loop: they are made by way of its
 //! `runUntilCurrent` where that is somebody's own, and go on without it after its end.
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use crate::py::support::names::intern;
@@ -30,12 +31,31 @@ impl Reactor {
     pub(super) fn take_up(slf: &Bound<'_, Self>) -> PyResult<()> {
         let event_loop = slf.get().event_loop();
         if slf.get().rests.swap(false, Ordering::Relaxed) {
-            let kept = std::mem::take(&mut *lock(&event_loop.kept));
+            let mut kept = VecDeque::from(std::mem::take(&mut *lock(&event_loop.kept)));
             let is_own = |call: &Call| call.reactor().is_some_and(|reactor| reactor.is(slf));
-            let (own, others): (Vec<Call>, Vec<Call>) = kept.into_iter().partition(is_own);
-            lock(&event_loop.kept).extend(others);
-            own.into_iter()
-                .try_for_each(|call| event_loop.schedule(slf.py(), call))?;
+            let mut outcome = Ok(());
+            for _ in 0..kept.len() {
+                let Some(call) = kept.pop_front() else {
+                    break;
+                };
+                if outcome.is_err() || !is_own(&call) {
+                    kept.push_back(call);
+                    continue;
+                }
+                let again = call.copy(slf.py());
+                outcome = event_loop.schedule(slf.py(), call);
+                if outcome.is_err() {
+                    kept.extend(again);
+                }
+            }
+            if outcome.is_err() {
+                // Those that are left are taken up the next time.
+                slf.get().rests.store(true, Ordering::Relaxed);
+            }
+            let mut meanwhile = lock(&event_loop.kept);
+            kept.extend(meanwhile.drain(..));
+            *meanwhile = kept.into();
+            return outcome;
         }
         Ok(())
     }

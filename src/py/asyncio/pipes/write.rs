@@ -64,7 +64,7 @@ impl WritePipe {
         match pipe::write(fd, bytes) {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => {
-                slf.call_method1(intern!(py, "_write_rest"), (data, count))?;
+                slf.call_method1(intern!(py, "_write_rest"), (data, make::Unsigned(count)))?;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 slf.call_method1(intern!(py, "_write_rest"), (data, 0))?;

@@ -110,7 +110,7 @@ impl Tls {
         let (py, this) = (slf.py(), slf.get());
         let pending = this.engine.incoming_pending(py)?;
         let buffer = this.get(intern!(py, "_app_protocol_get_buffer"))?;
-        let buffer = buffer.call1((pending,))?;
+        let buffer = buffer.call1((make::Unsigned(pending),))?;
         let mut wanted = buffer.len()?;
         let (count, closed) = match View::of_memory(&buffer) {
             Ok(mut view) if wanted.min(view.len()) > 0 => {
@@ -121,7 +121,8 @@ impl Tls {
             // Asked for nothing, or no memory: `ssl` says what that means.
             _ => {
                 let sslobj = this.get(intern!(py, "_sslobj"))?;
-                let count = sslobj.call_method1(intern!(py, "read"), (wanted, &buffer))?;
+                let count =
+                    sslobj.call_method1(intern!(py, "read"), (make::Unsigned(wanted), &buffer))?;
                 let count: usize = count.extract()?;
                 (count, count == 0)
             }
@@ -133,7 +134,7 @@ impl Tls {
         }
         if count > 0 {
             let updated = this.get(intern!(py, "_app_protocol_buffer_updated"))?;
-            updated.call1((count,))?;
+            updated.call1((make::Unsigned(count),))?;
         }
         Ok(closed)
     }

@@ -119,7 +119,7 @@ impl Tls {
         let backlog = self.get(intern!(py, "_write_backlog"))?;
         backlog.call_method1(intern!(py, "append"), (piece,))?;
         let name = Size::WriteBuffer.name(py);
-        let size = self.get(name)?.add(piece.len()?)?;
+        let size = self.get(name)?.add(make::Unsigned(piece.len()?))?;
         self.attributes.bind(py).set_item(name, size)
     }
 

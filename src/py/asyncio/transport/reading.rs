@@ -1,5 +1,6 @@
 //! Reading: what happens when something comes.
 
+use crate::py::support::make;
 use crate::py::support::make::Said;
 use std::convert::Infallible;
 
@@ -244,7 +245,7 @@ impl Face for SocketTransport {
             ),
             Received::Filled(count) => (
                 protocol
-                    .call_method1(intern!(py, "buffer_updated"), (count,))
+                    .call_method1(intern!(py, "buffer_updated"), (make::Unsigned(count),))
                     .map(drop),
                 UPDATE_FAILED,
             ),

@@ -80,7 +80,7 @@ pub fn socket_of<'py>(py: Python<'py>, descriptor: OwnedFd) -> PyResult<Bound<'p
     let socket = imports::socket_of(py, descriptor.as_raw_fd())?;
     // The object owns it from here on.
     let _ = descriptor.into_raw_fd();
-    socket.call_method1(intern!(py, "settimeout"), (0.0,))?;
+    socket.call_method1(intern!(py, "settimeout"), (make::Float(0.0),))?;
     Ok(socket)
 }
 

@@ -209,7 +209,10 @@ impl SocketTransport {
             state.lost = state.lost.saturating_add(1);
             state.lost - 1
         };
-        slf.call_method1(intern!(slf.py(), "_wrote_after_end"), (count,))?;
+        slf.call_method1(
+            intern!(slf.py(), "_wrote_after_end"),
+            (make::Unsigned(count),),
+        )?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Reading into the application's own memory: `read_into`, once its attributes are set.
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
@@ -131,7 +132,9 @@ impl Streams {
             match got {
                 Got::Bytes(count) => {
                     let filled = filled.saturating_add(count);
-                    entry.fields.set(intern!(py, "_read_buffer_size"), filled)?;
+                    entry
+                        .fields
+                        .set(intern!(py, "_read_buffer_size"), make::Unsigned(filled))?;
                     if filled > filling.most {
                         rare.call_method1(intern!(py, "buffer_full"), (entry.stream,))?;
                     }

@@ -2,6 +2,7 @@
 //! Tornado's order. What has come and is all that a read waits for never gets into the
 //! stream's buffer.
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
@@ -119,7 +120,10 @@ impl Streams {
             return Ok(None);
         };
         if !matches!(wanted.what, What::Bytes { .. }) {
-            fields.set(intern!(py, "_read_max_bytes"), wanted.most)?;
+            fields.set(
+                intern!(py, "_read_max_bytes"),
+                wanted.most.map(make::Unsigned),
+            )?;
         }
         let mut came = None;
         if buffer.buffer.is_empty() && wanted.end(&[]).is_none() {
@@ -185,7 +189,7 @@ impl Streams {
         match &wanted.what {
             What::Nothing => Ok(()),
             What::Bytes { count, partial } => {
-                fields.set(intern!(py, "_read_bytes"), *count)?;
+                fields.set(intern!(py, "_read_bytes"), make::Unsigned(*count))?;
                 fields.set(intern!(py, "_read_partial"), *partial)
             }
             What::Until(delimiter) => fields.set(intern!(py, "_read_delimiter"), delimiter),

@@ -80,8 +80,10 @@ impl<'py> Entry<'_, 'py> {
     }
 
     pub fn note_size(&self, buffer: &Bound<'py, PyByteArray>) -> PyResult<()> {
-        self.fields
-            .set(intern!(self.stream.py(), "_read_buffer_size"), buffer.len())
+        self.fields.set(
+            intern!(self.stream.py(), "_read_buffer_size"),
+            make::Unsigned(buffer.len()),
+        )
     }
 
     /// Takes so many bytes from the buffer.

@@ -200,12 +200,12 @@ impl Objects {
     pub fn read_now<'py>(&self, py: Python<'py>, limit: usize) -> Read<'py> {
         let limit = limit.min(RECORD);
         let outcome = match self {
-            Objects::Ssl { inner, .. } => {
-                inner.bind(py).call_method1(intern!(py, "read"), (limit,))
-            }
-            Objects::Connection { conn, .. } => {
-                conn.bind(py).call_method1(intern!(py, "recv"), (limit,))
-            }
+            Objects::Ssl { inner, .. } => inner
+                .bind(py)
+                .call_method1(intern!(py, "read"), (make::Unsigned(limit),)),
+            Objects::Connection { conn, .. } => conn
+                .bind(py)
+                .call_method1(intern!(py, "recv"), (make::Unsigned(limit),)),
         };
         let error = match outcome.and_then(|data| Ok(data.cast_into::<PyBytes>()?)) {
             Ok(data) if data.as_bytes().is_empty() => return Read::Closed,
@@ -272,7 +272,7 @@ impl Objects {
 
     fn read_bio<'py>(&self, conn: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         let py = conn.py();
-        match conn.call_method1(intern!(py, "bio_read"), (BIO_SIZE,)) {
+        match conn.call_method1(intern!(py, "bio_read"), (make::Unsigned(BIO_SIZE),)) {
             Ok(data) => Ok(Some(data.cast_into()?)),
             Err(error) => match self.kind(py, &error)? {
                 Kind::Again => Ok(None),

@@ -1,6 +1,7 @@
 //! Where the OpenSSL of pyOpenSSL is, and what is behind its objects: `cffi` says.
 #![allow(unsafe_code)]
 
+use crate::py::support::make;
 use crate::py::support::make::Said;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
@@ -32,7 +33,8 @@ pub fn table(py: Python<'_>) -> PyResult<Table> {
         return Err(PyRuntimeError::new_err(Said(why)));
     }
     let find = |name: &CStr| {
-        let function = cffi.call_method1(intern!(py, "addressof"), (&library, name.to_str().ok()?));
+        let name = make::name(py, name.to_str().ok()?).ok()?;
+        let function = cffi.call_method1(intern!(py, "addressof"), (&library, name));
         address(&cffi, &function.ok()?).ok()?
     };
     // SAFETY: cffi says where the functions of these names are.

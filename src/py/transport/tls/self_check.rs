@@ -41,8 +41,8 @@ pub fn ssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
             intern!(py, "verify_mode"),
             module.getattr(intern!(py, "CERT_NONE"))?,
         )?;
-        context.setattr(intern!(py, "maximum_version"), TLS1_2)?;
-        context.call_method1(intern!(py, "set_ciphers"), (CIPHERS,))?;
+        context.setattr(intern!(py, "maximum_version"), make::Unsigned(TLS1_2))?;
+        context.call_method1(intern!(py, "set_ciphers"), (intern!(py, CIPHERS),))?;
         PyResult::Ok(context)
     };
     let bio = module.getattr(intern!(py, "MemoryBIO"))?;
@@ -78,7 +78,10 @@ pub fn openssl(py: Python<'_>, table: &'static Table) -> PyResult<()> {
         let context = module
             .getattr(intern!(py, "Context"))?
             .call1((module.getattr(intern!(py, "TLS_METHOD"))?,))?;
-        context.call_method1(intern!(py, "set_max_proto_version"), (TLS1_2,))?;
+        context.call_method1(
+            intern!(py, "set_max_proto_version"),
+            (make::Unsigned(TLS1_2),),
+        )?;
         context.call_method1(
             intern!(py, "set_cipher_list"),
             (make::bytes(py, CIPHERS.as_bytes())?,),

@@ -6,12 +6,13 @@
 //! schedule: sooner than Twisted, but never before the callback that writes has returned.
 
 use crate::py::support::names::intern;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::TLSLayer;
 use super::established::Established;
-use super::failing::failed;
+use super::failing::{failed, finished};
 use crate::core::fifo::Fifo;
 use crate::py::dispatch::unflushed::Unflushed;
 use crate::py::support::make;
@@ -112,25 +113,26 @@ pub fn flush(slf: &Bound<'_, TLSLayer>) -> PyResult<()> {
         };
         let protocol = protocol.bind(py).clone();
         state.busy = true;
+        state.len = 0;
         (std::mem::take(&mut state.chunks), protocol)
     };
-    let len = std::mem::take(&mut slf.get().state.lock(py).len);
     let outcome = match together(py, &chunks) {
         Ok(data) => {
             drop(chunks);
             send(slf, &protocol, &data)
         }
-        Err(error) => {
-            // Nothing may be missing from what is sent.
-            let mut state = slf.get().state.lock(py);
-            let later = std::mem::replace(&mut state.chunks, chunks);
-            state.chunks.append(later);
-            state.len += len;
-            state.busy = false;
-            return Err(error);
-        }
+        // Memory is short: one after the other.
+        Err(_) => chunks
+            .iter()
+            .try_for_each(|chunk| send(slf, &protocol, chunk.bind(py))),
     };
     slf.get().state.lock(py).busy = false;
+    let outcome = match outcome {
+        // How much of it has been sent nobody knows, and nothing may be missing from what
+        // is: the connection ends.
+        Err(error) if error.is_instance_of::<PyMemoryError>(py) => finished(&protocol, error),
+        outcome => outcome,
+    };
     outcome.and(note(slf))
 }
 
