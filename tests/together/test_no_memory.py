@@ -3,6 +3,7 @@ loop serves whoever comes then. Each scenario is a process of its own."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,15 +14,38 @@ pytest.importorskip("_testcapi", reason="this Python was built without what make
 
 from helpers.no_memory import SCENARIOS
 
+PLAIN = list(SCENARIOS)
+TLS = ["asyncio_tls", "twisted_tls", "tornado_tls"]
 TESTS = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_each_allocation_fails_once(scenario):
-    command = [sys.executable, "-m", "helpers.no_memory", scenario, "150"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=TESTS)
+def ends_well(scenario, rounds, engine="direct"):
+    command = [sys.executable, "-m", "helpers.no_memory", scenario, str(rounds)]
+    env = os.environ | {"TORNADO4_TLS": engine}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=TESTS, env=env)
     assert "anic" not in done.stderr, done.stderr[-4000:]
     assert (done.returncode, done.stdout) == (0, "ended well\n"), done.stderr[-4000:]
+
+
+@pytest.mark.parametrize("scenario", PLAIN)
+def test_each_allocation_fails_once(scenario):
+    ends_well(scenario, 150)
+
+
+on_engines = pytest.mark.parametrize("engine", ["direct", "fallback"])
+
+
+@on_engines
+@pytest.mark.parametrize("scenario", TLS)
+def test_each_allocation_fails_once_with_tls(scenario, engine):
+    ends_well(scenario, 40, engine)
+
+
+@pytest.mark.slow
+@on_engines
+@pytest.mark.parametrize("scenario", TLS)
+def test_each_allocation_fails_once_with_tls_to_its_end(scenario, engine):
+    ends_well(scenario, 200, engine)
 
 
 # What a program can make grow until the process may have no more memory.
