@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn what_is_due_later_reads_more_on_the_wall_clock() {
         let mut before = (Deadline(i64::MIN), f64::MIN);
-        for round in 0..3_000 {
+        for round in 0..crate::core::properties::times(3_000) {
             let earliest = seconds_since_epoch() + 0.5 - 1e-5;
             let now = Deadline::now();
             if round % 10 == 0 {

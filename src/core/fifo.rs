@@ -101,6 +101,8 @@ impl<T> Fifo<T> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::{Fifo, NoRoom};
 

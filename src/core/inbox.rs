@@ -194,4 +194,6 @@ impl<T> Inbox<T> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,10 @@
 //! Short locks that a panic elsewhere can't spoil.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+#[cfg(loom)]
+pub use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use std::sync::{Mutex, MutexGuard};
+use std::sync::{PoisonError, TryLockError};
 
 /// Locks, whatever happened to earlier holders: each critical section here
 /// leaves the data whole at every step.

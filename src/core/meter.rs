@@ -200,6 +200,7 @@ impl<const KINDS: usize> Meter<KINDS> {
     }
 }
 
+// GIL: whoever switches or resets a meter doesn't come between the load and the store.
 fn add(number: &AtomicU64, more: u64) {
     let sum = number.load(Ordering::Relaxed).wrapping_add(more);
     number.store(sum, Ordering::Relaxed);
@@ -278,6 +279,8 @@ fn end_of(bucket: usize) -> u64 {
     (((within as u64) + 1) << octave) - 1
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,8 @@ pub mod interest;
 pub mod lock;
 pub mod meter;
 pub mod poller;
+#[cfg(test)]
+mod properties;
 pub mod registrations;
 pub mod room;
 pub mod spin;
@@ -23,3 +25,4 @@ pub mod stream;
 pub mod sys;
 pub mod timers;
 pub mod tls;
+pub mod waiting;

@@ -9,13 +9,16 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token, Waker};
+use mio::Token;
+#[cfg(not(loom))]
+use mio::{Events, Poll, Waker, event};
+#[cfg(loom)]
+use model::{Events, Poll, Waker, event};
 
 use super::interest::Readiness;
-use super::lock::try_lock;
+use super::lock::{Mutex, MutexGuard, try_lock};
 use super::room::NoRoom;
 use super::sys::{Native, sockets};
 
@@ -162,7 +165,7 @@ impl Wait {
     }
 }
 
-fn readiness(event: &mio::event::Event) -> Readiness {
+fn readiness(event: &event::Event) -> Readiness {
     let mut readiness = Readiness::default();
     if event.is_readable() {
         readiness |= Readiness::READABLE;
@@ -182,5 +185,7 @@ fn readiness(event: &mio::event::Event) -> Readiness {
     readiness
 }
 
+#[cfg(loom)]
+mod model;
 #[cfg(test)]
 mod tests;

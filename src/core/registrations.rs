@@ -413,4 +413,6 @@ fn parts(token: Token) -> (RawFd, u32) {
 
 mod fresh;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -258,4 +258,6 @@ fn is_live<T>(slot: &Slot<T>, entry: Entry) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

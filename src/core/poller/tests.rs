@@ -35,6 +35,7 @@ fn poll(poller: &Poller) -> Vec<Event> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn level_and_edge_live_side_by_side() {
     let poller = Poller::new().expect("a poller");
     let (level, mut level_peer) = pair();
@@ -58,6 +59,7 @@ fn level_and_edge_live_side_by_side() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn errors_are_those_of_the_system() {
     let poller = Poller::new().expect("a poller");
     let (socket, _peer) = pair();
@@ -87,6 +89,7 @@ fn errors_are_those_of_the_system() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_hang_up_that_nobody_asks_about_is_no_spin() {
     let poller = Poller::new().expect("a poller");
     let (socket, peer) = pair();
@@ -116,6 +119,7 @@ fn a_hang_up_that_nobody_asks_about_is_no_spin() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_wait_is_woken_from_another_thread() {
     let poller = Arc::new(Poller::new().expect("a poller"));
     let waker = Arc::clone(&poller);
@@ -127,6 +131,7 @@ fn a_wait_is_woken_from_another_thread() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_second_thread_may_not_wait_too() {
     let poller = Poller::new().expect("a poller");
     let taken = try_lock(&poller.wait).expect("nobody waits");
@@ -141,6 +146,7 @@ fn a_second_thread_may_not_wait_too() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn spinning_ends_with_an_event_or_the_waker_or_in_vain() {
     let poller = Poller::new().expect("a poller");
     let (socket, mut peer) = pair();
@@ -161,6 +167,7 @@ fn spinning_ends_with_an_event_or_the_waker_or_in_vain() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_poller_whose_descriptors_somebody_has_closed_is_dropped_in_peace() {
     // In a process of its own: no other test's descriptor may get the number meanwhile.
     // SAFETY: the child only closes descriptors and ends.

@@ -219,6 +219,7 @@ fn a_refused_descriptor_leaves_no_trace() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_duplicate_that_outlives_its_descriptor_reaches_nobody() {
     let poller = Poller::new().expect("a poller");
     let mut table = Registrations::default();

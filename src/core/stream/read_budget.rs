@@ -115,6 +115,8 @@ impl ReadBudget {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -160,4 +160,6 @@ impl<B: AsRef<[u8]>> SendQueue<B> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

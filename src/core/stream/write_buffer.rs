@@ -222,4 +222,6 @@ impl<B: AsRef<[u8]>> WriteBuffer<B> {
 
 pub mod late;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

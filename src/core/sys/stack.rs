@@ -110,6 +110,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no such system calls")]
     fn a_small_stack_is_short_before_it_ends() {
         for size in [128 * 1024, 512 * 1024, 2048 * 1024] {
             let descended = std::thread::Builder::new().stack_size(size).spawn(|| {

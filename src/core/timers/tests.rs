@@ -1,6 +1,7 @@
 //! Unit tests of the timer heap, and a comparison with a plain sorted list.
 
 use super::*;
+use crate::core::properties::times;
 
 fn at(seconds: f64) -> Deadline {
     Deadline::from_seconds(seconds).unwrap_or(Deadline::NEVER)
@@ -105,13 +106,13 @@ fn later_then_sooner_than_its_entry_counts_once() {
 fn dead_entries_do_not_pile_up() {
     let mut timers = Timers::default();
     timers.insert(at(1e6), 0);
-    for value in 1..100_000 {
+    for value in 1..times(100_000) {
         let (key, _) = timers.insert(at(f64::from(value)), value);
         timers.remove(key);
     }
     assert!(timers.heap.len() <= COMPACT_FROM + 1);
     let (key, _) = timers.insert(at(2e6), 1);
-    for step in 0..100_000 {
+    for step in 0..times(100_000) {
         timers.reschedule(key, at(1.9e6 - f64::from(step)));
     }
     assert!(timers.heap.len() <= COMPACT_FROM + 1);
@@ -159,7 +160,7 @@ fn agrees_with_a_sorted_list() {
     // (deadline, sequence, id, key): the plain way to keep timers.
     let mut model: Vec<(u32, u64, u64, Key)> = Vec::new();
     let mut now = 0u32;
-    for step in 0..20_000u64 {
+    for step in 0..u64::from(times(20_000)) {
         let deadline = now + u32::try_from(noise.below(50)).unwrap_or(0);
         match noise.below(4) {
             0 => {

@@ -1,4 +1,5 @@
-//! How a turn waits: it polls, lets other threads run, spins, and blocks.
+//! How a turn waits: it polls, lets other threads run, spins, and blocks, in the order of
+//! `core::waiting`.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -10,8 +11,9 @@ use super::clock;
 use super::state::{EventLoop, Waiting};
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
-use crate::core::poller::Poller;
+use crate::core::poller::{Event, Poller};
 use crate::core::spin::SPIN;
+use crate::core::waiting::{self, Waits};
 use crate::py::support::error;
 
 /// Polls without releasing the GIL; only when there is nothing to do at all, releases it
@@ -48,58 +50,66 @@ pub fn wait(
             return Ok(next);
         }
     }
-    if !this.calls.lock(py).begin_wait() {
+    let mut steps = Steps {
+        event_loop,
+        poller,
+        events,
+    };
+    let Some(outcome) = waiting::wait(&mut steps, &mut waiting.spin, limit) else {
         return Ok(next);
-    }
-    let outcome = block(event_loop, poller, limit, waiting);
-    this.calls.lock(py).end_wait();
+    };
     waiting.handover.waited(Deadline::now());
     waiting.serves = !waiting.events.is_empty();
     outcome
 }
 
-/// Releases the GIL, spins for a moment if that is worth it, and blocks.
-fn block(
-    event_loop: &Bound<'_, EventLoop>,
-    poller: &Poller,
-    limit: Option<Duration>,
-    waiting: &mut Waiting,
-) -> PyResult<Option<Deadline>> {
-    let (this, py) = (event_loop.get(), event_loop.py());
-    let events = &mut waiting.events;
-    let start = Deadline::now();
-    let timeout = |next: Option<Deadline>, now| match (next.map(|next| next.since(now)), limit) {
-        (Some(next), Some(limit)) => Some(next.min(limit)),
-        (next, limit) => next.or(limit),
-    };
-    // Taken after `begin_wait`: a timer that another thread sets from here on
-    // ends the wait.
-    let mut next = clock::next_deadline(event_loop, start)?;
-    let mut now = start;
-    let mut over = false;
-    if waiting.spin.is_due() && timeout(next, now).is_none_or(|timeout| timeout > SPIN) {
-        over = py
-            .detach(|| poller.spin(SPIN, events))
-            .map_err(|error| poll_failed(this, error))?;
-        waiting.spin.note(over);
-        if !over {
-            // A signal that came meanwhile ends the wait only if the interpreter writes
-            // to this loop about it. Its handler may do as every callback, such as stop
-            // the loop or turn it.
-            this.calls.lock(py).end_wait();
-            check_signals(this, py)?;
-            over = this.stopping.load(Ordering::Relaxed) || !this.calls.lock(py).begin_wait();
-        }
-        now = Deadline::now();
-        next = clock::next_deadline(event_loop, now)?;
+/// The steps of a wait. What blocks does so with the GIL released.
+struct Steps<'a, 'py> {
+    event_loop: &'a Bound<'py, EventLoop>,
+    poller: &'a Poller,
+    events: &'a mut Vec<Event>,
+}
+
+impl Waits for Steps<'_, '_> {
+    type Error = PyErr;
+
+    fn now(&self) -> Deadline {
+        Deadline::now()
     }
-    if !over {
-        py.detach(|| poller.poll(timeout(next, now), events))
-            .map_err(|error| poll_failed(this, error))?;
-        now = Deadline::now();
+
+    fn begin(&mut self) -> bool {
+        let (this, py) = (self.event_loop.get(), self.event_loop.py());
+        this.calls.lock(py).begin_wait()
     }
-    waiting.spin.waited(now.since(start));
-    Ok(next)
+
+    fn end(&mut self) {
+        let (this, py) = (self.event_loop.get(), self.event_loop.py());
+        this.calls.lock(py).end_wait();
+    }
+
+    fn next_deadline(&mut self, now: Deadline) -> PyResult<Option<Deadline>> {
+        clock::next_deadline(self.event_loop, now)
+    }
+
+    fn spin(&mut self) -> PyResult<bool> {
+        let (poller, events) = (self.poller, &mut *self.events);
+        let outcome = self.event_loop.py().detach(|| poller.spin(SPIN, events));
+        outcome.map_err(|error| poll_failed(self.event_loop.get(), error))
+    }
+
+    fn check_signals(&mut self) -> PyResult<()> {
+        check_signals(self.event_loop.get(), self.event_loop.py())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.event_loop.get().stopping.load(Ordering::Relaxed)
+    }
+
+    fn poll(&mut self, timeout: Option<Duration>) -> PyResult<()> {
+        let (poller, events) = (self.poller, &mut *self.events);
+        let outcome = self.event_loop.py().detach(|| poller.poll(timeout, events));
+        outcome.map_err(|error| poll_failed(self.event_loop.get(), error))
+    }
 }
 
 /// What ends the loop when its poll has failed.

@@ -34,6 +34,7 @@ fn queue(chunks: &[&'static [u8]]) -> SendQueue<&'static [u8]> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn what_was_pushed_is_sent_in_order_and_handed_back() {
     let (one, mut other) = pair();
     let mut queue = queue(&[b"ab", b"", b"cde"]);
@@ -49,6 +50,7 @@ fn what_was_pushed_is_sent_in_order_and_handed_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn more_chunks_than_one_call_takes() {
     let (one, mut other) = pair();
     let mut queue = SendQueue::default();
@@ -65,6 +67,7 @@ fn more_chunks_than_one_call_takes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_full_socket_keeps_the_rest() {
     let (one, mut other) = pair();
     let chunk: &[u8] = &(0..=255_u8).cycle().take(1 << 20).collect::<Vec<_>>();
@@ -88,6 +91,7 @@ fn a_full_socket_keeps_the_rest() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn an_error_keeps_what_was_not_sent() {
     let (one, other) = pair();
     drop(other);
@@ -121,6 +125,7 @@ fn the_first_bytes_span_chunks_and_leave_out_what_was_sent() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn with_room_for_one_chunk_only_they_are_sent_one_by_one() {
     let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
     let mut queue = SendQueue::default();

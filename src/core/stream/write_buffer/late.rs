@@ -236,6 +236,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no such system calls")]
     fn a_failure_is_remembered() {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let (mut buffer, mut sent) = (buffer(1), Fifo::default());

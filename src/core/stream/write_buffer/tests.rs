@@ -38,6 +38,7 @@ fn much_is_sent_at_once_and_so_is_everything_that_must_not_be_held() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn what_the_socket_does_not_take_waits_for_it() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -74,6 +75,7 @@ fn a_writer_is_told_once_to_pause_and_once_to_go_on() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn everything_sent_leaves_nothing_to_do() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let mut buffer = buffer(3);

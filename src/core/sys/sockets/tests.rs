@@ -38,6 +38,7 @@ fn pair(address: &str) -> (OwnedFd, TcpStream, Option<SocketAddr>) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn an_accepted_socket_knows_its_ends_and_does_not_block() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let (socket, mut peer, from) = pair(address);
@@ -57,6 +58,7 @@ fn an_accepted_socket_knows_its_ends_and_does_not_block() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn the_own_end_of_what_will_be_accepted() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let listener = TcpListener::bind(address).expect("a listener");
@@ -71,6 +73,7 @@ fn the_own_end_of_what_will_be_accepted() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn slices_are_sent_in_order() {
     let (socket, mut peer, _) = pair("127.0.0.1:0");
     let slices = [
@@ -86,6 +89,7 @@ fn slices_are_sent_in_order() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_listener_without_a_client_would_block() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     // Whether it is blocking or not.
@@ -109,6 +113,7 @@ fn a_listener_without_a_client_would_block() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn what_listens_to_nothing_is_an_error() {
     let file = std::fs::File::open("/dev/null").expect("a file");
     let datagrams = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -121,6 +126,7 @@ fn what_listens_to_nothing_is_an_error() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn a_reset_is_seen_by_the_peer() {
     let (socket, mut peer, _) = pair("127.0.0.1:0");
     reset_on_close(socket.as_raw_fd());
@@ -130,6 +136,7 @@ fn a_reset_is_seen_by_the_peer() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn datagrams_carry_their_sender() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let (one, other) = (UdpSocket::bind(address), UdpSocket::bind(address));
@@ -144,6 +151,7 @@ fn datagrams_carry_their_sender() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn unix_datagrams_carry_their_sender_too() {
     let directory = std::env::temp_dir().join(format!("tornado4-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
@@ -166,6 +174,7 @@ fn unix_datagrams_carry_their_sender_too() {
 
 #[cfg(target_os = "linux")]
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn abstract_names_may_be_of_any_bytes() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
@@ -183,6 +192,7 @@ fn abstract_names_may_be_of_any_bytes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn what_cannot_be_the_path_of_a_socket() {
     for path in [&b""[..], b"a\0b", &[b'x'; 108], &[b'x'; 4000]] {
         assert!(LocalAddress::new(path).is_none());
@@ -191,6 +201,7 @@ fn what_cannot_be_the_path_of_a_socket() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn descriptors_come_with_data() {
     let (one, other) = UnixStream::pair().expect("a socket pair");
     (&one).write_all(b"plain").expect("write");
@@ -203,6 +214,7 @@ fn descriptors_come_with_data() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn options_are_set_and_read() {
     let (socket, _peer, _) = pair("127.0.0.1:0");
     let fd = socket.as_raw_fd();
@@ -215,6 +227,7 @@ fn options_are_set_and_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no such system calls")]
 fn who_has_connected_to_a_unix_socket() {
     let folder = std::env::temp_dir().join(format!("tornado4-accept-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");

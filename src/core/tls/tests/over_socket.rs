@@ -21,6 +21,7 @@ fn over(end: &End) -> OverSocket {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn a_record_at_a_time_is_read() {
     on_each_version(|client, server| {
         assert_eq!(over(&client).write(b"one"), Moved::Bytes(3));
@@ -34,6 +35,7 @@ fn a_record_at_a_time_is_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn everything_is_written_at_once() {
     on_each_version(|client, server| {
         let data = message(100_000);
@@ -48,6 +50,7 @@ fn everything_is_written_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn an_end_fails_each_time() {
     on_each_version(|client, server| {
         client.shut_down();

@@ -26,6 +26,7 @@ fn sealed(end: &End, data: &[u8], size: usize) -> (Vec<u8>, usize, Option<Outcom
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn long_messages_arrive() {
     on_each_version(|client, server| {
         for size in [1, RECORD - 1, RECORD, RECORD + 1, 100_000, 300_000] {
@@ -40,6 +41,7 @@ fn long_messages_arrive() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn what_there_is_no_room_for_waits() {
     on_each_version(|client, server| {
         let data = message(100_000);
@@ -54,6 +56,7 @@ fn what_there_is_no_room_for_waits() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn ciphertext_may_end_and_go_on_anywhere() {
     on_each_version(|client, server| {
         let data = message(120_000);
@@ -67,6 +70,7 @@ fn ciphertext_may_end_and_go_on_anywhere() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn an_end_and_a_failure_are_told_and_nothing_is_left_behind() {
     on_each_version(|client, server| {
         let mut ciphertext = sealed(&client, &message(40_000), 1 << 20).0;
@@ -90,6 +94,7 @@ fn an_end_and_a_failure_are_told_and_nothing_is_left_behind() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn a_renegotiation_blocks_a_long_write() {
     let Some(library) = Library::find() else {
         return;
@@ -106,6 +111,7 @@ fn a_renegotiation_blocks_a_long_write() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "OpenSSL isn't Rust's")]
 fn keys_may_change_before_a_long_message() {
     let Some(library) = Library::find() else {
         return;
