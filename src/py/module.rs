@@ -23,10 +23,11 @@ macro_rules! add {
 /// Fills the module.
 ///
 /// # Errors
-/// `ImportError` in a subinterpreter, before anything is made there.
+/// `ImportError` in a subinterpreter, and without the GIL, before anything is made there.
 pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     interpreters::check_main(py)?;
+    interpreters::check_gil(py)?;
     names::make_all(py)?;
     add!(
         module,

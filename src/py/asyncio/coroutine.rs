@@ -94,6 +94,7 @@ impl Coroutine {
         if waiting.is_none() {
             return Ok(object);
         }
+        // GIL: the flag and the future change together.
         let before = lock(&self.waiting).replace(waiting.clone().unbind());
         self.waits.store(true, Ordering::Relaxed);
         drop(before);

@@ -20,6 +20,7 @@ use crate::py::support::{context, error, imports};
 pub struct Handle {
     event_loop: Py<EventLoop>,
     context: Py<PyAny>,
+    // GIL: the flag and the state change together.
     cancelled: AtomicBool,
     state: Guarded<State>,
 }

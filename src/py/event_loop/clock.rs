@@ -44,10 +44,16 @@ impl Builtin {
         let Some(found) = self.found.get(py) else {
             return self.look(py);
         };
+        // GIL: the dict lets go of nothing between the look and the comparison.
+        //
         // SAFETY: attached; the module's dict and the name are alive. The result is
-        // borrowed, and only compared. Looking up an interned string raises nothing.
+        // borrowed, and only compared.
         let now =
             unsafe { ffi::PyDict_GetItemWithError(found.module.as_ptr(), found.name.as_ptr()) };
+        if now.is_null() {
+            // It is deleted, or somebody's key beside it can't be compared.
+            drop(PyErr::take(py));
+        }
         now != found.own.as_ptr()
     }
 

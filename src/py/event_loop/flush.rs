@@ -39,6 +39,7 @@ impl FlushQueue {
         if !self.holds(bytes) {
             return None;
         }
+        // GIL: the number and the streams change together.
         self.held.store(0, Ordering::Relaxed);
         Some(std::mem::take(&mut *self.streams.lock(py)))
     }

@@ -39,6 +39,7 @@ impl Hooks {
                 // Dropped when the lock is free again, as the function's argument is.
                 _ => return,
             };
+            // GIL: the flag and the hooks change together.
             self.any.store(!hooks.is_empty(), Ordering::Relaxed);
             dropped
         };

@@ -64,6 +64,8 @@ pub struct EventLoop {
     streams: AtomicUsize,
     /// How many turns, one in another, run calls at this moment.
     pub(in crate::py) turns: AtomicU32,
+    // GIL: what one thread has written to these numbers and flags the next one sees, together
+    // with all else it has written: its hand-over orders them, so they are relaxed.
     pub(in crate::py) closed: AtomicBool,
     pub(in crate::py) stopping: AtomicBool,
     pub(in crate::py) debug: AtomicBool,
@@ -327,6 +329,7 @@ impl EventLoop {
                     Ok(()) => {}
                 }
             }
+            // GIL: between the two locks, where the timer is in neither container, nobody looks.
             let Some(timer) = self.timers.lock(py).pop_due(now) else {
                 return Ok(());
             };

@@ -31,6 +31,7 @@ impl ClassVersion {
         class: &Bound<'_, PyType>,
         check: impl FnOnce() -> PyResult<bool>,
     ) -> PyResult<bool> {
+        // GIL: nobody changes the class between this look and what is done by it.
         let known = self.0.load(Ordering::Relaxed);
         if known != 0 && known == version(class) {
             return Ok(true);
@@ -50,6 +51,8 @@ impl ClassVersion {
 /// The version of a class; 0: it has none at the moment.
 #[inline]
 fn version(class: &Bound<'_, PyType>) -> u32 {
+    // GIL: a plain field, to which any change of the class writes.
+    //
     // SAFETY: a bound class is alive, and the interpreter is attached.
     unsafe { (*class.as_type_ptr()).tp_version_tag }
 }

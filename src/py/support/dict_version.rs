@@ -11,6 +11,8 @@ use pyo3::types::PyDict;
 #[cfg(not(Py_3_13))]
 #[inline]
 pub fn dict_version(dict: &Bound<'_, PyDict>) -> Option<u64> {
+    // GIL: a plain field, to which any change of the dict writes.
+    //
     // SAFETY: a bound dict is alive, and the interpreter is attached.
     #[allow(deprecated)]
     Some(unsafe { (*dict.as_ptr().cast::<pyo3::ffi::PyDictObject>()).ma_version_tag })

@@ -26,6 +26,8 @@ mod cell {
 #[derive(Default)]
 pub struct Guarded<T>(cell::Cell<T>);
 
+// GIL: it is the lock. A build without it has one of its own.
+//
 // SAFETY: the cell is touched only in `lock` and `visit`, by whoever shows that it is
 // attached, or is the collector, which an attached thread runs. With a GIL there is one
 // such thread at a time, and handing over the GIL orders what they do. A guard can't get

@@ -22,3 +22,22 @@ pub fn check_main(_py: Python<'_>) -> PyResult<()> {
         "tornado4 works in the main interpreter only, not in a subinterpreter",
     )))
 }
+
+/// Refuses an interpreter that runs without the GIL. A free-threaded build of Python switches
+/// it on when this module is imported, unless it was told not to.
+///
+/// # Errors
+/// `ImportError`.
+pub fn check_gil(py: Python<'_>) -> PyResult<()> {
+    // Python 3.13 and later have it.
+    let Some(is_enabled) = py.import("sys")?.getattr_opt("_is_gil_enabled")? else {
+        return Ok(());
+    };
+    if is_enabled.call0()?.is_truthy()? {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "tornado4 needs the GIL, which PYTHON_GIL=0 or -X gil=0 has switched off: start Python \
+         without that, and importing tornado4 switches it on",
+    ))
+}

@@ -98,6 +98,7 @@ pub unsafe fn guard<T: PyClass>(
     let Some(pyo3s) = (unsafe { (*class).tp_dealloc }) else {
         return;
     };
+    // GIL: nobody frees an instance between the two.
     if own.set(pyo3s).is_ok() {
         // SAFETY: as above. An instance that there is already is freed in the new way.
         unsafe { (*class).tp_dealloc = Some(free) };

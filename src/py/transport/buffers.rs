@@ -54,8 +54,11 @@ impl View {
             return read(&[]);
         }
         let start = self.0.buf.cast_const().cast();
-        // SAFETY: the view keeps so many bytes in place, and nobody writes to them while
-        // the interpreter stays attached and `read` runs no Python code.
+        // GIL: no other thread writes to them meanwhile.
+        //
+        // SAFETY: the view keeps so many bytes in place, and `read` runs no Python code, so
+        // nobody writes to them but who has let go of the GIL in the midst of that, such as
+        // a file's `readinto`: that is as wrong with Python's own sockets.
         read(unsafe { std::slice::from_raw_parts(start, self.len()) })
     }
 
@@ -65,8 +68,11 @@ impl View {
         if self.len() == 0 || self.0.readonly != 0 {
             return fill(&mut []);
         }
+        // GIL: no other thread looks at them, or writes to them, meanwhile.
+        //
         // SAFETY: the view keeps so many bytes in place; the object says that they may be
-        // written to, and nobody looks at them while the interpreter stays attached.
+        // written to, and nobody looks at them but who has let go of the GIL in the midst of
+        // that, as above.
         fill(unsafe { std::slice::from_raw_parts_mut(self.0.buf.cast(), self.len()) })
     }
 }

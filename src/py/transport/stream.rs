@@ -171,6 +171,7 @@ pub fn fd<F: Face>(slf: &Bound<'_, F>) -> PyResult<RawFd> {
             return (stream.fd, None);
         }
         let socket = stream.socket.as_ref().map(|socket| socket.bind(slf.py()));
+        // GIL: nobody gets at the socket between this count and the use of its descriptor.
         let shared = socket.filter(|socket| references(socket) > 1).cloned();
         stream.shared = shared.is_some();
         (stream.fd, shared)

@@ -157,6 +157,7 @@ impl DelayedCall {
     ) -> PyResult<()> {
         let mut state = lock(&self.state);
         if let (Stage::Scheduled(key), Some(deadline)) = (state.stage, deadline(state.time)) {
+            // GIL: until it is in the heap's new place nobody else moves, cancels or makes it.
             state.deadline = deadline;
             drop(state);
             self.reactor
@@ -212,6 +213,7 @@ impl DelayedCall {
     /// `RuntimeError` when the loop is closed.
     fn move_to(slf: &Bound<'_, Self>, deadline: Deadline, time: f64) -> PyResult<()> {
         slf.get().reactor.get().event_loop().check_open()?;
+        // GIL: as in `move_in_heap`.
         let (stage, sooner) = {
             let mut state = lock(&slf.get().state);
             let before = std::mem::replace(&mut state.deadline, deadline);

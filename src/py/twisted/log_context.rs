@@ -156,6 +156,7 @@ impl LogContext {
 impl Layer {
     /// Whether nobody else holds the dicts, and the context has nothing more in it.
     fn is_reusable(&self, py: Python<'_>) -> bool {
+        // GIL: nobody gets at a dict between this count and its next use.
         references(self.context.bind(py)) == 1
             // Held by the context too.
             && references(self.log_context.bind(py)) == 2

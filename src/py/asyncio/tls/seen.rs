@@ -91,6 +91,7 @@ impl Tls {
         look: impl FnOnce(&Seen) -> R,
     ) -> PyResult<Option<R>> {
         let py = attributes.py();
+        // GIL: nobody changes an attribute between this look and the step after it.
         let Some(version) = dict_version(attributes) else {
             return Ok(None);
         };

@@ -52,6 +52,8 @@ pub fn append(buffer: &Bound<'_, PyByteArray>, data: &[u8]) -> PyResult<()> {
         .checked_add(data.len())
         .ok_or_else(|| PyMemoryError::new_err(()))?;
     buffer.resize(after)?;
+    // GIL: no other thread looks at it, or changes it, meanwhile.
+    //
     // SAFETY: no Python code runs while this is borrowed, and nobody else has a view, or it
     // couldn't have been resized.
     let room = unsafe { buffer.as_bytes_mut() };
@@ -67,6 +69,8 @@ pub fn append(buffer: &Bound<'_, PyByteArray>, data: &[u8]) -> PyResult<()> {
 /// `BufferError` if somebody has a view of it.
 pub fn take<'py>(buffer: &Bound<'py, PyByteArray>, count: usize) -> PyResult<Bound<'py, PyBytes>> {
     let py = buffer.py();
+    // GIL: no other thread changes it meanwhile.
+    //
     // SAFETY: no Python code runs while this is borrowed.
     let bytes = unsafe { buffer.as_bytes() };
     let taken = PyBytes::new_with(py, count.min(bytes.len()), |room| {
@@ -85,6 +89,8 @@ pub fn take<'py>(buffer: &Bound<'py, PyByteArray>, count: usize) -> PyResult<Bou
 
 /// Looks at a `bytearray`'s content. `look` runs no Python code.
 pub fn look<R>(buffer: &Bound<'_, PyByteArray>, look: impl FnOnce(&[u8]) -> R) -> R {
+    // GIL: as above.
+    //
     // SAFETY: no Python code runs while this is borrowed.
     look(unsafe { buffer.as_bytes() })
 }

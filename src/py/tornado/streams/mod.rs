@@ -142,6 +142,7 @@ impl Streams {
         let Some(kind) = Kind::of(known.kind.load(Ordering::Relaxed)) else {
             return Ok(None);
         };
+        // GIL: nobody changes the class or the attributes between this look and what is done by it.
         let count = fields.len();
         if known.attributes.load(Ordering::Relaxed) != count {
             if !self.are_plain.call1(py, (&fields,))?.is_truthy(py)? {

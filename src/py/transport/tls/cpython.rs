@@ -35,6 +35,7 @@ const FIRST: usize = 0;
 /// What is in the way, as text; those of Python.
 pub fn table(py: Python<'_>) -> PyResult<Table> {
     let version = py.version_info();
+    // GIL: without it an object's head is another one, and so is where these words are.
     if cfg!(Py_GIL_DISABLED) || version.minor > LAST_KNOWN || py_is_not_cpython(py)? {
         return Err(unusable("how this Python keeps an SSL* isn't known"));
     }

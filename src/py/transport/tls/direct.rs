@@ -26,6 +26,7 @@ const ADDED: usize = 128;
 /// The direct way to a connection.
 #[derive(Clone)]
 pub struct Direct {
+    // GIL: one thread at a time uses the connection, by this or by its object's methods.
     session: Session,
     /// What the next reads give.
     kept: Arc<Guarded<Kept>>,

@@ -16,6 +16,8 @@ use crate::core::tls::{Moved, OverSocket};
 /// be true of a socket that is.
 #[derive(Clone, Copy)]
 pub struct Secured {
+    // GIL: one thread at a time uses the connection, by this or by its object's methods, and
+    // nobody frees it between the look and the use.
     connection: OverSocket,
     /// Whether Python says what the system has refused with.
     says_why: bool,

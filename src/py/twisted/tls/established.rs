@@ -88,6 +88,7 @@ impl<'py> Established<'py> {
     /// As `of`.
     #[inline]
     pub fn stays(&self) -> PyResult<bool> {
+        // GIL: nobody changes a class or an attribute between this look and the step after it.
         let seen = match (dict_version(&self.own), dict_version(&self.of_connection)) {
             (Some(own), Some(of_connection)) => Some((own, of_connection)),
             _ => None,
