@@ -7,7 +7,7 @@ use super::asyncio::{
     Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport, TaskMaker,
     TimerHandle, Tls, WritePipe,
 };
-use super::support::{interpreters, names, trashcan};
+use super::support::{interpreters, names, reuse, trashcan};
 use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
@@ -86,5 +86,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         TLSLayer,
         TLSProbe
     );
+    // Those that come and go many times in a turn.
+    reuse::keep_all!(py, Handle, TimerHandle, Coroutine, Timeout, DelayedCall);
     Ok(())
 }

@@ -14,4 +14,5 @@ pub mod make;
 pub mod names;
 pub mod recursion;
 pub mod refcounts;
+pub mod reuse;
 pub mod trashcan;
