@@ -3,12 +3,17 @@
 import asyncio
 import ctypes
 import socket
+import sys
 
 import pytest
 
 from helpers.scenarios import outcome, turns
 from helpers.tls_peer import TLSPeer
 from helpers.transports import Plain, events, on_transports, run_turns, run_until
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="Python 3.10's protocol for TLS is another one"
+)
 
 FAMILIES = ["tcp", "unix"]
 
