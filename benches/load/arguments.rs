@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::tls::Version;
 
-const USAGE: &str = "usage: load echo|four|http|ws|handshake|close|udp|idle PORT|PATH \
+const USAGE: &str = "usage: load echo|four|http|post|ws|handshake|close|udp|idle PORT|PATH \
     [--connections N] [--size BYTES] [--seconds S] [--warm-up S] [--timeout S] [--once] [--warm] \
     [--tls 1.2|1.3] [--server PID]";
 
@@ -20,6 +20,8 @@ pub enum Mode {
     Four,
     /// A page is asked for; the connection stays.
     Http,
+    /// A body is sent to a page, and comes back; the connection stays.
+    Post,
     /// A WebSocket message comes back.
     Frames,
     /// A TLS connection is made, a message comes back, and both sides close it.
@@ -72,6 +74,7 @@ impl Arguments {
             "echo" => Mode::Echo,
             "four" => Mode::Four,
             "http" => Mode::Http,
+            "post" => Mode::Post,
             "ws" => Mode::Frames,
             "handshake" => Mode::Handshake,
             "close" => Mode::Close,

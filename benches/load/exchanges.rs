@@ -23,6 +23,8 @@ pub enum Talk {
     Copies(usize),
     /// A page, by HTTP.
     Pages,
+    /// The body that is sent, by HTTP.
+    Bodies,
     /// The same message, by WebSocket.
     Frames,
 }
@@ -64,6 +66,7 @@ impl Exchanges {
             // A prime, so that a shifted answer is a wrong answer.
             Talk::Copies(_) => bytes(arguments.size + arguments.connections),
             Talk::Pages => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            Talk::Bodies => posted(&bytes(arguments.size)),
             Talk::Frames => {
                 let (message, answer) = message_and_echo(&bytes(arguments.size))?;
                 echo = message.len()..message.len() + answer.len();
@@ -85,6 +88,10 @@ impl Exchanges {
                         (message.clone(), message, copies(arguments.size * count))
                     }
                     Talk::Pages => (0..words.len(), 0..0, Answer::Page(Page::default())),
+                    Talk::Bodies => {
+                        let page = Page::of(bytes(arguments.size));
+                        (0..words.len(), 0..0, Answer::Page(page))
+                    }
                     Talk::Frames => {
                         upgrade(&mut stream).map_err(|error| format!("WebSocket: {error}"))?;
                         (0..echo.start, echo.clone(), copies(echo.len()))
@@ -231,6 +238,16 @@ impl Answer {
 fn continues(bytes: &[u8], copied: &[u8], got: usize) -> bool {
     let expected = copied.iter().cycle().skip(got % copied.len());
     bytes.iter().zip(expected).all(|(one, other)| one == other)
+}
+
+/// A request with a body.
+fn posted(body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// So many, no two of which in a row are the same.

@@ -55,6 +55,9 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Mode::Http => measure(arguments, |these| {
             count(Exchanges::new(these, Talk::Pages)?, these)
         }),
+        Mode::Post => measure(arguments, |these| {
+            count(Exchanges::new(these, Talk::Bodies)?, these)
+        }),
         Mode::Frames => measure(arguments, |these| {
             count(Exchanges::new(these, Talk::Frames)?, these)
         }),

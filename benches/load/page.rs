@@ -7,9 +7,20 @@ const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 pub struct Page {
     bytes: Vec<u8>,
     length: Option<usize>,
+    // What the body has to be, until one has been that.
+    body: Option<Vec<u8>>,
 }
 
 impl Page {
+    /// An answer with this body. Only the first one is compared; looking at all would slow
+    /// this side down.
+    pub fn of(body: Vec<u8>) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::default()
+        }
+    }
+
     /// Takes what came; whether that was the last of it.
     pub fn take(&mut self, bytes: &[u8]) -> Result<bool, String> {
         self.bytes.extend_from_slice(bytes);
@@ -21,6 +32,13 @@ impl Page {
                 Err("more came than the Content-Length says".into())
             }
             Some(length) if self.bytes.len() == length => {
+                if self
+                    .body
+                    .take()
+                    .is_some_and(|body| !self.bytes.ends_with(&body))
+                {
+                    return Err("the body isn't what was sent".into());
+                }
                 self.bytes.clear();
                 self.length = None;
                 Ok(true)

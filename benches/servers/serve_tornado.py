@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketHandler
 from harness.loops import new_io_loop
 from harness.rows import OURS
 from harness.say import say_transport
-from tornado4 import iostream
+from tornado4 import http, iostream
 
 from .serve_asyncio import BUFFER, secured
 from .serve_web import PAGE, bound
@@ -56,6 +56,20 @@ class Hello(RequestHandler):
         self.write(PAGE)
 
 
+class Upload(RequestHandler):
+    """Sends the body back."""
+
+    told = False
+
+    def post(self) -> None:
+        if not Upload.told:
+            Upload.told = True
+            connection: Any = self.request.connection
+            say_transport(connection.stream)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.write(self.request.body)
+
+
 class Messages(WebSocketHandler):
     """Sends each WebSocket message back."""
 
@@ -77,7 +91,7 @@ def made(work: str) -> Any:
         return Echo(ssl_options=secured())
     if work == "echo":
         return Echo()
-    handler = {"http": Hello, "ws": Messages}[work]
+    handler = {"http": Hello, "post": Upload, "ws": Messages}[work]
     application = Application([("/", handler)], log_function=lambda _handler: None)
     return HTTPServer(application)
 
@@ -94,6 +108,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     if sys.argv[1] == OURS:
         iostream.install()
+        http.install()
     new_io_loop(sys.argv[1]).run_sync(serve)
 
 

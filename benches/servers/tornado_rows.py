@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.rows import OURS
 
-from .rows import echo, hello
+from .rows import echo, hello, served
 
 LOOPS = (OURS, "uvloop", "asyncio")
 WITH_C = (*LOOPS, "C")
@@ -30,7 +30,26 @@ ROWS = [
         WITH_C,
         wanted={"uvloop": 1.5},
     ),
-    hello(FACE, "tornado-web", "tornado.web", "http", WITH_C, quick=True),
+    hello(
+        FACE,
+        "tornado-web",
+        "tornado.web",
+        "http",
+        WITH_C,
+        wanted={"uvloop": 1.6, "asyncio": 1.9},
+        quick=True,
+    ),
+    served(
+        FACE,
+        "http",
+        "tornado-post",
+        "tornado.web, 64 KiB up and down, 50 connections kept alive",
+        "post",
+        ("post", "--connections", "50", "--size", "65536"),
+        LOOPS,
+        unit="requests",
+        wanted={"uvloop": 1.5},
+    ),
     echo(
         FACE,
         "websocket",
