@@ -93,6 +93,7 @@ _STOCK: dict[str, Callable[..., Any]] = {
         "read_bytes",
         "read_until",
         "read_until_regex",
+        "set_close_callback",
         "write",
     )
 }
@@ -291,6 +292,12 @@ def _read_until_regex(self: Any, regex: bytes, max_bytes: int | None = None) -> 
     return _stock_read_until_regex(self, regex, max_bytes) if future is None else future
 
 
+@functools.wraps(_STOCK["set_close_callback"])
+def _set_close_callback(self: Any, callback: Any) -> None:
+    if not _native_set_close_callback(self, callback):
+        _STOCK["set_close_callback"](self, callback)
+
+
 @functools.wraps(_STOCK["_try_inline_read"])
 def _try_inline_read(self: Any) -> None:
     if not _native.try_inline_read(self):
@@ -308,6 +315,7 @@ _native_write = _native.write
 _native_read_bytes = _native.read_bytes
 _native_read_until = _native.read_until
 _native_read_until_regex = _native.read_until_regex
+_native_set_close_callback = _native.set_close_callback
 _native_handle_events = _native.handle_events
 _stock_write = _STOCK["write"]
 _stock_read_bytes = _STOCK["read_bytes"]
@@ -322,6 +330,7 @@ NATIVE: dict[str, Callable[..., Any]] = {
     "read_bytes": _read_bytes,
     "read_until": _read_until,
     "read_until_regex": _read_until_regex,
+    "set_close_callback": _set_close_callback,
     "write": _write,
 }
 

@@ -107,6 +107,7 @@ class _Native:
     read_bytes = _streams.NATIVE["read_bytes"]
     read_until = _streams.NATIVE["read_until"]
     read_until_regex = _streams.NATIVE["read_until_regex"]
+    set_close_callback = _streams.NATIVE["set_close_callback"]
     write = _streams.NATIVE["write"]
 
 

@@ -236,6 +236,22 @@ impl Streams {
         }
     }
 
+    /// `BaseIOStream.set_close_callback`; False: nothing was done.
+    fn set_close_callback(
+        &self,
+        stream: &Bound<'_, PyAny>,
+        callback: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let Some(entry) = self.enter(stream)? else {
+            return Ok(false);
+        };
+        entry
+            .fields
+            .set(intern!(stream.py(), "_close_callback"), callback)?;
+        entry.listen_for_the_end()?;
+        Ok(true)
+    }
+
     /// `BaseIOStream._try_inline_read`; False: nothing was done.
     fn try_inline_read(&self, stream: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self.enter(stream)? {
