@@ -115,7 +115,7 @@ class Moving:
         def measured() -> Sample:
             words = ("-m", "applications.move", context.name(peer), str(self.megabytes))
             with context.start("Dask", peer, *words, pinned=False) as program:
-                told = program.answer(3 * context.options.patience)
+                told = program.answer(6 * context.options.patience)
                 program.finish(context.options.patience)
             return Sample(told["wall"] / self.megabytes, told["cpu"] / self.megabytes)
 

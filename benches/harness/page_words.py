@@ -105,8 +105,7 @@ GROUPS = {
     "applications": (
         "Whole programs",
         "Scrapy takes the title out of each page that it fetches from a server in another process. "
-        "Dask has its client, scheduler and worker on one loop; but where data is moved each has "
-        "a process, and the CPU time is the workers'.",
+        "Dask has its client, scheduler and worker on one loop.",
     ),
     "calls": ("Calls", "A call is scheduled and made; 1,000 in each turn, or one (“chain”)."),
     "tasks": ("Tasks", "asyncio's own tasks, on each loop."),
