@@ -173,6 +173,12 @@ impl<T> Inbox<T> {
         self.waiting
     }
 
+    /// Says that the loop may wait still: it could not be woken. It is woken once too often
+    /// if it doesn't.
+    pub fn still_waits(&mut self) {
+        self.waiting = true;
+    }
+
     /// Says that the loop waits no longer.
     pub fn end_wait(&mut self) {
         self.waiting = false;

@@ -99,9 +99,14 @@ impl Poller {
     /// Makes a wait that is under way, or else the next one, return at once.
     ///
     /// # Errors
-    /// Those of the operating system; none is known to happen.
+    /// Those of the operating system, such as `EBADF` when somebody has closed the waker.
     pub fn wake(&self) -> io::Result<()> {
-        self.waker.wake()
+        loop {
+            match self.waker.wake() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits for events, for ever without a time-out, and puts them into

@@ -173,3 +173,13 @@ fn an_inbox_that_has_ended_runs_nothing() {
     // Nothing is lost sight of.
     assert_eq!(inbox.clear(), [1, 2, 9, 4]);
 }
+
+#[test]
+fn a_loop_that_could_not_be_woken_is_woken_by_the_next_call() {
+    let mut inbox = Inbox::default();
+    assert!(inbox.begin_wait());
+    assert!(inbox.push(1));
+    inbox.still_waits();
+    assert!(inbox.push(2));
+    assert!(!inbox.push(3));
+}

@@ -197,7 +197,7 @@ impl EventLoop {
             calls.push(call)
         };
         if wakes {
-            self.wake_poller();
+            self.end_wait(py);
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl EventLoop {
             calls.defer(call)
         };
         if wakes {
-            self.wake_poller();
+            self.end_wait(py);
         }
         Ok(())
     }
@@ -229,18 +229,21 @@ impl EventLoop {
             calls.push_last_of_turn(call)
         };
         if wakes {
-            self.wake_poller();
+            self.end_wait(py);
         }
         Ok(())
     }
 
-    /// Ends a wait that is under way, or else the next one.
-    pub fn wake_poller(&self) {
-        if self.is_here()
-            && let Ok(poller) = self.poller()
-        {
-            // It can't fail: mio resets the waker's counter when it is full.
-            drop(poller.wake());
+    /// Ends a wait that is under way, or else the next one. Says whether the kernel did it.
+    pub fn wake_poller(&self) -> bool {
+        self.is_here() && self.poller().is_ok_and(|poller| poller.wake().is_ok())
+    }
+
+    /// Ends the wait of which the calls say that it is under way.
+    fn end_wait(&self, py: Python<'_>) {
+        if !self.wake_poller() {
+            // Whoever comes next tries again, or the loop would sleep through all of them.
+            self.calls.lock(py).still_waits();
         }
     }
 
@@ -300,7 +303,7 @@ impl EventLoop {
     /// a call, such as when the next timer is due.
     pub fn interrupt_wait(&self, py: Python<'_>) {
         if self.calls.lock(py).interrupt_wait() {
-            self.wake_poller();
+            self.end_wait(py);
         }
     }
 

@@ -201,8 +201,8 @@ class MakesTransports(ChecksTimeouts):
 
     def _connect(self, factory: Any, connection: socket.socket, server: Any) -> None:
         try:
-            extra = {"peername": connection.getpeername()}
-            self._make_socket_transport(connection, factory(), extra=extra, server=server)
+            # The transport asks for the peer's name, and does without one that can't be told.
+            self._make_socket_transport(connection, factory(), server=server)
         except (SystemExit, KeyboardInterrupt):
             connection.close()
             raise

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, OwnedFd};
 
 use crate::py::support::names::intern;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
@@ -145,8 +145,19 @@ impl SocketTransport {
         }
         match started {
             Ok(()) => Ok(()),
-            Err(error) => Self::fatal(slf, error, "Fatal error on transport"),
+            Err(error) => Self::unwatchable(slf, error),
         }
+    }
+
+    /// Ends a connection that the system can't watch. Reported always, as on asyncio's own
+    /// loop, where it is a callback's error: the peer has no part in it.
+    fn unwatchable(slf: &Bound<'_, Self>, error: PyErr) -> PyResult<()> {
+        let py = slf.py();
+        let message = "Fatal error on transport";
+        if error.is_instance_of::<PyOSError>(py) {
+            slf.call_method1(intern!(py, "_report"), (error.value(py), message))?;
+        }
+        Self::fatal(slf, error, message)
     }
 
     /// Ends the connection once everything is sent.
