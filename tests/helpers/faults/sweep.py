@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("faces", nargs="*", default=FACES)
     parser.add_argument("--steps", type=int, default=1000, help="of each call, at most")
     parser.add_argument("--patience", type=float, default=2, help="seconds")
+    parser.add_argument("--no-stock", action="store_true", help="print all, as on stock or not")
     parser.add_argument("--program", action="append", help="only this one")
     parser.add_argument("--call", action="append", help="only this one")
     options = parser.parse_args()
@@ -169,7 +170,7 @@ def main() -> None:
             faults = [fault for fault in ALL if fault.call in (options.call or [fault.call])]
             programs = options.program or list(PROGRAMS)
             known: set[tuple[str, str, int, str]] = set()
-            for kind in ("stock", "ours"):
+            for kind in ("ours",) if options.no_stock else ("stock", "ours"):
                 # It has other calls at the same step.
                 steps = options.steps if kind == "ours" else max(options.steps, 8)
                 jobs = jobs_of(counted(face, kind, programs, library), steps, faults)
