@@ -168,12 +168,36 @@ test-bare: build $(BARE)/built ## Run what a clean install must be able to do, i
 test-rust: ## Run the unit tests of the core, without an interpreter
 	cargo test --locked --no-default-features --lib
 
+# What the tests without Python find by random programs they find by many more of these.
+.PHONY: test-properties
+test-properties: ## Run the core's random programs for long: CASES=20000 each
+	PROPTEST_CASES=$(or $(CASES),20000) cargo test --locked --no-default-features --lib properties
+
+# In a directory of its own: the flag is one for each crate.
+.PHONY: test-models
+test-models: ## Try every order of the loop's and others' steps (loom)
+	RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --lib \
+		--target-dir target/loom -- waiting::model
+
+# The system's calls and OpenSSL's code aren't Miri's to run: such tests say so themselves.
+.PHONY: test-miri
+test-miri: ## Run the core's tests in Miri, which needs a nightly Rust
+	rustup component add --toolchain nightly miri rust-src
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --no-default-features --lib \
+		--target-dir target/miri
+
+.PHONY: test-sanitizers
+test-sanitizers: $(VENV)/built ## Run tests with the address and thread sanitizers
+	$(BIN)/python tools/sanitizers.py core
+	$(BIN)/python tools/sanitizers.py thread
+	$(BIN)/python tools/sanitizers.py package $(SANITIZED)
+
 .PHONY: test-python
 test-python: build $(BARE)/built ## Run the Python tests but the slow ones
 	$(PYTEST) $(WORKERS) -m 'not slow'
 
 .PHONY: lint
-lint: $(VENV)/built-lint lint-workflows ## Check formatting, lints, types and spelling
+lint: $(VENV)/built-lint lint-workflows lint-systems ## Check formatting, lints, types and spelling
 	cargo fmt --check
 	PYO3_PYTHON=$(abspath $(BIN))/python cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
@@ -185,6 +209,27 @@ lint: $(VENV)/built-lint lint-workflows ## Check formatting, lints, types and sp
 	RUSTDOCFLAGS="-D warnings" PYO3_PYTHON=$(abspath $(BIN))/python \
 		cargo doc --locked --no-deps --document-private-items
 	$(BIN)/typos
+
+# Those that the core is to work on, beside this one, and that Rust has a standard library for
+# here. `python` is left out: it would take their interpreters.
+SYSTEMS ?= x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd \
+	aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
+
+.PHONY: systems
+systems: ## Say which other systems `make lint` compiles the core for
+	@echo $(SYSTEMS)
+
+.PHONY: lint-systems
+lint-systems: ## Compile the core for other systems, and check it for each
+	@for system in $(SYSTEMS); do \
+		if rustup target add $$system >/dev/null 2>&1; then \
+			echo "For $$system"; \
+			cargo clippy --quiet --locked --no-default-features --lib --target $$system \
+				--target-dir target/systems -- -D warnings || exit 1; \
+		else \
+			echo "Left out: $$system can't be installed"; \
+		fi; \
+	done
 
 .PHONY: lint-workflows
 lint-workflows: $(VENV)/built-lint ## Check what GitHub is told to do
