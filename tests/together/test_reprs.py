@@ -127,6 +127,20 @@ def test_a_timeout() -> None:
     io_loop.close()
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_a_timeout_lets_out_what_ends_a_program(raised: type[BaseException]) -> None:
+    class Ends:
+        def __call__(self) -> None: ...
+        def __repr__(self) -> str:
+            raise raised
+
+    io_loop = IOLoop(make_current=False)
+    timeout = io_loop.call_later(100, Ends())
+    with pytest.raises(raised):
+        repr(timeout)
+    io_loop.close()
+
+
 def test_a_timeout_whose_callback_says_what_its_timeout_is() -> None:
     @dataclasses.dataclass
     class Connection:

@@ -15,9 +15,11 @@ from tornado.tcpserver import TCPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, stream_request_body
 
+import tornado4.iostream
 from helpers import authorities
 from helpers.authorities import CERTIFICATES, VERSIONS
 from helpers.loops import LIMIT, on_io_loops
+from tornado4.ioloop import IOLoop
 
 on_versions = pytest.mark.parametrize("version", VERSIONS)
 
@@ -224,3 +226,39 @@ def test_a_client_that_speaks_something_else(run, what):
         io_loop.run_sync(main, timeout=LIMIT)
 
     assert run(scenario)[1:] == [b"hello"]
+
+
+@pytest.mark.parametrize("where", ["class", "object"])
+def test_a_socket_that_gets_methods_of_somebody_s_own_meanwhile(where, monkeypatch):
+    called = []
+
+    def own(name):
+        before = getattr(ssl.SSLSocket, name)
+
+        def method(self, *args, **kwargs):
+            called.append(name)
+            return before(self, *args, **kwargs)
+
+        return method
+
+    async def main():
+        with echoing(ssl_options=authorities.server("good", "1.3")) as (_, port):
+            native = await tornado4.iostream.IOStream(
+                socket.create_connection(("127.0.0.1", port))
+            ).start_tls(False, authorities.client(), server_hostname="test")
+            with contextlib.closing(native):
+                assert tornado4.iostream.is_native(native)
+                for asked in (b"before", b"after"):
+                    await native.write(asked)
+                    assert await native.read_bytes(len(asked)) == asked
+                    if asked == b"after":
+                        return
+                    assert called == []
+                    for name in ("send", "recv_into"):
+                        if where == "class":
+                            monkeypatch.setattr(ssl.SSLSocket, name, own(name))
+                        else:
+                            setattr(native.socket, name, own(name).__get__(native.socket))
+
+    IOLoop(make_current=False).run_sync(main, timeout=LIMIT)
+    assert set(called) == {"send", "recv_into"}

@@ -2,7 +2,9 @@
 
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 use super::Callback;
 use crate::core::clock::Deadline;
@@ -10,6 +12,7 @@ use crate::core::timers::Key;
 use crate::py::dispatch::timer::Timer;
 use crate::py::event_loop::EventLoop;
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
 
 /// A timeout, as add_timeout(), call_later() and call_at() return it; to be
 /// passed to remove_timeout(). Follows the documentation of Tornado 4.5.
@@ -72,17 +75,23 @@ impl Timeout {
 
 #[pymethods]
 impl Timeout {
-    fn __repr__(&self, py: Python<'_>) -> String {
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         // Not locked while that of the callback is made, which may come back here: that of a
         // method says whose it is, and that may say what its timeout is.
         let callback = self.subject(py);
-        // `{}` is what str() says; a repr() that raises is left out.
+        // `{}` is what str() says.
         let said = callback.map(|it| it.bind(py).repr().map(|said| said.to_string()));
-        match said {
+        let said = match said {
             Some(Ok(said)) => format!("<Timeout pending {said}>"),
-            Some(Err(_)) => "<Timeout pending>".to_owned(),
+            // Tornado's own asks no callback, so it never fails.
+            Some(Err(error)) if error.is_instance_of::<PyException>(py) => {
+                "<Timeout pending>".to_owned()
+            }
+            // Such as Ctrl-C meanwhile.
+            Some(Err(error)) => return Err(error),
             None => "<Timeout done or removed>".to_owned(),
-        }
+        };
+        make::text(py, &said)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

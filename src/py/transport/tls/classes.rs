@@ -4,8 +4,9 @@ use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyType};
 
+use crate::py::support::class_version::ClassVersion;
 use crate::py::support::imports;
 
 /// Those of `ssl`.
@@ -77,7 +78,9 @@ pub fn openssl(py: Python<'_>) -> PyResult<Option<&OpenSsl>> {
 
 /// A class, and the methods of it that an engine stands for.
 pub struct Stock {
-    class: Py<PyAny>,
+    class: Py<PyType>,
+    /// In which the class had the methods still.
+    version: ClassVersion,
     /// By name; `None` if there is one of somebody's own.
     methods: Option<Py<PyDict>>,
 }
@@ -86,6 +89,7 @@ impl Stock {
     fn of(module: &Bound<'_, PyModule>, class: &str, names: &[&str]) -> PyResult<Stock> {
         let py = module.py();
         let class = module.getattr(make::name(py, class)?)?;
+        let class = class.cast_into::<PyType>()?;
         let methods = make::dict(py)?;
         let mut are_stock = true;
         for name in names {
@@ -97,13 +101,9 @@ impl Stock {
         }
         Ok(Stock {
             class: class.unbind(),
+            version: ClassVersion::new(),
             methods: are_stock.then(|| methods.unbind()),
         })
-    }
-
-    /// Whether an object is of this class exactly.
-    pub fn is_exactly(&self, object: &Bound<'_, PyAny>) -> bool {
-        object.get_type().is(&self.class)
     }
 
     /// Whether an object is of this class exactly, and neither it nor the class has methods
@@ -120,11 +120,21 @@ impl Stock {
         if !object.get_type().is(class) {
             return Ok(false);
         }
+        let has_them = || {
+            for (name, method) in methods.bind(py) {
+                if !class.getattr(name.cast_into::<PyString>()?)?.is(method) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        if !self.version.holds(class, has_them)? {
+            return Ok(false);
+        }
         let own = object.getattr(intern!(py, "__dict__"))?;
         let own = own.cast_into::<PyDict>()?;
-        for (name, method) in methods.bind(py) {
-            let name = name.cast_into::<PyString>()?;
-            if own.contains(&name)? || !class.getattr(name)?.is(method) {
+        for (name, _) in methods.bind(py) {
+            if own.contains(name)? {
                 return Ok(false);
             }
         }

@@ -55,14 +55,15 @@ impl Secured {
         }))
     }
 
-    /// Whether it is this socket's connection, still.
+    /// Whether it is this socket's connection, still, and nobody has given the socket methods
+    /// of their own.
     ///
     /// # Errors
     /// Those of looking at it.
     pub fn is_behind(&self, socket: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = socket.py();
         let classes = classes::ssl(py)?;
-        if !classes.socket.is_exactly(socket) {
+        if !classes.socket.is_class_of(socket)? {
             return Ok(false);
         }
         let inner = socket.getattr(intern!(py, "_sslobj"))?;
