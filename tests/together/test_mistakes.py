@@ -230,6 +230,8 @@ RUNS = {
     "IOLoop.current().start()": "In a coroutine, await what is to be run;",
     "IOLoop(make_current=False).start()": "In a coroutine, await what is to be run;",
     "IOLoop.current().run_sync(print)": "In a coroutine, await what is to be run;",
+    "asyncio.get_running_loop().run_until_complete(made)": "In a coroutine, await what is to be",
+    "tornado4.new_event_loop().run_until_complete(made)": "In a coroutine, await what is to be",
     "TornadoReactor().run()": "a reactor starts with its loop, unasked.",
     "run_once(print)": "Give the function the reactor that runs,",
 }
@@ -241,8 +243,10 @@ def test_running_within_a_run(tmp_path: Path) -> None:
         import tornado4
         from tornado4.ioloop import IOLoop
         from tornado4.platform.twisted import TornadoReactor, run_once
+        import asyncio
         async def other(): pass
         async def main():
+            made = asyncio.get_running_loop().create_future()
             {calls}
         tornado4.run(main())
         """

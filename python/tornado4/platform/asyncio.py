@@ -213,14 +213,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         """
         # Before anything is touched: some versions of asyncio clean up after the
         # loop that runs when they refuse to run it again.
-        self._check_closed()
-        try:
-            self._check_running()  # type: ignore[attr-defined]
-        except RuntimeError as error:
-            # Whoever has given it work hears of it by this.
-            _forgotten.used(self)
-            advise(error, IN_CHILD if self._is_parents else ALREADY_RUNS)
-            raise
+        self._check_may_run()
         self._take_over()
         _forgotten.runs(self)
         cls = type(self)
@@ -245,8 +238,19 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
                 wakeup.end_run(self)
             self._wrap_tasks()
 
+    def _check_may_run(self) -> None:
+        self._check_closed()
+        try:
+            self._check_running()  # type: ignore[attr-defined]
+        except RuntimeError as error:
+            # Whoever has given it work hears of it by this.
+            _forgotten.used(self)
+            advise(error, IN_CHILD if self._is_parents else ALREADY_RUNS)
+            raise
+
     def run_until_complete(self, future: Awaitable[_T] | Generator[Any, None, _T]) -> _T:
         """Run until the future or coroutine is done; return its result or raise its error."""
+        self._check_may_run()
         before, self._completes = self._completes, True
         try:
             return super().run_until_complete(future)
