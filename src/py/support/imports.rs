@@ -220,6 +220,13 @@ pub fn is_real(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     object.is_instance(cached(object.py(), &REAL, "numbers", "Real")?)
 }
 
+/// Whether `object` is a `datetime.timedelta`. PyO3's own look at it crashes where there is no
+/// memory for what it imports.
+pub fn is_timedelta(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static TIMEDELTA: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    object.is_instance(cached(object.py(), &TIMEDELTA, "datetime", "timedelta")?)
+}
+
 /// Whether a module has been imported. `None` in its place forbids that.
 pub fn is_loaded(py: Python<'_>, name: &str) -> PyResult<bool> {
     static MODULES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

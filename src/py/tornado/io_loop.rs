@@ -11,7 +11,7 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDelta, PyDict, PyFloat, PyInt, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple};
 
 use super::{Callback, Handler, Timeout};
 use crate::core::registrations::Role;
@@ -304,7 +304,7 @@ impl IOLoop {
     ) -> PyResult<Py<PyAny>> {
         if deadline.is_exact_instance_of::<PyFloat>() || imports::is_real(deadline)? {
             IOLoop::at(slf, deadline.extract()?, callback, args, kwargs)
-        } else if deadline.is_instance_of::<PyDelta>() {
+        } else if imports::is_timedelta(deadline)? {
             let delay = deadline.call_method0(intern!(slf.py(), "total_seconds"))?;
             IOLoop::after(slf, delay.extract()?, callback, args, kwargs)
         } else {
