@@ -55,8 +55,9 @@ impl TaskMaker {
     ) -> PyResult<Bound<'py, PyAny>> {
         hang_rather_than_unwind();
         let py = coro.py();
-        let may_meet =
-            self.deferreds.is_some() || imports::is_loaded(py, "twisted.internet.defer")?;
+        let may_meet = self.deferreds.is_some()
+            || coroutine::serves(py)
+            || imports::is_loaded(py, "twisted.internet.defer")?;
         let coro = if may_meet { self.wrap(coro)? } else { coro };
         let create_task = self.create_task.bind(py);
         create_task.call((coro,), kwargs)
