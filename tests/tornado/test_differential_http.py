@@ -42,7 +42,10 @@ def compared(factory, kind, seed):
     finally:
         tornado4.http.uninstall()
         tornado4.iostream.uninstall()
-    assert native == stock, f"{kind}, seed {seed}: {difference(native, stock)}"
+    # After a request that closes the connection, whether Tornado looks at the next one still is
+    # up to when the kernel says what. So what it does once in a while is right too.
+    stocks = (trace(factory, kind, seed) for _ in range(200))
+    assert native == stock or native in stocks, f"{kind}, seed {seed}: {difference(native, stock)}"
     return native
 
 
