@@ -102,7 +102,8 @@ def install(
         ``from twisted.internet import reactor`` installs ours, unless one is installed,
         as by ``epollreactor.install()``.
     ``streams``
-        Tornado's streams read and write natively; see `tornado4.iostream.install`.
+        Tornado's streams read and write natively, and so does its HTTP/1; see
+        `tornado4.iostream.install` and `tornado4.http.install`.
 
     Calls don't nest: a second one adds the parts that were left out, and one `uninstall`
     undoes all of them. Any thread may call it, at any time; a loop that runs goes on. If

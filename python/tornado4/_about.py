@@ -29,7 +29,7 @@ Runs a program, unedited, on one event loop for Twisted, Tornado and asyncio.
   --no-asyncio    leave the loops that asyncio makes alone
   --no-tornado    leave Tornado's IOLoop alone
   --no-twisted    leave Twisted's default reactor alone
-  --no-streams    leave Tornado's streams alone
+  --no-streams    leave Tornado's streams and HTTP/1 alone
   --twisted       install the reactor at once, not when it is first imported
   -h, --help      print this page
   -V, --version   print the version
@@ -73,7 +73,7 @@ def _native() -> Iterator[str]:
     if _is_there("twisted"):
         yield _line("Twisted", "TCP, UNIX and UDP transports")
     if _is_there("tornado"):
-        yield _line("Tornado", "TCP, UNIX, TLS and pipe streams")
+        yield _line("Tornado", "TCP, UNIX, TLS and pipe streams; HTTP/1")
     if _is_there("OpenSSL"):
         # It is told about once it has been imported.
         importlib.import_module("OpenSSL.SSL")
