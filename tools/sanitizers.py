@@ -56,7 +56,7 @@ def run(*command: str | Path, **variables: str) -> None:
     print("+", *command, flush=True)
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **OPTIONS, **variables})
     if done.returncode != 0:
-        sys.exit(done.returncode if done.returncode > 0 else 1)
+        sys.exit(f"it ended with the status {done.returncode}")
 
 
 def must_report(report: str, *command: str | Path, **variables: str) -> None:
@@ -144,7 +144,16 @@ def package(arguments: list[str]) -> None:
     inside["PYTHONPATH"] = str(copy)
     where = "import tornado4._core as core; print(core.__file__)"
     run(sys.executable, "-c", where, **inside)
-    run(sys.executable, "-m", "pytest", *(arguments or QUICK), **inside)
+    # pytest keeps what is written to the terminal, and with the process that is lost.
+    reports = BUILT / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir()
+    inside["ASAN_OPTIONS"] = f"{OPTIONS['ASAN_OPTIONS']}:log_path={reports}/report"
+    try:
+        run(sys.executable, "-m", "pytest", *(arguments or QUICK), **inside)
+    finally:
+        for report in reports.iterdir():
+            print(report.read_text(), flush=True)
 
 
 def main() -> None:

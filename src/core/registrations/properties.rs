@@ -45,12 +45,16 @@ impl File {
 
 /// Behaves as epoll does.
 #[derive(Default)]
-struct Kernel(RefCell<BTreeMap<RawFd, File>>);
+struct Kernel {
+    files: RefCell<BTreeMap<RawFd, File>>,
+    /// The tokens of those that are watched no longer: an event may still come with one.
+    gone: RefCell<Vec<Token>>,
+}
 
 impl Kernel {
     fn set(&self, watch: Watch, is_new: bool) -> io::Result<()> {
         let fail = |code| Err(io::Error::from_raw_os_error(code));
-        let mut files = self.0.borrow_mut();
+        let mut files = self.files.borrow_mut();
         let Some(file) = files.get_mut(&watch.fd) else {
             return fail(libc::EBADF);
         };
@@ -58,24 +62,32 @@ impl Kernel {
             (Some(_), true) => return fail(libc::EEXIST),
             (None, false) => return fail(libc::ENOENT),
             (None, true) if file.refuses => return fail(libc::ENOSPC),
-            _ => file.watch = Some(watch),
+            _ => {
+                let gone = self.gone.borrow();
+                assert!(!gone.contains(&watch.token), "a token comes again");
+                file.watch = Some(watch);
+            }
         }
         file.news = true;
         Ok(())
     }
 
     fn file<R>(&self, fd: RawFd, body: impl FnOnce(&mut File) -> R) -> Option<R> {
-        self.0.borrow_mut().get_mut(&fd).map(body)
+        self.files.borrow_mut().get_mut(&fd).map(body)
     }
 
     /// A new file gets the number; the one before it is closed.
     fn open(&self, fd: RawFd) {
-        self.0.borrow_mut().insert(fd, File::default());
+        let before = self.files.borrow_mut().insert(fd, File::default());
+        let watch = before.and_then(|file| file.watch);
+        self.gone
+            .borrow_mut()
+            .extend(watch.map(|watch| watch.token));
     }
 
     fn poll(&self) -> Vec<(Token, Readiness)> {
         let mut events = Vec::new();
-        for file in self.0.borrow_mut().values_mut() {
+        for file in self.files.borrow_mut().values_mut() {
             let Some(watch) = file.watch else { continue };
             let readiness = file.readiness();
             let tells = watch.trigger == Trigger::Level || std::mem::take(&mut file.news);
@@ -101,7 +113,10 @@ impl Backend for Kernel {
 
     fn remove(&self, fd: RawFd, _before: Interest) -> io::Result<()> {
         match self.file(fd, |file| file.watch.take()).flatten() {
-            Some(_) => Ok(()),
+            Some(watch) => {
+                self.gone.borrow_mut().push(watch.token);
+                Ok(())
+            }
             None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
         }
     }
@@ -295,7 +310,11 @@ impl Stream {
                 });
             }
             Reading::Poll => {
-                for (token, readiness) in self.kernel.poll() {
+                let events = self.kernel.poll();
+                // Who writes may stop anywhere, and is told again.
+                let told = events.iter().any(|(_, readiness)| readiness.is_writable());
+                assert_eq!(told, self.is_watched(Role::Write));
+                for (token, readiness) in events {
                     if readiness.is_readable() && !self.table.merge_deferred(token, readiness) {
                         self.serve(token, readiness);
                     }

@@ -152,6 +152,9 @@ impl Conversation {
                     count
                 });
                 way.got(&plaintext, ended);
+                if ended == Some(Outcome::Closed) {
+                    assert!(!end.session.wants_more());
+                }
                 if !plaintext.is_empty() && ended.is_none() && end.session.wants_more() {
                     let (count, why) = end.session.read(&mut [const { MaybeUninit::uninit() }; 1]);
                     assert_eq!((count, why), (0, Some(Outcome::WantRead)));
