@@ -1,8 +1,9 @@
 //! What a loop does, in numbers: its turns, its calls, its time.
 //!
 //! One thread writes, that of the loop; any may read. So a number is loaded and stored, which
-//! costs what it costs in plain memory: a turn is measured by two readings of the clock, and a
-//! call by one, or by an eighth of one if it is of the short kind.
+//! costs what it costs in plain memory. A turn takes no reading of the clock: the loop reads it
+//! before each wait, which is when the turn before is over, and after one that has blocked. A
+//! call takes one, or an eighth of one if it is of the short kind.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -34,6 +35,10 @@ pub struct Meter<const KINDS: usize> {
     /// The end of the last turn, and the beginning of the work of the one under way.
     ended: AtomicI64,
     began: AtomicI64,
+    /// How long that turn has waited.
+    wait: AtomicU64,
+    /// Whether a turn's calls are made, and the time of that isn't known yet.
+    open: AtomicBool,
     /// The end of the last call that was measured, and how many there were since.
     measured: AtomicI64,
     together: AtomicU32,
@@ -73,6 +78,8 @@ impl<const KINDS: usize> Default for Meter<KINDS> {
             lag: Histogram::default(),
             ended: AtomicI64::new(0),
             began: AtomicI64::new(0),
+            wait: AtomicU64::new(0),
+            open: AtomicBool::new(false),
             measured: AtomicI64::new(0),
             together: AtomicU32::new(0),
         }
@@ -92,6 +99,7 @@ impl<const KINDS: usize> Meter<KINDS> {
         for point in [&self.ended, &self.began, &self.measured] {
             point.store(now.as_nanos(), Ordering::Relaxed);
         }
+        self.open.store(false, Ordering::Relaxed);
         self.on.store(on, Ordering::Relaxed);
     }
 
@@ -117,16 +125,36 @@ impl<const KINDS: usize> Meter<KINDS> {
         self.ended.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// The wait of a turn is over. Returns how long it was, in nanoseconds.
+    /// A turn begins to wait, or the loop doesn't run any more: the turn before is over.
     #[inline]
-    pub fn begin_work(&self, now: Deadline) -> u64 {
+    pub fn begin_wait(&self, now: Deadline) {
+        if self.is_open() {
+            self.close(now);
+        }
+    }
+
+    /// Whether `begin_wait` has something to do.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The wait of a turn is over; without one it was over when it began.
+    #[inline]
+    pub fn begin_work(&self, now: Deadline) {
         let now = now.as_nanos();
         let waited = between(self.ended.load(Ordering::Relaxed), now);
         add(&self.waited, waited);
+        self.wait.store(waited, Ordering::Relaxed);
         self.began.store(now, Ordering::Relaxed);
         self.measured.store(now, Ordering::Relaxed);
         self.together.store(0, Ordering::Relaxed);
-        waited
+    }
+
+    /// How many nanoseconds the turn under way has waited.
+    #[inline]
+    pub fn waited(&self) -> u64 {
+        self.wait.load(Ordering::Relaxed)
     }
 
     /// A call was made; `long` if it is of a kind that takes its time.
@@ -152,20 +180,27 @@ impl<const KINDS: usize> Meter<KINDS> {
         self.together.store(0, Ordering::Relaxed);
     }
 
-    /// The turn's work is done. Returns how long it was, in nanoseconds.
+    /// The turn's calls are made. When that was `begin_wait` says.
     #[inline]
-    pub fn end_work(&self, now: Deadline, traffic: Traffic) -> u64 {
+    pub fn end_work(&self, traffic: Traffic) {
+        add(&self.turns, 1);
+        add(&self.received, traffic.received);
+        add(&self.sent, traffic.sent);
+        add(&self.accepted, traffic.accepted);
+        self.open.store(true, Ordering::Relaxed);
+    }
+
+    /// The turn is over now. Returns how long its work was, in nanoseconds.
+    #[inline]
+    pub fn close(&self, now: Deadline) -> u64 {
         if self.together.load(Ordering::Relaxed) > 0 {
             self.measure(now);
         }
         let worked = between(self.began.load(Ordering::Relaxed), now.as_nanos());
-        add(&self.turns, 1);
         add(&self.worked, worked);
-        add(&self.received, traffic.received);
-        add(&self.sent, traffic.sent);
-        add(&self.accepted, traffic.accepted);
         self.lag.add(worked);
         self.ended.store(now.as_nanos(), Ordering::Relaxed);
+        self.open.store(false, Ordering::Relaxed);
         worked
     }
 
@@ -328,7 +363,8 @@ mod tests {
         assert!(!meter.is_on());
         meter.switch(true, at(1_000));
         assert!(meter.is_on());
-        assert_eq!(meter.begin_work(at(3_000)), 2_000);
+        meter.begin_work(at(3_000));
+        assert_eq!(meter.waited(), 2_000);
         meter.called(0, true, || at(3_400));
         meter.called(1, false, || unreachable!());
         meter.called(7, false, || unreachable!());
@@ -337,7 +373,11 @@ mod tests {
             sent: 2,
             accepted: 3,
         };
-        assert_eq!(meter.end_work(at(4_000), traffic), 1_000);
+        meter.end_work(traffic);
+        assert!(meter.is_open());
+        meter.begin_wait(at(4_000));
+        assert!(!meter.is_open());
+        meter.begin_wait(at(5_000));
         let reading = meter.read();
         assert_eq!(reading.turns, 1);
         assert_eq!(reading.calls, [1, 1]);
@@ -347,7 +387,8 @@ mod tests {
         assert_eq!(reading.lag, [1_000; 3]);
         assert_eq!(meter.lag().collect::<Vec<_>>(), [(1_023, 1)]);
         meter.begin_run(at(9_000));
-        assert_eq!(meter.begin_work(at(9_001)), 1);
+        meter.begin_work(at(9_001));
+        assert_eq!(meter.waited(), 1);
         meter.reset();
         assert_eq!(meter.read(), Meter::<2>::default().read());
     }
@@ -372,7 +413,9 @@ mod tests {
     fn a_clock_that_goes_back_does_no_harm() {
         let meter = Meter::<1>::default();
         meter.switch(true, at(1_000));
-        assert_eq!(meter.begin_work(at(10)), 0);
-        assert_eq!(meter.end_work(at(5), Traffic::default()), 0);
+        meter.begin_work(at(10));
+        assert_eq!(meter.waited(), 0);
+        meter.end_work(Traffic::default());
+        assert_eq!(meter.close(at(5)), 0);
     }
 }

@@ -34,7 +34,9 @@ proptest! {
         let (mut longest, mut most) = (0, 0);
         for (wait, made, rest) in &turns {
             waited += pass(*wait);
-            prop_assert_eq!(meter.begin_work(at()), u64::from(*wait));
+            meter.begin_wait(at());
+            meter.begin_work(at());
+            prop_assert_eq!(meter.waited(), u64::from(*wait));
             let (mut worked, mut together) = (0, 0);
             for (kind, long, took) in made {
                 let took = pass(*took);
@@ -53,7 +55,10 @@ proptest! {
             let rest = pass(*rest);
             most = most.max(together + rest);
             worked += rest;
-            prop_assert_eq!(meter.end_work(at(), Traffic::default()), worked);
+            meter.end_work(Traffic::default());
+            prop_assert!(meter.is_open());
+            prop_assert_eq!(meter.close(at()), worked);
+            prop_assert!(!meter.is_open());
             work.push(worked);
         }
         let reading = meter.read();

@@ -44,21 +44,36 @@ impl EventLoop {
         }
     }
 
+    /// The loop runs no more, unless a turn is under way that this is nested in.
+    pub fn measured_run_ends(&self) {
+        if let Some(meter) = self.meter_of_turn()
+            && meter.is_open()
+        {
+            meter.begin_wait(Deadline::now());
+        }
+    }
+
+    /// A turn begins with its calls, without a wait.
+    pub fn measured_without_wait(&self) {
+        if let Some(meter) = self.meter_of_turn() {
+            meter.begin_work(Deadline::now());
+        }
+    }
+
     /// A turn begins to make its calls. What this returns is for its end. A nested turn is
     /// a part of the call that makes it.
     #[inline]
-    pub fn measured_work_begins(&self) -> Option<Measured<'_>> {
+    pub fn measured_calls_begin(&self) -> Option<Measured<'_>> {
         let meter = self.meter_of_turn()?;
-        let waited = meter.begin_work(Deadline::now());
         Some(Measured {
             meter,
-            waited,
             traffic: Traffic::of_thread(),
         })
     }
 
+    /// The meter, if it measures, of a turn that isn't nested in another one.
     #[inline]
-    fn meter_of_turn(&self) -> Option<&Meter<KINDS>> {
+    pub fn meter_of_turn(&self) -> Option<&Meter<KINDS>> {
         let meter = self.meter()?;
         (self.turns.load(Ordering::Relaxed) == 0).then_some(meter)
     }
@@ -68,7 +83,6 @@ impl EventLoop {
 #[must_use = "a turn's end is measured by it"]
 pub struct Measured<'a> {
     meter: &'a Meter<KINDS>,
-    waited: u64,
     traffic: Traffic,
 }
 
@@ -78,16 +92,21 @@ impl Measured<'_> {
     /// # Errors
     /// What ends the loop, from the tick.
     pub fn end(self, event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-        let traffic = Traffic::of_thread().since(self.traffic);
-        let worked = self.meter.end_work(Deadline::now(), traffic);
+        let meter = self.meter;
+        meter.end_work(Traffic::of_thread().since(self.traffic));
         let py = event_loop.py();
         let tick = {
             let tick = event_loop.get().tick.lock(py);
             tick.as_ref().map(|tick| tick.clone_ref(py))
         };
+        if tick.is_none() && meter.is_on() {
+            // The next wait will say when it was.
+            return Ok(());
+        }
+        let worked = meter.close(Deadline::now());
         let Some(tick) = tick else { return Ok(()) };
         let tick = tick.bind(py);
-        match tick.call1((seconds(self.waited), seconds(worked))) {
+        match tick.call1((seconds(meter.waited()), seconds(worked))) {
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 error.write_unraisable(py, Some(tick));
                 Ok(())

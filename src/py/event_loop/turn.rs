@@ -40,12 +40,18 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let poller = this.poller()?;
     let mut waiting = Taken::from(this);
     this.measured_run_begins();
-    loop {
-        turn_with(event_loop, &poller, None, &mut waiting.0)?;
-        if this.stopping.load(Ordering::Relaxed) || this.driven.load(Ordering::Relaxed) {
-            return this.check_not_parents();
+    let outcome = loop {
+        let outcome = turn_with(event_loop, &poller, None, &mut waiting.0);
+        if outcome.is_err()
+            || this.stopping.load(Ordering::Relaxed)
+            || this.driven.load(Ordering::Relaxed)
+        {
+            break outcome;
         }
-    }
+    };
+    this.measured_run_ends();
+    outcome?;
+    this.check_not_parents()
 }
 
 /// What a turn needs while it waits, taken out of the loop until this is dropped, however
@@ -117,7 +123,9 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     let this = event_loop.get();
     let poller = this.poller()?;
     this.measured_run_begins();
-    turn_with(event_loop, &poller, limit, &mut Taken::from(this).0)?;
+    let outcome = turn_with(event_loop, &poller, limit, &mut Taken::from(this).0);
+    this.measured_run_ends();
+    outcome?;
     this.check_not_parents()
 }
 
@@ -147,7 +155,8 @@ fn collect(
     if this.clocked.any() {
         follow_clocks(event_loop)?;
     }
-    let waited = outside(this, || wait(event_loop, poller, limit, waiting));
+    let meter = this.meter_of_turn();
+    let waited = outside(this, || wait(event_loop, poller, limit, waiting, meter));
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls)?;
     let next = waited?;
@@ -181,7 +190,7 @@ fn run_collected(
 ) -> PyResult<()> {
     check_stack()?;
     let this = event_loop.get();
-    let measured = this.measured_work_begins();
+    let measured = this.measured_calls_begin();
     let outer = this.calls.lock(event_loop.py()).begin_turn();
     this.turns.fetch_add(1, Ordering::Relaxed);
     let mut running = Running {
@@ -223,8 +232,12 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
 /// As `run`.
 pub fn run_ready(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     hang_rather_than_unwind();
-    run_collected(event_loop, None, &mut Handover::default())?;
-    event_loop.get().check_not_parents()
+    let this = event_loop.get();
+    this.measured_without_wait();
+    let outcome = run_collected(event_loop, None, &mut Handover::default());
+    this.measured_run_ends();
+    outcome?;
+    this.check_not_parents()
 }
 
 /// Runs what was ready when the turn began; then late timers that its calls have made

@@ -11,29 +11,53 @@ use super::clock;
 use super::state::{EventLoop, Waiting};
 use crate::core::clock::Deadline;
 use crate::core::handover::{self, Handover};
+use crate::core::meter::Meter;
 use crate::core::poller::{Event, Poller};
 use crate::core::spin::SPIN;
 use crate::core::waiting::{self, Waits};
+use crate::py::dispatch::call::KINDS;
 use crate::py::support::error;
 
-/// Polls without releasing the GIL; only when there is nothing to do at all, releases it
-/// and blocks. Returns when the next timer is due, as it was seen before.
+/// Waits, and tells the meter, if there is one, when that began and was over. Returns when
+/// the next timer is due, as it was seen before.
 ///
 /// # Errors
 /// As `turn::run`.
+#[inline]
 pub fn wait(
     event_loop: &Bound<'_, EventLoop>,
     poller: &Poller,
     limit: Option<Duration>,
     waiting: &mut Waiting,
+    meter: Option<&Meter<KINDS>>,
 ) -> PyResult<Option<Deadline>> {
+    let now = Deadline::now();
+    if let Some(meter) = meter {
+        meter.begin_wait(now);
+    }
+    let (next, over) = wait_from(event_loop, poller, limit, waiting, now)?;
+    if let Some(meter) = meter {
+        meter.begin_work(over);
+    }
+    Ok(next)
+}
+
+/// Polls without releasing the GIL; only when there is nothing to do at all, releases it
+/// and blocks. Returns when the next timer is due, and when this was over: when it began, if
+/// it hasn't blocked.
+fn wait_from(
+    event_loop: &Bound<'_, EventLoop>,
+    poller: &Poller,
+    limit: Option<Duration>,
+    waiting: &mut Waiting,
+    mut now: Deadline,
+) -> PyResult<(Option<Deadline>, Deadline)> {
     let (this, py) = (event_loop.get(), event_loop.py());
     let events = &mut waiting.events;
     let mut poll = |timeout| {
         let outcome = poller.poll(timeout, events);
         outcome.map_err(|error| poll_failed(this, error))
     };
-    let mut now = Deadline::now();
     if let_others_run(py, now, &mut waiting.handover, waiting.serves) {
         now = Deadline::now();
     }
@@ -47,7 +71,7 @@ pub fn wait(
         waiting.serves = !events.is_empty();
         waiting.eager_poll.note(busy || waiting.serves);
         if busy || !may_wait || !events.is_empty() {
-            return Ok(next);
+            return Ok((next, now));
         }
     }
     let mut steps = Steps {
@@ -56,11 +80,12 @@ pub fn wait(
         events,
     };
     let Some(outcome) = waiting::wait(&mut steps, &mut waiting.spin, limit) else {
-        return Ok(next);
+        return Ok((next, now));
     };
-    waiting.handover.waited(Deadline::now());
+    let over = Deadline::now();
+    waiting.handover.waited(over);
     waiting.serves = !waiting.events.is_empty();
-    outcome
+    outcome.map(|next| (next, over))
 }
 
 /// The steps of a wait. What blocks does so with the GIL released.
