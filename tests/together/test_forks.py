@@ -1,79 +1,19 @@
 """Processes that fork while a loop runs: the parent goes on as if nothing had happened, and
 the child is told."""
 
-import json
-import random
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-from helpers.forks_world import ACTIONS, REFUSED, TICKS
-from helpers.programs import with_path
-
-HERE = Path(__file__).parent.parent
-
-# With what status a child ends that does this; see `forks_world`.
-STATUSES = {"r": REFUSED, "x": 6, "e": 7, "o": REFUSED, "g": REFUSED, "m": REFUSED, "t": REFUSED}
-
-WORLDS = [
-    ("asyncio", "tcp"),
-    ("asyncio", "unix"),
-    ("asyncio", "tls"),
-    ("asyncio", "udp"),
-    ("tornado", "tcp"),
-    ("tornado", "tls"),
-    ("twisted", "tcp"),
-    ("twisted", "unix"),
-    ("twisted", "tls"),
-    ("twisted", "udp"),
-]
-
-
-def outcome_of(face, kind, seed, actions, stock=False):
-    """What a server that forks says at its end, and the processes on stderr."""
-    words = json.dumps([face, kind, stock, seed, actions])
-    done = subprocess.run(
-        [sys.executable, "-m", "helpers.forks_world", words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=with_path(HERE),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout), done.stderr
-
-
-def check(face, kind, seed, actions):
-    outcome, said = outcome_of(face, kind, seed, actions)
-    # Each byte came back, once.
-    assert outcome["peer"] == [None, None], said
-    # Each timer, each byte in the pipe and the end of the other child were the parent's.
-    log = sorted(outcome["log"])
-    expected = [f"True tick {left}" for left in range(TICKS)]
-    expected += ["True read"] * TICKS
-    assert log == sorted([*expected, "True child 3"]), said
-    # `sys.exit` is an error like others to Twisted, which logs it.
-    statuses = STATUSES | {"s": REFUSED if face == "twisted" else 5}
-    # The first one is forked while connections are accepted.
-    made = ["r"] * (kind != "udp") + [action for action in actions if action != "."]
-    assert outcome["children"] == [[action, statuses[action]] for action in made], said
-    for sign in ("Exception ignored", "panicked", "never awaited"):
-        assert sign not in said
+from helpers.forks import WORLDS, check
+from helpers.forks_world import ACTIONS
 
 
 @pytest.mark.parametrize(("face", "kind"), WORLDS)
 def test_every_way_to_go_on(face, kind):
     check(face, kind, 1, [".", *ACTIONS, "t", "."])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("face", "kind"), WORLDS)
-def test_random_ways(face, kind):
-    random_ = random.Random(f"{face} {kind}")
-    check(face, kind, 2, random_.choices([*ACTIONS, "t", "."], k=20))
 
 
 # Loops that don't run when the process forks
