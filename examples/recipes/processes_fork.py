@@ -16,7 +16,7 @@ from tornado.process import fork_processes
 sockets = bind_sockets(int(sys.argv[1]) if sys.argv[1:] else 8888, "127.0.0.1")
 parent = os.getpid()
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the children; we wait for them.
-number = fork_processes(2)  # Before there is any loop: none outlives a fork.
+number = fork_processes(2)  # Before there is any loop: each process has its own.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # From here on we are a child.
