@@ -29,6 +29,7 @@ KINDS = (*HOSTILE, "differential")
 # These take a seed from the environment.
 DIFFERENTIAL = (
     "tests/together/test_differential_random.py",
+    "tests/together/test_forks_random.py",
     "tests/together/test_tls_engine_random.py",
     "tests/asyncio/test_stream_random.py",
     "tests/asyncio/test_datagrams_random.py",
