@@ -215,6 +215,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "clocks take too long to be read there")]
     fn what_is_due_later_reads_more_on_the_wall_clock() {
         let mut before = (Deadline(i64::MIN), f64::MIN);
         for round in 0..crate::core::properties::times(3_000) {

@@ -29,6 +29,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let size = prop_oneof![1 => Just(0), 3 => 1..100_usize, 1 => 1..300_000_usize];
+    let mark = prop_oneof![Just(0), 0..100_000_usize];
     let sender = prop_oneof![
         Just(Sender::Stream),
         Just(Sender::Owner),
@@ -39,8 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => Just(Step::EndOfIteration),
         3 => (1..600_000_usize).prop_map(Step::Receive),
         3 => Just(Step::Poll),
-        1 => (0..100_000_usize, 0..100_000_usize)
-            .prop_map(|(low, more)| Step::SetLimits(low, low + more)),
+        2 => (mark.clone(), mark).prop_map(|(low, more)| Step::SetLimits(low, low + more)),
         1 => sender.prop_map(Step::SetSender),
         1 => Just(Step::Rest),
     ];
