@@ -26,13 +26,13 @@ QUICK = [
     "-q",
     "-m",
     "not slow",
-    "tests/asyncio/test_stream_random.py",
     "tests/asyncio/test_datagrams_random.py",
-    "tests/tornado/test_differential_native_streams.py",
-    "tests/twisted/test_transports_random.py",
+    "tests/asyncio/test_stream_writing.py",
+    "tests/asyncio/test_tls_native.py",
+    "tests/tornado/test_native_streams.py",
+    "tests/twisted/test_transports_native.py",
     "tests/together/test_long_chains.py",
     "tests/together/test_other_threads.py",
-    "tests/together/test_tls_engine_random.py",
 ]
 OPTIONS = {
     # Python keeps much until its end. What it is short of it says itself. How much of the

@@ -14,7 +14,7 @@ pub fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
         // It takes a thousand times as long, and has no files.
-        config.cases = 3;
+        config.cases = 1;
         config.failure_persistence = None;
     }
     config
