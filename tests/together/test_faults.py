@@ -53,7 +53,7 @@ def test_what_need_not_be_noticed_is_not(face: str, library: Path) -> None:
 @pytest.mark.slow  # Half a minute.
 @pytest.mark.parametrize("face", FACES)
 def test_what_need_not_be_noticed_is_not_at_any_time(face: str, library: Path) -> None:
-    assert problems(run(face, "ours", sweep(face, library, 6, SOFT), library)) == []
+    assert problems(run(face, "ours", sweep(face, library, 3, SOFT), library)) == []
 
 
 def told_of_a_failure(

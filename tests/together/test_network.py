@@ -126,7 +126,7 @@ def test_packets_that_are_lost_doubled_and_late(face: str, namespaces: None) -> 
 @pytest.mark.slow  # A minute in all.
 @on_faces
 @by_transports
-@pytest.mark.parametrize("line", ["lossy", "late", "down"])
+@pytest.mark.parametrize("line", ["lossy", "down"])
 def test_each_line(face: str, transport: str, line: str, namespaces: None) -> None:
     """Down: a link that goes down and comes back."""
     assert_all_is_well(through(face, "ours", transport, line))

@@ -115,6 +115,9 @@ def main() -> None:
     # The first run loads and keeps what later ones find.
     for name in PROGRAMS:
         run(face, kind, name, None, False)
+    # What is there by now needn't be looked through again and again.
+    gc.collect()
+    gc.freeze()
     for program, fault, victim in json.load(sys.stdin):
         faulthandler.dump_traceback_later(16 * peers.PATIENCE, exit=True)
         result = run(face, kind, program, Fault(*fault), victim)
