@@ -18,8 +18,8 @@ use pyo3::prelude::*;
 
 use super::guarded::Guarded;
 
-/// How many objects of a class: about as many as CPython and Cython keep.
-const KEPT: usize = 256;
+/// How many objects of a class: those of a turn in which much happens, some 100 KB.
+const KEPT: usize = 1_024;
 
 /// The flags of classes whose objects have something of their own in front of the collector's
 /// head: inline values, managed weak references, a managed dict. PyO3's have none of it.
