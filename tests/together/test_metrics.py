@@ -92,6 +92,45 @@ def test_time_and_lag() -> None:
     loop.close()
 
 
+def slept_and_worked(loop: Any, metrics: Any) -> tuple[Measured, float, float]:
+    """Have a loop wait and work in two runs; what it took in all, and the pause between."""
+
+    async def main() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            time.sleep(0.01)
+
+    began = time.perf_counter()
+    loop.run_until_complete(main())
+    paused = time.perf_counter()
+    time.sleep(0.2)
+    paused = time.perf_counter() - paused
+    loop.run_until_complete(main())
+    return metrics.read(), time.perf_counter() - began, paused
+
+
+@pytest.mark.parametrize("how", ["whole turns", "half turns", "with a tick"])
+def test_all_time_in_runs_is_counted_once(how: str) -> None:
+    loop = tornado4.new_event_loop()
+    metrics = tornado4.metrics(loop)
+    ticks: list[tuple[float, float]] = []
+    if how == "with a tick":
+        metrics.on_tick(lambda *times: ticks.append(times))
+    elif how == "half turns":
+        select = loop._selector.select  # type: ignore[attr-defined]
+        loop._selector.select = lambda timeout=None: select(timeout)  # type: ignore[attr-defined]
+    measured, in_all, paused = slept_and_worked(loop, metrics)
+    assert measured.waited >= 10 * 0.015
+    # The last turn of a run is over with it.
+    assert measured.worked >= 10 * 0.01
+    assert measured.waited + measured.worked <= in_all - paused
+    if ticks:
+        assert len(ticks) == measured.turns
+        assert sum(worked for _, worked in ticks) == pytest.approx(measured.worked)
+    metrics.on_tick(None)
+    loop.close()
+
+
 def test_many_short_calls_are_not_one_long_one() -> None:
     loop = tornado4.new_event_loop()
     metrics = tornado4.metrics(loop)

@@ -135,7 +135,8 @@ fn turn_with(
     limit: Option<Duration>,
     waiting: &mut Waiting,
 ) -> PyResult<()> {
-    let due = collect(event_loop, poller, limit, waiting, |_| ())?;
+    let meter = event_loop.get().meter_of_turn();
+    let due = collect(event_loop, poller, limit, waiting, meter, |_| ())?;
     run_collected(event_loop, due, &mut waiting.handover)
 }
 
@@ -147,6 +148,7 @@ fn collect(
     poller: &Poller,
     limit: Option<Duration>,
     waiting: &mut Waiting,
+    meter: Option<&Meter<KINDS>>,
     look: impl FnOnce(&[Event]),
 ) -> PyResult<Option<Deadline>> {
     let (this, py) = (event_loop.get(), event_loop.py());
@@ -155,7 +157,6 @@ fn collect(
     if this.clocked.any() {
         follow_clocks(event_loop)?;
     }
-    let meter = this.meter_of_turn();
     let waited = outside(this, || wait(event_loop, poller, limit, waiting, meter));
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls)?;
@@ -220,7 +221,8 @@ pub fn poll(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     let mut waiting = Taken::from(this);
     let mut ready = Vec::new();
     this.measured_run_begins();
-    collect(event_loop, &poller, limit, &mut waiting.0, |events| {
+    // The second half of the turn says when this was over.
+    collect(event_loop, &poller, limit, &mut waiting.0, None, |events| {
         ready = watcher::ready(this, events);
     })?;
     Ok(ready)
