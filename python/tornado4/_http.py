@@ -8,8 +8,11 @@ version whose code is known, and replaced by nobody.
 
 from __future__ import annotations
 
+import asyncio
+import calendar
 import collections.abc
 import copy
+import datetime
 import email.utils
 import operator
 import re
@@ -18,7 +21,6 @@ from typing import Any
 
 from tornado import concurrent, escape, gen, http1connection, httputil
 from tornado.concurrent import Future, chain_future, future_add_done_callback
-from tornado.log import app_log
 
 from tornado4._core import Http, HttpFunction
 from tornado4._sources import digest_of
@@ -110,6 +112,17 @@ _LEFT_OUT: dict[str, tuple[str, ...]] = {
     "format_timestamp": ("httputil:calendar", "httputil:datetime", "httputil:email"),
 }
 
+#: What of that is no code, and has to be this.
+_NO_CODE = {
+    "concurrent:Future": asyncio.Future,
+    "gen:Future": asyncio.Future,
+    "http1connection:httputil": httputil,
+    "httputil:calendar": calendar,
+    "httputil:copy": copy,
+    "httputil:datetime": datetime,
+    "httputil:email": email,
+}
+
 #: What of that has to be known, to the letter.
 SOURCES = tuple(
     sorted(
@@ -117,10 +130,7 @@ SOURCES = tuple(
             *FUNCTIONS.values(),
             *(name for names in _LEFT_OUT.values() for name in names),
         }
-        # What is no code.
-        - {f"httputil:{name}" for name in ("RequestStartLine", "ResponseStartLine")}
-        - {f"httputil:{name}" for name in ("calendar", "copy", "datetime", "email")}
-        - {"http1connection:httputil", "concurrent:Future", "gen:Future"}
+        - {"httputil:RequestStartLine", "httputil:ResponseStartLine", *_NO_CODE}
     )
 )
 
@@ -130,7 +140,7 @@ def find(name: str) -> Any:
     module, _, path = name.partition(":")
     found: Any = _MODULES[module]
     for part in path.split("."):
-        found = vars(found).get(part)
+        found = getattr(found, "__dict__", {}).get(part)
     return found
 
 
@@ -149,8 +159,15 @@ _STOCK = {
 #: What is to be known, and isn't.
 _UNKNOWN = frozenset(
     name
-    for name in SOURCES
-    if name in _STOCK and digest_of(_STOCK[name]) not in KNOWN.get(name, ())
+    for name in (*SOURCES, *_NO_CODE)
+    if (
+        # Some versions haven't everything; but what is done natively has to be there.
+        name in FUNCTIONS.values()
+        if name not in _STOCK
+        else _STOCK[name] is not _NO_CODE[name]
+        if name in _NO_CODE
+        else digest_of(_STOCK[name]) not in KNOWN.get(name, ())
+    )
 )
 
 
@@ -175,25 +192,25 @@ class Rare:
     @staticmethod
     def expired(result: Future[Any], future: Future[Any], quiet: Any) -> None:
         """End `with_timeout` when the time has passed: its ``timeout_callback``."""
+        # Under its names, which may be others by now.
+        names = vars(gen)
         if not result.done():
-            result.set_exception(_TimeoutError("Timeout"))
+            result.set_exception(names.get("TimeoutError", TimeoutError)("Timeout"))
 
         # In case the wrapped future goes on to fail, log it.
         def error_callback(future: Future[Any]) -> None:
             try:
                 future.result()
-            except _CancelledError:
+            except asyncio.CancelledError:
                 pass
             except Exception as e:
                 if not isinstance(e, quiet):
-                    app_log.error("Exception in Future %r after timeout", future, exc_info=True)
+                    names["app_log"].error(
+                        "Exception in Future %r after timeout", future, exc_info=True
+                    )
 
         future_add_done_callback(future, error_callback)
 
-
-# Under Tornado's own names: older ones than this Python's.
-_TimeoutError: Any = vars(gen).get("TimeoutError", TimeoutError)
-_CancelledError: Any = vars(gen)["asyncio"].CancelledError
 
 #: Whether the query of a request may have no more parts than a form.
 _QUERIES_ARE_LIMITED = "_DEFAULT_PARSE_BODY_CONFIG" in getattr(
@@ -274,8 +291,12 @@ _http = Http(
         "HTTPServerRequest": httputil.HTTPServerRequest,
         "RequestStartLine": httputil.RequestStartLine,
         "ResponseStartLine": httputil.ResponseStartLine,
-        "_format_chunk": http1connection.HTTP1Connection._format_chunk,
+        "_format_chunk": find("http1connection:HTTP1Connection._format_chunk"),
         "cache": _cache,
+        "conversions": tuple(
+            getattr(find("gen:convert_yielded"), name, None)
+            for name in ("registry", "dispatch", "__wrapped__")
+        ),
         "gen": vars(gen),
         "http1connection": vars(http1connection),
         "httputil": vars(httputil),
@@ -289,7 +310,11 @@ _http = Http(
 HttpFunction.__doc__ = property(operator.attrgetter("__wrapped__.__doc__"))  # type: ignore[assignment]
 
 #: What stands in for Tornado's functions.
-NATIVE = {step: HttpFunction(_http, step, find(name)) for step, name in FUNCTIONS.items()}
+NATIVE = {
+    step: HttpFunction(_http, step, _STOCK[name])
+    for step, name in FUNCTIONS.items()
+    if name not in _UNKNOWN
+}
 
 _installing = threading.Lock()
 
@@ -297,15 +322,15 @@ _installing = threading.Lock()
 def install() -> None:
     """See `tornado4.http.install`."""
     with _installing:
-        for step, name in FUNCTIONS.items():
-            _replace(name, _STOCK[name], NATIVE[step])
+        for step, native in NATIVE.items():
+            _replace(FUNCTIONS[step], _STOCK[FUNCTIONS[step]], native)
 
 
 def uninstall() -> None:
     """See `tornado4.http.uninstall`."""
     with _installing:
-        for step, name in FUNCTIONS.items():
-            _replace(name, NATIVE[step], _STOCK[name])
+        for step, native in NATIVE.items():
+            _replace(FUNCTIONS[step], native, _STOCK[FUNCTIONS[step]])
 
 
 def _replace(name: str, old: Any, new: Any) -> None:

@@ -8,6 +8,7 @@ decide otherwise. So each has to be, to the letter, one of those in `_sources_kn
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import linecache
 import re
@@ -43,6 +44,13 @@ def digest(lines: Sequence[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _is_of_functools(function: Any) -> bool:
+    """Tell whether it is a function with a cache, or one of `functools.singledispatch`."""
+    if type(function) is types.FunctionType:
+        return function.__code__ in functools.singledispatch.__code__.co_consts
+    return type(function) is functools._lru_cache_wrapper
+
+
 def digest_of(function: Any) -> str:
     """Return what stands for a function's source, or a class of patterns; "" if there is none."""
     if isinstance(function, type):
@@ -51,10 +59,14 @@ def digest_of(function: Any) -> str:
         return digest(sorted(patterns))
     if isinstance(function, re.Pattern):
         return digest([repr(function.pattern)])
-    function = getattr(function, "__func__", function)
-    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
-    if not isinstance(code, types.CodeType):
+    if type(function) in (classmethod, staticmethod):
+        function = function.__func__
+    if _is_of_functools(function):
+        function = function.__wrapped__
+    # Nothing that only says it is a function; and nobody's wrapper, which has a source of its own.
+    if type(function) is not types.FunctionType:
         return ""
+    code = function.__code__
     lines = linecache.getlines(code.co_filename)
     if not 0 < code.co_firstlineno <= len(lines):
         return ""

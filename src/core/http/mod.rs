@@ -13,6 +13,9 @@ pub use date::date;
 /// How many fields a head may have here.
 pub const FIELDS: usize = 100;
 
+/// How many digits a port may have here.
+const PORT: usize = 18;
+
 /// A head, taken apart.
 pub struct Head<'a, 'b> {
     /// The first line, without what ends it.
@@ -91,6 +94,10 @@ pub fn host_name(host: &str) -> Option<String> {
                 && !port.is_empty()
                 && port.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
+            // Of too many digits Python makes no number, but an error.
+            if port.len() > PORT {
+                return None;
+            }
             name
         }
         _ => host,

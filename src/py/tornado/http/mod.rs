@@ -22,6 +22,7 @@ mod writing;
 pub use function::HttpFunction;
 use headers::Headers;
 use originals::Originals;
+use timeout::Conversions;
 pub use timeout::{Expired, Passed};
 
 /// Which of Tornado's functions.
@@ -80,6 +81,8 @@ pub struct Http {
     http1connection: Py<PyDict>,
     httputil: Py<PyDict>,
     gen_names: Py<PyDict>,
+    /// What `gen.convert_yielded` makes of futures.
+    conversions: Conversions,
     /// What happens rarely, in Python.
     rare: Py<PyAny>,
     /// For each step what it leaves out.
@@ -144,6 +147,7 @@ impl Http {
             http1connection: of(tornado, "http1connection")?,
             httputil: of(tornado, "httputil")?,
             gen_names: of(tornado, "gen")?,
+            conversions: Conversions::new(of(tornado, "conversions")?),
             rare: of(tornado, "rare")?,
             originals: list,
             date: Guarded::new(None),
@@ -168,6 +172,7 @@ impl Http {
         visit.call(&self.http1connection)?;
         visit.call(&self.httputil)?;
         visit.call(&self.gen_names)?;
+        self.conversions.traverse(&visit)?;
         visit.call(&self.rare)?;
         for originals in &self.originals {
             originals.traverse(&visit)?;

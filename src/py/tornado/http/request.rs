@@ -1,6 +1,7 @@
 //! Tornado's `HTTPServerRequest`, of what its servers make it of.
 
 use crate::py::support::names::intern;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -60,9 +61,12 @@ impl Http {
             (make::dict(py)?.into_any(), make::dict(py)?)
         } else {
             let parse = intern!(py, "parse_query");
-            // What is wrong with it is said by Tornado's code, which does all of this again.
-            let Ok(arguments) = self.rare.bind(py).call_method1(parse, (query.clone(),)) else {
-                return Ok(None);
+            let arguments = match self.rare.bind(py).call_method1(parse, (query.clone(),)) {
+                Ok(arguments) => arguments,
+                // What is wrong with it is said by Tornado's code, which does all of this again.
+                Err(error) if error.is_instance_of::<PyException>(py) => return Ok(None),
+                // It has nothing to do with it: what a signal's handler raises.
+                Err(error) => return Err(error),
             };
             match copy_of(&arguments)? {
                 Some(copy) => (arguments, copy),
