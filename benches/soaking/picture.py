@@ -19,7 +19,7 @@ def mib(value: float) -> str:
 
 
 def ms(value: float) -> str:
-    return f"{value * 1e3:.3g} ms"
+    return f"{value:.2g} s" if value >= 1 else f"{value * 1e3:.3g} ms"
 
 
 def count(value: float) -> str:
@@ -53,7 +53,7 @@ def drawn(result: dict[str, Any]) -> str:
     picture = Picture(heading)
     picture.text(MARGIN, 28, heading, size=17, bold=True)
     said = f"{result['visits']:,} visits, {result['bytes'] / 1e9:.2f} GB that came back; "
-    said += f"{len(result['wrong'])} were wrong"
+    said += f"{len(result['wrong'])} were wrong. Of every few seconds the highest value is drawn."
     picture.text(MARGIN, 48, said, "faint", 12)
     y = float(TOP)
     for title, curves, say in PANELS:
