@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
@@ -400,6 +401,9 @@ fn run_timed(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {
     let took = Deadline::now().since(start).as_secs_f64();
     event_loop.setattr(current, py.None())?;
     outcome?;
-    event_loop.call_method1(intern!(py, "_report_slow_call"), (subject, took))?;
+    event_loop.call_method1(
+        intern!(py, "_report_slow_call"),
+        (subject, make::Float(took)),
+    )?;
     Ok(())
 }

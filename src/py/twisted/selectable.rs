@@ -11,7 +11,6 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use super::Reactor;
 use super::stream::{self, Direct};
@@ -172,9 +171,9 @@ impl<'py> Event<'_, 'py> {
             Ok(prefix) => prefix,
             Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => return Err(error),
             Err(error) => {
-                let buggy = PyString::intern(py, "(buggy logPrefix method)");
-                reactor.report(py, "selectable", (error::value(py, error), &buggy))?;
-                buggy.into_any()
+                let buggy = intern!(py, "(buggy logPrefix method)");
+                reactor.report(py, "selectable", (error::value(py, error), buggy))?;
+                buggy.clone().into_any()
             }
         };
         let outcome = reactor.log_context().run_in(&prefix, || {

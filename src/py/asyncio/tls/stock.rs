@@ -1,6 +1,7 @@
 //! asyncio's own classes, and whether they are as asyncio has them.
 #![allow(unsafe_code)]
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -85,8 +86,8 @@ fn module(py: Python<'_>) -> PyResult<&Module> {
             shutdown: state("SHUTDOWN")?,
             methods: METHODS
                 .iter()
-                .map(|name| PyString::intern(py, name).unbind())
-                .collect(),
+                .map(|name| make::name(py, name).map(Bound::unbind))
+                .collect::<PyResult<_>>()?,
         })
     })
 }

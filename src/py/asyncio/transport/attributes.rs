@@ -43,7 +43,7 @@ impl SocketTransport {
     pub(super) fn log_in_debug(slf: &Bound<'_, Self>, message: &str) -> PyResult<()> {
         let event_loop = slf.get().event_loop(slf.py());
         if event_loop.is_some_and(|event_loop| event_loop.get().is_debug()) {
-            slf.call_method1(intern!(slf.py(), "_log"), (message,))?;
+            slf.call_method1(intern!(slf.py(), "_log"), (make::text(slf.py(), message)?,))?;
         }
         Ok(())
     }

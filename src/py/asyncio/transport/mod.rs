@@ -18,6 +18,7 @@ mod writing;
 
 use std::os::fd::RawFd;
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use mio::Token;
 use pyo3::PyTraverseError;
@@ -224,6 +225,7 @@ impl SocketTransport {
             return Err(error);
         }
         let exception = error.into_value(py);
+        let message = make::text(py, message)?;
         slf.call_method1(intern!(py, "_fail"), (exception, message))?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Where there is one that the fast path would not call, it is never taken.
 #![allow(unsafe_code)]
 
+use crate::py::support::make;
 use crate::py::support::make::Said;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -205,7 +206,7 @@ pub fn fileno<'py>(slf: &Bound<'py, StreamTransport>) -> PyResult<Bound<'py, PyA
 fn is_native(class: &Bound<'_, PyType>) -> PyResult<bool> {
     for (bit, name) in NAMES {
         let method = bit & IN_THE_WAY != 0 && name != "socket";
-        if method && !is_inherited(class, &PyString::intern(class.py(), name))? {
+        if method && !is_inherited(class, &make::name(class.py(), name)?)? {
             return Ok(false);
         }
     }

@@ -3,9 +3,10 @@
 //! Setting and deleting them, and what is there if they aren't set, follow Twisted's own
 //! transports, on which they are plain attributes.
 
+use crate::py::support::names::intern;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
 
 use super::super::tls;
 use super::own::{NAMES, Name};
@@ -416,5 +417,5 @@ fn number(value: &Bound<'_, PyAny>) -> (Option<u64>, Option<Py<PyAny>>) {
 
 /// The log string of a transport that has none.
 pub fn no_logstr(py: Python<'_>) -> Bound<'_, PyAny> {
-    PyString::intern(py, "Uninitialized").into_any()
+    intern!(py, "Uninitialized").clone().into_any()
 }
