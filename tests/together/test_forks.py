@@ -227,7 +227,7 @@ def test_forks_beside_loops_in_other_threads():
             threading.Thread(target=run, args=(ready,), daemon=True).start()
             ready.wait()
         left_open = tornado4.new_event_loop()
-        left_open.call_later(3, print)
+        left_open.call_later(1000, print)
         children = []
         for number in range(30):
             child = os.fork()
@@ -242,3 +242,132 @@ def test_forks_beside_loops_in_other_threads():
         print({os.waitpid(child, 0)[1] for child in children})
     """
     assert printed(program) == ["{0}"]
+
+
+def test_what_was_written_between_runs_is_sent_once():
+    program = """
+        import os, socket
+        from tornado4.platform.twisted import install
+        reactor = install()
+        from twisted.internet import protocol
+        listening = socket.create_server(("127.0.0.1", 0))
+        transports = []
+        class Client(protocol.Protocol):
+            def connectionMade(self):
+                transports.append(self.transport)
+        factory = protocol.ClientFactory.forProtocol(Client)
+        factory.noisy = False
+        reactor.connectTCP(*listening.getsockname(), factory)
+        while not transports:
+            reactor.iterate(0.01)
+        peer, _ = listening.accept()
+        transports[0].write(b"hello")
+        child = os.fork()
+        for _ in range(5):
+            reactor.iterate(0.01)
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+        peer.settimeout(10)
+        data = peer.recv(100)
+        peer.settimeout(0.2)
+        try:
+            data += peer.recv(100)
+        except TimeoutError:
+            pass
+        print(data)
+    """
+    assert printed(program) == ["b'hello'"]
+
+
+@pytest.mark.parametrize("opens", [0, 8])
+def test_a_daemon_that_closes_all_descriptors(opens):
+    """The loop works, and none of those that have the numbers next is closed."""
+    program = f"""
+        import asyncio, os, tornado4
+        loop = tornado4.new_event_loop()
+        loop.run_until_complete(asyncio.sleep(0))
+        others = [tornado4.new_event_loop() for _ in range(2)]
+        child = os.fork()
+        if child:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        os.closerange(3, 100)
+        opened = [os.open(os.devnull, os.O_WRONLY) for _ in range({opens})]
+        files = [os.fstat(fd).st_rdev for fd in opened]
+        loop.run_until_complete(asyncio.sleep(0.01))
+        loop.close()
+        others.pop().close()
+        others.clear()
+        print([os.fstat(fd).st_rdev for fd in opened] == files)
+    """
+    assert printed(program) == ["True"]
+
+
+def test_a_child_without_descriptors_tries_again():
+    program = """
+        import os, resource, tornado4
+        loop = tornado4.new_event_loop()
+        child = os.fork()
+        if child:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+        taken = []
+        for left in range(5):
+            try:
+                while True:
+                    taken.append(os.dup(0))
+            except OSError:
+                pass
+            for _ in range(left):
+                os.close(taken.pop())
+            loop.call_soon(loop.stop)
+            try:
+                loop.run_forever()
+            except OSError as error:
+                print(os.strerror(error.errno))
+            else:
+                # asyncio's own count of what it watches for itself.
+                print(loop._internal_fds)
+                break
+        loop.close()
+    """
+    *refused, ran = printed(program)
+    assert set(refused) == {"Too many open files"}
+    assert ran == "1"
+
+
+def test_signals_of_a_child_whose_loop_others_drive():
+    program = """
+        import asyncio, os, signal, nest_asyncio, tornado4
+        loop = tornado4.new_event_loop()
+        nest_asyncio.apply(loop)
+        loop.run_until_complete(asyncio.sleep(0))
+        ended = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR1, ended.set_result, "a signal")
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            print(ended.done())
+            os._exit(0)
+        loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
+        print(loop.run_until_complete(asyncio.wait_for(ended, 60)), flush=True)
+        os._exit(0)
+    """
+    assert printed(program) == ["a signal", "False"]
+
+
+@pytest.mark.parametrize("runner", ["asyncio.run", "tornado4.run"])
+def test_a_child_that_exits_by_an_exception(runner):
+    """asyncio's clean-up, which runs the loop, is none of it."""
+    program = f"""
+        import asyncio, os, sys, tornado4
+        tornado4.install()
+        async def main():
+            child = os.fork()
+            if not child:
+                sys.exit(9)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            print(status, await asyncio.sleep(0.1, "slept"))
+        {runner}(main())
+    """
+    assert printed(program) == ["9 slept"]

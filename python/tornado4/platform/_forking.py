@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import os
-from asyncio import events
+import threading
+from contextlib import suppress
 from typing import Any
-from weakref import WeakSet
-
-from tornado4 import _core
+from weakref import WeakKeyDictionary
 
 # The loops of this process, but for those that a foreign loop drives: these do as it does.
-_loops: WeakSet[Any] = WeakSet()
+_loops: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
 
 
 def made(loop: Any) -> None:
     """Note a new loop, which is told when the process is a forked child."""
-    _loops.add(loop)
+    _loops[loop] = None
+
+
+def _loops_now() -> list[Any]:
+    """Return the loops that are there, whatever other threads make or end."""
+    loops = [reference() for reference in _loops.keyrefs()]
+    return [loop for loop in loops if loop is not None]
 
 
 def _before_fork() -> None:
-    """Send what the running callback has written, or both processes would."""
-    loop = events._get_running_loop()
-    if isinstance(loop, _core.EventLoop):
-        loop._flush_streams()
+    """Send what was written and is held back yet, or both processes would."""
+    here = threading.get_ident()
+    for loop in _loops_now():
+        # What runs in another thread doesn't run in the child.
+        if loop._thread_id in (None, here):
+            loop._flush_streams()
 
 
 def _in_child() -> None:
     """Keep this process away from what its loops share with the parent."""
-    for loop in list(_loops):
-        loop._is_parents = loop._forked()
+    for loop in _loops_now():
+        idle = loop._forked()
+        loop._is_parents = not loop._is_here()
+        if idle:
+            # What signals write to: the parent would hear of this process's.
+            with suppress(OSError):
+                loop._close_self_pipe()
 
 
 def watch_forks() -> None:

@@ -109,6 +109,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         "_cleans_up",
         "_completes",
         "_drives",
+        "_exits",
         "_is_parents",
         "_is_set",
         "_iterate_limit",
@@ -148,6 +149,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self._iterate_limit: float | None = None
         # Whether it is a parent process's, as long as it isn't used in this forked child.
         self._is_parents = False
+        # What has ended its run in such a child: the child is to exit.
+        self._exits: BaseException | None = None
         # What `_forgotten` asks about: the thread and the line that made it, and whether it
         # is a current IOLoop's.
         self._made_in = threading.get_ident()
@@ -232,6 +235,10 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
                     # A child may have ended before signals woke the loop.
                     self.call_soon(reap)
             super().run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            if self._is_parents:
+                self._exits = error
+            raise
         finally:
             self._runs = False
             if takes_signals:
@@ -254,6 +261,11 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         before, self._completes = self._completes, True
         try:
             return super().run_until_complete(future)
+        except (SystemExit, KeyboardInterrupt):
+            # The callback that takes note of it would be made in the next run.
+            if self._exits is not None and asyncio.isfuture(future) and future.done():
+                future.cancelled() or future.exception()
+            raise
         finally:
             self._completes = before
 
@@ -265,14 +277,18 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     def _take_over(self) -> None:
         """Have what was shared with the parent process anew, in a forked child.
 
-        Raises `RuntimeError` if the parent ran the loop when it forked.
+        Raises `RuntimeError` if the parent ran the loop when it forked, or again what has
+        ended the run in the child.
         """
         if not self._is_parents:
             return
+        if self._exits is not None:
+            # Who cleans up by running the loop once more, as asyncio.run does, ends all the
+            # same as he has asked for.
+            raise self._exits
         self._check_not_parents()
-        # What signals write to: the parent would hear of this process's.
-        if self._ssock is not None:
-            self._close_self_pipe()
+        # That of an attempt for which there weren't enough descriptors.
+        self._close_self_pipe()
         self._make_self_pipe()  # type: ignore[attr-defined]
         self._is_parents = False
 
@@ -297,7 +313,7 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
 
     def _poll_once(self, timeout: float | None) -> list[tuple[int, int]]:
         """Do what a selector does, for who makes the iterations himself."""
-        if not self._runs and not self._drives:
+        if not self._runs and (not self._drives or self._is_parents):
             # `run_forever` isn't ours any more.
             self._take_over()
             self._drives = True
@@ -379,6 +395,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         self.__dict__.pop("create_task", None)
 
     def _close_self_pipe(self) -> None:
+        if self._ssock is None:
+            return  # in a forked child
         # In a cycle that is collected the sockets may go before the loop.
         if self._ssock.fileno() >= 0:
             super()._close_self_pipe()  # type: ignore[misc]

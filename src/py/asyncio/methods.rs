@@ -297,11 +297,11 @@ impl EventLoop {
         Ok(fd)
     }
 
-    /// Note that this is a child that was just forked. Tells whether the loop is the parent's,
-    /// as long as the child doesn't use it.
+    /// Note that this is a child that was just forked. Tells whether the child may use the loop
+    /// as the parent does, with what it has anew.
     fn _forked(&self, py: Python<'_>) -> bool {
         self.forked(py);
-        !self.is_here()
+        !self.is_here() && !self.is_parents()
     }
 
     /// Whether the loop is this process's, and not a parent's that has forked it.

@@ -129,6 +129,10 @@ fn flush_from(event_loop: &Bound<'_, EventLoop>, bytes: usize) -> PyResult<()> {
     while let Some(mut streams) = event_loop.get().unflushed.take(event_loop.py(), bytes) {
         while let Some(stream) = streams.pop() {
             outcome = outcome.and(stream.flush(event_loop));
+            if !event_loop.get().is_here() {
+                // A protocol that was told of it has forked: the parent sends the others.
+                return outcome;
+            }
         }
     }
     outcome

@@ -50,6 +50,9 @@ impl EventLoop {
         }
         if !runs {
             self.set_owner(Owner::Idle);
+            // Now, while the numbers of its descriptors are still its own: the child may be a
+            // daemon that closes all there are, and opens others.
+            drop(lock(&self.poller).take());
             return;
         }
         self.set_owner(Owner::Parent);
@@ -118,10 +121,10 @@ impl EventLoop {
         self.check_not_parents()?;
         let poller = Poller::new().map_err(error::os_error)?;
         let gone = self.with_registrations(|all| all.renew(&poller.backend()))?;
-        let before = lock(&self.poller).replace(Arc::new(poller));
+        *lock(&self.poller) = Some(Arc::new(poller));
         self.set_owner(Owner::Here);
         // With no lock held.
-        drop((gone, before));
+        drop(gone);
         Ok(())
     }
 }
