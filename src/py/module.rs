@@ -7,7 +7,7 @@ use super::asyncio::{
     Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport, TaskMaker,
     TimerHandle, Tls, WritePipe,
 };
-use super::support::{interpreters, names, reuse, trashcan};
+use super::support::{interpreters, names, panics, reuse, trashcan};
 use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
@@ -28,6 +28,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     interpreters::check_main(py)?;
     interpreters::check_gil(py)?;
+    panics::make_class(py)?;
     names::make_all(py)?;
     add!(
         module,

@@ -141,3 +141,35 @@ def test_a_copy_of_what_waits_that_there_is_no_memory_for(attribute):
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "MemoryError False\n[1, 2]\n"
+
+
+IMPORT = """
+import _testcapi, importlib.util, os, signal, sys
+import asyncio, tornado.ioloop
+
+spec = importlib.util.find_spec("tornado4._core")  # imports the package, which doesn't need it
+assert "tornado4._core" not in sys.modules
+for number in range(0, 500, 50):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        module = importlib.util.module_from_spec(spec)
+        raised = None
+        _testcapi.set_nomemory(number)
+        try:
+            spec.loader.exec_module(module)
+        except MemoryError as error:
+            raised = error
+        _testcapi.remove_mem_hooks()
+        import tornado4
+        tornado4.run(asyncio.sleep(0))
+        os._exit(0 if raised else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_the_import_fails_and_is_made_again():
+    """From an allocation on, which is in what the import makes first, all fail."""
+    command = [sys.executable, "-c", IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n" * 10, "", 0)

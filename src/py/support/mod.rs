@@ -12,6 +12,7 @@ pub mod instances;
 pub mod interpreters;
 pub mod make;
 pub mod names;
+pub mod panics;
 pub mod recursion;
 pub mod refcounts;
 pub mod reuse;
