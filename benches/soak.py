@@ -86,7 +86,10 @@ async def soak(world: Any, seconds: float, visitors: int, file: Any) -> None:
         await recorder.record(seconds)
     finally:
         world.ended = True
-        await asyncio.wait(tasks)
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if outcome is not None:
+                # Such as that something has cancelled it.
+                world.failed(f"a visitor has ended: {outcome!r}")
         await world.close()
         # What closes in a later iteration.
         await asyncio.sleep(0.5)

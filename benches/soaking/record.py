@@ -68,7 +68,7 @@ class Recorder:
         while due < begun + seconds:
             due += 1
             await asyncio.sleep(max(due - time.monotonic(), 0))
-            if int(due - begun) % 10 == 0:
+            if round(due - begun) % 10 == 0:
                 # What waits for the collector is no leak.
                 gc.collect()
             line: dict[str, float] = {"second": round(time.monotonic() - begun, 1), **held()}
