@@ -19,6 +19,7 @@ import sys
 import threading
 from asyncio import base_events, events, format_helpers
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornado4 import _core, _private_names
@@ -264,7 +265,8 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         except (SystemExit, KeyboardInterrupt):
             # The callback that takes note of it would be made in the next run.
             if self._exits is not None and asyncio.isfuture(future) and future.done():
-                future.cancelled() or future.exception()
+                with suppress(asyncio.CancelledError):
+                    future.exception()
             raise
         finally:
             self._completes = before
