@@ -30,7 +30,7 @@ OURS = {
     *("_sentinel", "_wakeup", "_tornado4", "_children"),
 }
 # Asked for by name, by code that does without. They are the interpreter's.
-MAY_BE_ABSENT = {"_pthread_cleanup_push", "_Py_IsFinalizing"}
+MAY_BE_ABSENT = {"_pthread_cleanup_push", "_Py_IsFinalizing", "_is_gil_enabled"}
 
 
 def installed(project: str) -> tuple[int, ...]:
