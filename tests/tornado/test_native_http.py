@@ -16,6 +16,7 @@ from email.utils import formatdate
 from unittest import mock
 
 import pytest
+import tornado
 from tornado import gen, http1connection, httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine, ResponseStartLine
@@ -291,6 +292,9 @@ WAITED = ("result", "error", "cancelled", "done", "failed", "late", "late error"
 
 @pytest.mark.parametrize("how", WAITED)
 def test_timeouts(loop, how, caplog):
+    if how == "cancelled" and tornado.version_info < (6, 6):
+        pytest.skip("this Tornado waits forever for a future that was cancelled")
+
     async def main():
         future = asyncio.get_running_loop().create_future()
         event_loop = asyncio.get_running_loop()
