@@ -32,21 +32,23 @@ def trace(factory, kind, seed):
         loop.close()
 
 
-def compared(factory, kind, seed):
-    stock = trace(factory, kind, seed)
+def native_trace(factory, kind, seed):
     tornado4.iostream.install()
     tornado4.http.install()
     try:
         assert tornado4.http.is_native()
-        native = trace(factory, kind, seed)
+        return trace(factory, kind, seed)
     finally:
         tornado4.http.uninstall()
         tornado4.iostream.uninstall()
+
+
+def compared(factory, kind, seed):
+    stock, native = trace(factory, kind, seed), native_trace(factory, kind, seed)
     # After a request that closes the connection, whether Tornado looks at the next one still is
     # up to when the kernel says what. So what it does once in a while is right too.
     stocks = (trace(factory, kind, seed) for _ in range(200))
     assert native == stock or native in stocks, f"{kind}, seed {seed}: {difference(native, stock)}"
-    return native
 
 
 @on_kinds

@@ -1,4 +1,4 @@
-"""Where Tornado's HTTP/1 isn't done natively: what is unusual, was replaced before, or isn't there."""
+"""Where Tornado's HTTP/1 isn't native: what is unusual, was replaced before, or isn't there."""
 
 import asyncio
 import subprocess
