@@ -116,7 +116,7 @@ def visit_with_datagrams(address: Any, count: int = 30) -> list[bool]:
     """Send datagrams, and tell of each whether it came back, as it was and only once."""
     came = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
-        plain.settimeout(1)
+        plain.settimeout(PATIENCE / 5)
         for number in range(count):
             data = b"%d" % number
             plain.sendto(data, address)
