@@ -250,11 +250,10 @@ def _originals(step: str) -> list[tuple[Any, dict[str, tuple[Any, ...]]]]:
         request = httputil.HTTPServerRequest
         for special in ("__getattribute__", "__setattr__"):
             add(request, special, vars(object)[special])
-        # What it asks itself for, after it was set.
+        # What it asks itself for, after it was set: older versions have None there.
         for asked in _ASKED:
-            # Older ones have None for what isn't set.
-            plain = asked in vars(request) and vars(request)[asked] is None
-            found[id(request)][1][asked] = (None,) if plain else ()
+            default = vars(request).get(asked, request)
+            found[id(request)][1][asked] = (None,) if default is None else ()
     for owner, name, value in _OTHERS.get(step, ()):
         add(owner, name, value)
     return list(found.values())
