@@ -100,6 +100,7 @@ USED = {
             "_buffer _call_connection_lost _closing _conn_lost _fatal_error _fileno _loop "
             "_protocol _read_ready _write_ready"
         ),
+        "functools": "_lru_cache_wrapper",
         "multiprocessing.util": "_args_from_interpreter_flags",
         "runpy": "_run_module_as_main",
         "_ssl": "_SSLContext _SSLSocket",
