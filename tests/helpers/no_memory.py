@@ -202,6 +202,75 @@ def tornado_calls() -> Callable[[Guard], None]:
     return once
 
 
+@scenario
+def tornado_http() -> Callable[[Guard], None]:
+    from tornado import gen, http1connection, httputil
+
+    import tornado4.http
+
+    class Stream:
+        max_buffer_size = 1 << 20
+
+        def set_close_callback(self, callback: Any) -> None:
+            pass
+
+        def closed(self) -> bool:
+            return False
+
+        def write(self, data: bytes) -> Any:
+            return written
+
+    logging.disable()
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    tornado4.http.install()
+    assert tornado4.http.is_native()
+    written = loop.create_future()
+    written.set_result(None)
+    connection: Any = http1connection.HTTP1Connection(Stream(), False)
+    head = b"GET /a?b=c HTTP/1.1\r\nHost: here:80\r\nX: y\r\nx: z\r\n\r\n"
+    second = 0.5
+
+    def read() -> Any:
+        line, headers = connection._parse_headers(head)
+        start_line = httputil.parse_request_start_line(line)
+        httputil.parse_response_start_line("HTTP/1.1 200 OK")
+        connection._request_start_line, connection._request_headers = start_line, headers
+        return httputil.HTTPServerRequest(
+            start_line=start_line, headers=headers, connection=connection
+        )
+
+    def write() -> None:
+        nonlocal second
+        second += 1
+        headers = httputil.HTTPHeaders({"a-b": "c", "Date": httputil.format_timestamp(second)})
+        start_line = httputil.ResponseStartLine("", 200, "OK")
+        connection.write_headers(start_line, headers, b"abc")
+
+    def wait() -> None:
+        for seconds, error in ((-1.0, None), (-1.0, KeyError()), (99.0, None), (99.0, KeyError())):
+            future = loop.create_future()
+            gen.with_timeout(loop.time() + seconds, future).add_done_callback(repr)
+            turns(loop, 2)
+            if error is None:
+                future.set_result(1)
+            else:
+                future.set_exception(error)
+            turns(loop, 2)
+
+    def once(guard: Guard) -> None:
+        for part in (read, write, wait, lambda: repr(gen.with_timeout)):
+            # A module that has changed is looked at again.
+            vars(httputil)["other"] = vars(gen)["other"] = object()
+            with guard():
+                part()
+        request = read()
+        assert (request.arguments, request.headers["x"]) == ({"b": [b"c"]}, "y,z")
+        turns(loop)
+
+    return once
+
+
 def new_reactor() -> Any:
     from twisted.python import log
 

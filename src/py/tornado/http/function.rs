@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::{Http, Step, text};
 use crate::py::support::finalization::hang_rather_than_unwind;
+use crate::py::support::make;
 use crate::py::support::names::intern;
 
 /// See the module's documentation.
@@ -86,9 +87,9 @@ impl HttpFunction {
         self.stock.bind(name.py()).getattr(name)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let name = self.stock.bind(py).getattr("__qualname__")?;
-        Ok(format!("<native {name} of Tornado>"))
+    fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        let name = self.stock.bind(py).getattr(intern!(py, "__qualname__"))?;
+        make::text(py, &format!("<native {name} of Tornado>"))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

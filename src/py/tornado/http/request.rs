@@ -99,7 +99,11 @@ impl Http {
         request.setattr(intern!(py, "connection"), connection)?;
         let server_connection = server_connection.unwrap_or_else(|| none.clone());
         request.setattr(intern!(py, "server_connection"), server_connection)?;
-        let time = self.httputil.bind(py).as_any().get_item("time")?;
+        let time = self
+            .httputil
+            .bind(py)
+            .as_any()
+            .get_item(intern!(py, "time"))?;
         let now = time.call_method0(intern!(py, "time"))?;
         request.setattr(intern!(py, "_start_time"), now)?;
         request.setattr(intern!(py, "_finish_time"), &none)?;

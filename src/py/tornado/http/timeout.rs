@@ -85,7 +85,11 @@ impl Http {
             self.pass(&future, &result)?;
             return Ok(Some(result));
         }
-        let io_loop = self.gen_names.bind(py).as_any().get_item("IOLoop")?;
+        let io_loop = self
+            .gen_names
+            .bind(py)
+            .as_any()
+            .get_item(intern!(py, "IOLoop"))?;
         let io_loop = io_loop.call_method0(intern!(py, "current"))?;
         let expired = Expired {
             rare: self.rare.clone_ref(py),
