@@ -331,14 +331,17 @@ impl<T: Clone> Registrations<T> {
         })
     }
 
-    /// Has another, new poll watch what is watched, and hands back whose descriptors can't be:
-    /// those were closed before they were removed.
+    /// Has another, new poll watch what is watched, and puts those into `gone` whose descriptors
+    /// can't be: they were closed before they were removed.
     ///
     /// # Errors
-    /// There is no memory for them.
-    pub fn renew<B: Backend>(&mut self, backend: &B) -> Result<Vec<Watchers<T>>, NoRoom> {
-        let mut gone = Vec::new();
-        gone.try_reserve(self.slots.len())?;
+    /// There is no memory for them, or no room in the kernel.
+    pub fn renew<B: Backend>(
+        &mut self,
+        backend: &B,
+        gone: &mut Vec<Watchers<T>>,
+    ) -> io::Result<()> {
+        gone.try_reserve(self.slots.len()).map_err(NoRoom::from)?;
         for (fd, slot) in (0..).zip(&mut self.slots) {
             let Some(interest) = slot.interest.filter(|_| !slot.unasked) else {
                 continue;
@@ -349,12 +352,16 @@ impl<T: Clone> Registrations<T> {
                 interest,
                 trigger: slot.edge.trigger(interest),
             };
-            if backend.add(watch).is_err() {
-                slot.interest = None;
-                gone.push(std::mem::take(&mut slot.watchers));
+            match backend.add(watch) {
+                Ok(()) => {}
+                Err(error) if is_shortage(&error) => return Err(error),
+                Err(_) => {
+                    slot.interest = None;
+                    gone.push(std::mem::take(&mut slot.watchers));
+                }
             }
         }
-        Ok(gone)
+        Ok(())
     }
 
     /// Forgets every descriptor without telling the kernel, for a poll that
@@ -399,6 +406,14 @@ impl<T: Clone> Registrations<T> {
             None => slot.watchers,
         }
     }
+}
+
+/// Whether the kernel has no room for more, whatever the descriptor is.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull
+    )
 }
 
 #[allow(clippy::cast_sign_loss)]

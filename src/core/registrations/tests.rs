@@ -377,7 +377,8 @@ fn a_new_poll_has_what_the_old_one_had() {
         trigger: Trigger::Level,
     };
     new.add(taken).expect("nobody watches it");
-    let gone = table.renew(&new).expect("there is memory");
+    let mut gone = Vec::new();
+    table.renew(&new, &mut gone).expect("there is room");
     assert_eq!(gone.len(), 1);
     assert_eq!(
         gone.first().and_then(|it| name(it.write.as_ref())),
@@ -388,4 +389,43 @@ fn a_new_poll_has_what_the_old_one_had() {
     // Under the same token, which events that are queued have.
     assert_eq!(new.token(5), old.token(5));
     assert!(table.watchers(7).is_none());
+}
+
+/// Has room for two.
+#[derive(Default)]
+struct Small(Notes);
+
+impl Backend for Small {
+    fn add(&self, watch: Watch) -> io::Result<()> {
+        if self.0.watched.borrow().len() == 2 {
+            return Notes::fail(libc::ENOSPC);
+        }
+        self.0.add(watch)
+    }
+
+    fn modify(&self, watch: Watch, before: Interest) -> io::Result<()> {
+        self.0.modify(watch, before)
+    }
+
+    fn remove(&self, fd: RawFd, before: Interest) -> io::Result<()> {
+        self.0.remove(fd, before)
+    }
+}
+
+#[test]
+fn a_new_poll_without_room_takes_nothing_from_the_table() {
+    let (old, new) = (Notes::default(), Notes::default());
+    let mut table = Table::default();
+    for (fd, name) in [(5, "five"), (6, "six"), (7, "seven")] {
+        let _none = watch(&mut table, &old, fd, name, Role::Read);
+    }
+    let mut gone = Vec::new();
+    let refused = table.renew(&Small::default(), &mut gone);
+    assert_eq!(
+        refused.err().map(|error| error.kind()),
+        Some(io::ErrorKind::StorageFull)
+    );
+    table.renew(&new, &mut gone).expect("there is room");
+    assert!(gone.is_empty());
+    assert_eq!(new.watched.borrow().len(), 3);
 }

@@ -120,11 +120,12 @@ impl EventLoop {
         self.check_open()?;
         self.check_not_parents()?;
         let poller = Poller::new().map_err(error::os_error)?;
-        let gone = self.with_registrations(|all| all.renew(&poller.backend()))?;
+        // Dropped with no lock held.
+        let mut gone = Vec::new();
+        self.with_registrations(|all| all.renew(&poller.backend(), &mut gone))
+            .map_err(error::os_error)?;
         *lock(&self.poller) = Some(Arc::new(poller));
         self.set_owner(Owner::Here);
-        // With no lock held.
-        drop(gone);
         Ok(())
     }
 }
