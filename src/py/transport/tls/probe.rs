@@ -1,11 +1,11 @@
 //! What Python is told of the engines, and one that tests can drive.
 
-use crate::py::support::make::Said;
+use crate::py::support::make::{self, Said};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBool, PyBytes, PyList};
 
 use super::{Engine, Read, Written, library};
 
@@ -108,21 +108,21 @@ fn told<'py>(py: Python<'py>, read: Read<'py>) -> PyResult<Bound<'py, PyAny>> {
 /// # Errors
 /// Those of the self-check that are no `Exception`.
 #[pyfunction]
-pub fn tls_engines(py: Python<'_>) -> PyResult<Vec<(&str, bool, &str, &str)>> {
-    let mut told = Vec::new();
+pub fn tls_engines(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let told = make::list(py, std::iter::empty::<Bound<'_, PyAny>>())?;
     let found = [
         ("ssl", Some(library::ssl(py)?)),
         ("pyOpenSSL", library::openssl(py)?),
     ];
     for (name, library) in found {
         if let Some(library) = library {
-            let is_direct = library.table.is_some();
-            told.push((
-                name,
-                is_direct,
-                library.why.as_str(),
-                library.version.as_str(),
-            ));
+            let is_direct = PyBool::new(py, library.table.is_some()).to_owned();
+            let said = |said: &str| make::text(py, said).map(Bound::into_any);
+            let (why, version) = (said(&library.why)?, said(&library.version)?);
+            told.append(make::tuple(
+                py,
+                [said(name)?, is_direct.into_any(), why, version],
+            )?)?;
         }
     }
     Ok(told)
