@@ -6,8 +6,10 @@ mod forked;
 mod hooks;
 pub mod measuring;
 mod state;
+mod timers;
 mod transports;
 pub mod turn;
 mod wait;
+mod watching;
 
 pub use state::EventLoop;

@@ -1,11 +1,8 @@
 //! The loop's state and what the faces do with it; no Python method is here.
 
-use std::io;
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use mio::Token;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
@@ -15,18 +12,15 @@ use super::flush::FlushQueue;
 use super::forked::Owner;
 use super::hooks::Hooks;
 use super::transports::Transports;
-use crate::core::clock::Deadline;
 use crate::core::handover::Handover;
 use crate::core::inbox::Inbox;
 use crate::core::lock::{lock, try_lock};
 use crate::core::meter::Meter;
 use crate::core::poller::{Event, Poller};
-use crate::core::registrations::{Registrations, Role, Watchers};
-use crate::core::room::{NoRoom, gathered};
+use crate::core::registrations::{Registrations, Watchers};
 use crate::core::spin::{EagerPoll, Spin};
 use crate::core::stream::read_budget::Share;
-use crate::core::sys::{Nobody, Trigger};
-use crate::core::timers::{Key, Timers};
+use crate::core::timers::Timers;
 use crate::py::dispatch::call::{Call, KINDS};
 use crate::py::dispatch::timer::Timer;
 use crate::py::dispatch::watcher::Watcher;
@@ -38,7 +32,7 @@ use crate::py::support::guarded::Guarded;
 pub struct EventLoop {
     /// Calls that are ready to run.
     pub(in crate::py) calls: Guarded<Inbox<Call>>,
-    timers: Guarded<Timers<Timer>>,
+    pub(super) timers: Guarded<Timers<Timer>>,
     /// Who makes the calls of each turn; see `turn::run_through_hooks`.
     pub(in crate::py) wrapped: Hooks,
     /// Whose timers follow a clock of its own; see `turn::collect`.
@@ -47,7 +41,7 @@ pub struct EventLoop {
     pub(in crate::py) calls_wait: AtomicBool,
     /// Due calls of a face that has ended before the loop, for its next run.
     pub(in crate::py) kept: Mutex<Vec<Call>>,
-    registrations: Mutex<Registrations<Arc<Watcher>>>,
+    pub(super) registrations: Mutex<Registrations<Arc<Watcher>>>,
     /// Taken out when the loop is closed; who still waits in it keeps it.
     pub(super) poller: Mutex<Option<Arc<Poller>>>,
     /// Whose the loop is, after a fork; see `forked::Owner`.
@@ -257,170 +251,12 @@ impl EventLoop {
         Share::of(self.streams.load(Ordering::Relaxed))
     }
 
-    /// Schedules a timer.
-    ///
-    /// # Errors
-    /// `MemoryError`.
-    pub fn insert_timer(&self, py: Python<'_>, deadline: Deadline, timer: Timer) -> PyResult<Key> {
-        let (key, first) = {
-            let mut timers = self.timers.lock(py);
-            timers.make_room()?;
-            timers.insert(deadline, timer)
-        };
-        if first {
-            self.interrupt_wait(py);
-        }
-        Ok(key)
-    }
-
-    /// Unschedules a timer; `None` if it isn't scheduled.
-    pub fn remove_timer(&self, py: Python<'_>, key: Key) -> Option<Timer> {
-        self.timers.lock(py).remove(key)
-    }
-
-    /// Whether a timer is scheduled.
-    pub fn is_scheduled(&self, py: Python<'_>, key: Key) -> bool {
-        self.timers.lock(py).contains(key)
-    }
-
-    /// Moves a timer; `false` if it isn't scheduled.
-    ///
-    /// # Errors
-    /// `MemoryError`.
-    pub fn reschedule_timer(&self, py: Python<'_>, key: Key, deadline: Deadline) -> PyResult<bool> {
-        let moved = {
-            let mut timers = self.timers.lock(py);
-            timers.make_room()?;
-            timers.reschedule(key, deadline)
-        };
-        if moved == Some(true) {
-            self.interrupt_wait(py);
-        }
-        Ok(moved.is_some())
-    }
-
     /// Ends a wait that is under way, by whatever thread: something has changed that isn't
     /// a call, such as when the next timer is due.
     pub fn interrupt_wait(&self, py: Python<'_>) {
         if self.calls.lock(py).interrupt_wait() {
             self.end_wait(py);
         }
-    }
-
-    /// When the next timer is due.
-    pub fn next_deadline(&self, py: Python<'_>) -> Option<Deadline> {
-        self.timers.lock(py).next_deadline()
-    }
-
-    /// How many timers there are.
-    pub fn timer_count(&self, py: Python<'_>) -> usize {
-        self.timers.lock(py).len()
-    }
-
-    /// Queues every timer that is due. Where there is no memory for more, what is queued
-    /// goes first, and the rest stays due.
-    ///
-    /// # Errors
-    /// `MemoryError`, if nothing is queued.
-    pub fn queue_due_timers(&self, py: Python<'_>, now: Deadline) -> PyResult<()> {
-        loop {
-            {
-                let mut calls = self.calls.lock(py);
-                match calls.make_room(1) {
-                    Err(no_room) if calls.is_empty() => return Err(no_room.into()),
-                    Err(_) => return Ok(()),
-                    Ok(()) => {}
-                }
-            }
-            // GIL: between the two locks, where the timer is in neither container, nobody looks.
-            let Some(timer) = self.timers.lock(py).pop_due(now) else {
-                return Ok(());
-            };
-            // With no lock held: it locks its own state.
-            let call = timer.due();
-            self.calls.lock(py).extend(std::iter::once(call));
-        }
-    }
-
-    /// Takes out the next timer if it is due and one that runs late.
-    pub fn pop_due_late(&self, py: Python<'_>, now: Deadline) -> Option<Call> {
-        if self.is_parents() {
-            return None;
-        }
-        let timer = self.timers.lock(py).pop_due_if(now, Timer::is_late)?;
-        Some(timer.due())
-    }
-
-    /// What `find` finds in the timers.
-    ///
-    /// # Errors
-    /// There is no memory for them.
-    pub fn find_timers<T>(
-        &self,
-        py: Python<'_>,
-        find: impl FnMut(&Timer) -> Option<T>,
-    ) -> Result<Vec<T>, NoRoom> {
-        gathered(self.timers.lock(py).values().filter_map(find))
-    }
-
-    /// Puts a watcher into `roles` of a descriptor, clears the places in
-    /// `clear`, and hands back whom that displaced.
-    ///
-    /// # Errors
-    /// `RuntimeError` after close; `OSError` as the system gives it.
-    pub fn watch(
-        &self,
-        fd: RawFd,
-        watcher: &Arc<Watcher>,
-        roles: &[Role],
-        clear: &[Role],
-        trigger: Trigger,
-    ) -> PyResult<Watchers<Arc<Watcher>>> {
-        let backend = self.poller()?.backend();
-        let mut registrations = lock(&self.registrations);
-        let outcome = registrations.watch(&backend, fd, watcher, roles, clear, trigger);
-        outcome.map_err(error::os_error)
-    }
-
-    /// Sees to it that a descriptor which isn't read to the end is reported again.
-    pub fn make_level_triggered(&self, token: Token) {
-        if self.is_here()
-            && let Ok(poller) = self.poller()
-        {
-            lock(&self.registrations).make_level_triggered(&poller.backend(), token);
-        }
-    }
-
-    /// Asks the poll to watch a descriptor that it wasn't asked about so far.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub fn ask(&self, token: Token) -> io::Result<()> {
-        match self.poller() {
-            Ok(poller) => lock(&self.registrations).ask(&poller.backend(), token),
-            Err(_) => Ok(()),
-        }
-    }
-
-    /// Clears places of a descriptor and hands back who was there; nobody,
-    /// after close.
-    pub fn unwatch(&self, fd: RawFd, roles: &[Role]) -> Watchers<Arc<Watcher>> {
-        if !self.is_here() {
-            // The poll is the parent's.
-            return lock(&self.registrations).unwatch(&Nobody, fd, roles);
-        }
-        match self.poller() {
-            Ok(poller) => lock(&self.registrations).unwatch(&poller.backend(), fd, roles),
-            Err(_) => Watchers::default(),
-        }
-    }
-
-    /// Looks up or notes something in the registrations, which are locked meanwhile.
-    pub fn with_registrations<R>(
-        &self,
-        body: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
-    ) -> R {
-        body(&mut lock(&self.registrations))
     }
 
     /// Drops everything that is held, the poll last. Values are dropped

@@ -1,0 +1,77 @@
+//! Whom the loop tells of which descriptors.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use mio::Token;
+use pyo3::prelude::*;
+
+use super::EventLoop;
+use crate::core::lock::lock;
+use crate::core::registrations::{Registrations, Role, Watchers};
+use crate::core::sys::{Nobody, Trigger};
+use crate::py::dispatch::watcher::Watcher;
+use crate::py::support::error;
+
+impl EventLoop {
+    /// Puts a watcher into `roles` of a descriptor, clears the places in
+    /// `clear`, and hands back whom that displaced.
+    ///
+    /// # Errors
+    /// `RuntimeError` after close; `OSError` as the system gives it.
+    pub fn watch(
+        &self,
+        fd: RawFd,
+        watcher: &Arc<Watcher>,
+        roles: &[Role],
+        clear: &[Role],
+        trigger: Trigger,
+    ) -> PyResult<Watchers<Arc<Watcher>>> {
+        let backend = self.poller()?.backend();
+        let mut registrations = lock(&self.registrations);
+        let outcome = registrations.watch(&backend, fd, watcher, roles, clear, trigger);
+        outcome.map_err(error::os_error)
+    }
+
+    /// Sees to it that a descriptor which isn't read to the end is reported again.
+    pub fn make_level_triggered(&self, token: Token) {
+        if self.is_here()
+            && let Ok(poller) = self.poller()
+        {
+            lock(&self.registrations).make_level_triggered(&poller.backend(), token);
+        }
+    }
+
+    /// Asks the poll to watch a descriptor that it wasn't asked about so far.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn ask(&self, token: Token) -> io::Result<()> {
+        match self.poller() {
+            Ok(poller) => lock(&self.registrations).ask(&poller.backend(), token),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Clears places of a descriptor and hands back who was there; nobody,
+    /// after close.
+    pub fn unwatch(&self, fd: RawFd, roles: &[Role]) -> Watchers<Arc<Watcher>> {
+        if !self.is_here() {
+            // The poll is the parent's.
+            return lock(&self.registrations).unwatch(&Nobody, fd, roles);
+        }
+        match self.poller() {
+            Ok(poller) => lock(&self.registrations).unwatch(&poller.backend(), fd, roles),
+            Err(_) => Watchers::default(),
+        }
+    }
+
+    /// Looks up or notes something in the registrations, which are locked meanwhile.
+    pub fn with_registrations<R>(
+        &self,
+        body: impl FnOnce(&mut Registrations<Arc<Watcher>>) -> R,
+    ) -> R {
+        body(&mut lock(&self.registrations))
+    }
+}
