@@ -10,6 +10,8 @@ mod tests;
 
 pub use date::date;
 
+use crate::core::room::NoRoom;
+
 /// How many fields a head may have here.
 pub const FIELDS: usize = 100;
 
@@ -69,8 +71,12 @@ pub fn status_line(line: &str) -> Option<(&str, u16, &str)> {
 }
 
 /// Writes a name as Tornado has it: `content-TYPE` is `Content-Type`.
-pub fn normalize(name: &str, into: &mut String) {
+///
+/// # Errors
+/// There is no memory for it.
+pub fn normalize(name: &str, into: &mut String) -> Result<(), NoRoom> {
     into.clear();
+    into.try_reserve(name.len()).map_err(NoRoom::from)?;
     let mut first = true;
     for letter in name.chars() {
         into.push(if first {
@@ -80,9 +86,11 @@ pub fn normalize(name: &str, into: &mut String) {
         });
         first = letter == '-';
     }
+    Ok(())
 }
 
-/// The name in a `Host` that has nothing unusual, in small letters: without the port.
+/// The name in a `Host` that has nothing unusual, in small letters: without the port. None for
+/// any other, and where there is no memory for it.
 pub fn host_name(host: &str) -> Option<String> {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~[]:".contains(&byte);
     if host.is_empty() || !host.bytes().all(usual) {
@@ -102,7 +110,11 @@ pub fn host_name(host: &str) -> Option<String> {
         }
         _ => host,
     };
-    Some(name.to_ascii_lowercase())
+    let mut small = String::new();
+    small.try_reserve(name.len()).ok()?;
+    small.push_str(name);
+    small.make_ascii_lowercase();
+    Some(small)
 }
 
 /// A length in digits; `None` if it is anything else, or no length of this world.

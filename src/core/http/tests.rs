@@ -99,7 +99,7 @@ fn names_get_their_usual_form() {
         ("-a1b", "-A1b"),
         ("1ab", "1ab"),
     ] {
-        normalize(name, &mut normal);
+        normalize(name, &mut normal).unwrap();
         assert_eq!(normal, expected);
     }
 }

@@ -182,7 +182,7 @@ impl Http {
                 continue;
             };
             let text = text::ascii(&name).unwrap_or_default();
-            normalize(text, &mut normal);
+            normalize(text, &mut normal)?;
             if normal == text {
                 dicts.set(&name, value)?;
             } else {

@@ -29,7 +29,7 @@ impl Http {
         let mut normal = String::new();
         let mut last = None;
         for field in head.fields {
-            http::normalize(field.name, &mut normal);
+            http::normalize(field.name, &mut normal)?;
             let name = make::text(py, &normal)?;
             // It is ASCII.
             let value = str::from_utf8(field.value).unwrap_or_default();

@@ -7,6 +7,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 use super::headers::Dicts;
 use super::{Http, text};
 use crate::core::http::length;
+use crate::core::room::NoRoom;
 use crate::py::support::make;
 
 /// What is to be written, once it is clear that it may be.
@@ -135,7 +136,7 @@ impl Http {
         head.extend_from_slice(b"HTTP/1.1 ");
         head.extend_from_slice(code.to_string().as_bytes());
         head.push(b' ');
-        if !add_line(&mut head, &[reason.as_bytes()]) {
+        if !add_line(&mut head, &[reason.as_bytes()])? {
             return Ok(None);
         }
         let close = (intern!(py, "Connection"), intern!(py, "close"));
@@ -171,7 +172,7 @@ impl Http {
         };
         let mut head = Vec::with_capacity(512);
         let parts = [method, " ", target, " HTTP/1.1"].map(str::as_bytes);
-        if !add_line(&mut head, &parts) {
+        if !add_line(&mut head, &parts)? {
             return Ok(None);
         }
         Message {
@@ -238,7 +239,7 @@ impl<'py> Message<'py> {
             let mut own = self.set.iter();
             if let Some((_, value)) = own.find(|(its, _)| text::latin1(its) == Some(name_bytes)) {
                 let value = text::latin1(value).unwrap_or_default();
-                if !add_line(&mut self.head, &[name_bytes, b": ", value]) {
+                if !add_line(&mut self.head, &[name_bytes, b": ", value])? {
                     return Ok(None);
                 }
                 continue;
@@ -250,7 +251,7 @@ impl<'py> Message<'py> {
                 let Some(value) = text::latin1(&value) else {
                     return Ok(None);
                 };
-                if !add_line(&mut self.head, &[name_bytes, b": ", value]) {
+                if !add_line(&mut self.head, &[name_bytes, b": ", value])? {
                     return Ok(None);
                 }
             }
@@ -258,7 +259,7 @@ impl<'py> Message<'py> {
         for (name, value) in &self.set {
             if !self.headers.lists.contains(name)? {
                 let parts = [text::latin1(name), Some(b": "), text::latin1(value)];
-                add_line(&mut self.head, &parts.map(Option::unwrap_or_default));
+                add_line(&mut self.head, &parts.map(Option::unwrap_or_default))?;
             }
         }
         self.head.extend_from_slice(b"\r\n");
@@ -287,16 +288,21 @@ impl<'py> Message<'py> {
     }
 }
 
-/// Adds a line; false if what ends lines is in it.
-fn add_line(head: &mut Vec<u8>, parts: &[&[u8]]) -> bool {
+/// Adds a line, and leaves room for the one that ends the head; false if what ends lines is in it.
+///
+/// # Errors
+/// There is no memory for it.
+fn add_line(head: &mut Vec<u8>, parts: &[&[u8]]) -> Result<bool, NoRoom> {
+    let size: usize = parts.iter().map(|part| part.len()).sum();
+    head.try_reserve(size + 4).map_err(NoRoom::from)?;
     for part in parts {
         if memchr::memchr2(b'\r', b'\n', part).is_some() {
-            return false;
+            return Ok(false);
         }
         head.extend_from_slice(part);
     }
     head.extend_from_slice(b"\r\n");
-    true
+    Ok(true)
 }
 
 /// The length that the headers say; `None` if they say something unusual.
