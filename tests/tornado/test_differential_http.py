@@ -5,6 +5,7 @@ import os
 from random import Random
 
 import pytest
+import tornado
 
 import tornado4.http
 import tornado4.iostream
@@ -21,7 +22,19 @@ KINDS = {
     "fetch": client_trace,
     "connection": client_trace,
 }
-on_kinds = pytest.mark.parametrize("kind", KINDS)
+on_kinds = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(
+            kind,
+            marks=pytest.mark.skipif(
+                kind == "fetch" and tornado.version_info < (6, 6),
+                reason="an older one's client waits for its time-out after some answers",
+            ),
+        )
+        for kind in KINDS
+    ],
+)
 
 
 def trace(factory, kind, seed):
