@@ -183,11 +183,16 @@ def tornado_calls() -> Callable[[Guard], None]:
 
     def once(guard: Guard) -> None:
         ran: list[int] = []
+
+        # Python 3.13.0 crashes when there is no memory for a function.
+        def handle(fd: Any, events: int) -> None:
+            ran.append(4)
+
         with guard():
             io_loop.add_callback(ran.append, 1)
             timeout = io_loop.call_later(0, ran.append, 2)
             io_loop.add_timeout(io_loop.time() + 9, ran.append, 3)
-            io_loop.add_handler(one, lambda fd, events: ran.append(4), io_loop.READ)
+            io_loop.add_handler(one, handle, io_loop.READ)
             io_loop.update_handler(one, io_loop.READ | io_loop.WRITE)
             io_loop.remove_timeout(timeout)
             other.send(b"x")

@@ -104,7 +104,7 @@ impl Streams {
     /// `_read_from_buffer`.
     pub(super) fn fill_done(entry: &Entry<'_, '_>, end: usize) -> PyResult<()> {
         let done = intern!(entry.stream.py(), "_read_from_buffer");
-        entry.stream.call_method1(done, (end,))?;
+        entry.stream.call_method1(done, (make::Unsigned(end),))?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What a read waits for, and where in what has come it ends.
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
 use memchr::memmem;
 use pyo3::prelude::*;
@@ -144,7 +145,9 @@ impl<'py> Wanted<'py> {
     fn check(&self, entry: &Entry<'_, 'py>, what: &Bound<'py, PyAny>, size: usize) -> PyResult<()> {
         if self.most.is_some_and(|most| size > most) {
             let check = intern!(what.py(), "_check_max_bytes");
-            entry.stream.call_method1(check, (what, size))?;
+            entry
+                .stream
+                .call_method1(check, (what, make::Unsigned(size)))?;
         }
         Ok(())
     }

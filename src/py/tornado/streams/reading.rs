@@ -362,7 +362,7 @@ impl Streams {
         let read = self
             .rare
             .bind(py)
-            .call_method1(read, (entry.stream, chunk))?;
+            .call_method1(read, (entry.stream, make::Unsigned(chunk)))?;
         if read.is_none() {
             return Ok(Came::Not(Got::Nothing));
         }

@@ -204,6 +204,7 @@ impl StreamTransport {
 
     fn _setOption(slf: &Bound<'_, Self>, level: i32, name: i32, value: i32) -> PyResult<()> {
         if let Some(own) = slf.get().own(slf.py(), Name::Socket) {
+            let value = make::signed(slf.py(), value)?;
             own.call_method1(intern!(slf.py(), "setsockopt"), (level, name, value))?;
             return Ok(());
         }
