@@ -347,7 +347,7 @@ def test_signals_of_a_child_whose_loop_others_drive():
         child = os.fork()
         if child:
             os.waitpid(child, 0)
-            print(ended.done())
+            print(ended.done(), flush=True)
             os._exit(0)
         loop.call_soon(os.kill, os.getpid(), signal.SIGUSR1)
         print(loop.run_until_complete(asyncio.wait_for(ended, 60)), flush=True)
