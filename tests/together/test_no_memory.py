@@ -89,7 +89,7 @@ def connected(address, is_there):
     client = socket.create_connection(address)  # It never reads.
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     while not is_there():
-        loop._turn(0.01)
+        loop._iterate(0.01)
     return client
 
 port = reactor.listenTCP(0, protocol.Factory.forProtocol(Keep), interface="127.0.0.1")
@@ -107,7 +107,7 @@ other = connected(server.sockets[0].getsockname(), lambda: writers)
 [writer] = writers
 transport.write(bytes(9_000_000))
 writer.write(bytes(9_000_000))
-loop._turn(0)
+loop._iterate(0)
 [used] = [int(line.split()[1]) for line in open("/proc/self/status") if "VmSize" in line]
 gc.disable()
 limit = (used + 40_000) * 1024
@@ -124,8 +124,8 @@ print("MemoryError", count > 500)
 ran = []
 loop.call_soon(ran.append, 1)
 loop.call_later(0, ran.append, 2)
-loop._turn(0)
-loop._turn(0)
+loop._iterate(0)
+loop._iterate(0)
 print(sorted(ran))
 """
 
