@@ -141,7 +141,11 @@ def test_what_may_not_be_written(run, kind, data):
         assert trace[2] is None
     else:
         assert trace[2][0] == "TypeError"
-    assert trace[-1] == (b"xafter" if data == [b"x"] else b"after")
+    # What is refused as a whole sends nothing.
+    before = b"x" if data == [b"x"] else b""
+    if data is None and sys.version_info >= (3, 14):
+        before = b"lost"
+    assert trace[-1] == before + b"after"
 
 
 @on_transports

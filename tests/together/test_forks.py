@@ -10,8 +10,20 @@ import pytest
 from helpers.forks import WORLDS, check
 from helpers.forks_world import ACTIONS
 
+# There a forked child has no running loop, and on stock too the step of a task that has forked
+# can't end in it: "is not the running loop".
+before_3_14 = pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="Python 3.14 itself reports it in the child"
+)
 
-@pytest.mark.parametrize(("face", "kind"), WORLDS)
+
+@pytest.mark.parametrize(
+    ("face", "kind"),
+    [
+        pytest.param(*world, marks=before_3_14) if world[0] == "tornado" else world
+        for world in WORLDS
+    ],
+)
 def test_every_way_to_go_on(face, kind):
     check(face, kind, 1, [".", *ACTIONS, "t", "."])
 
@@ -336,6 +348,9 @@ def test_a_child_without_descriptors_tries_again():
     assert ran == "1"
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 14), reason="nest_asyncio's tasks aren't current ones for its timeouts"
+)
 def test_signals_of_a_child_whose_loop_others_drive():
     program = """
         import asyncio, os, signal, nest_asyncio, tornado4
@@ -356,6 +371,7 @@ def test_signals_of_a_child_whose_loop_others_drive():
     assert printed(program) == ["a signal", "False"]
 
 
+@before_3_14
 @pytest.mark.parametrize("runner", ["asyncio.run", "tornado4.run"])
 def test_a_child_that_exits_by_an_exception(runner):
     """asyncio's clean-up, which runs the loop, is none of it."""

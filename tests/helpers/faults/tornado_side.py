@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -168,7 +169,10 @@ class TornadoSide(Side):
             # It lacks a socket that it could not add.
             with contextlib.suppress(KeyError):
                 server.stop()
+        # It asks for the current IOLoop, which Python 3.14 has none for where no loop runs.
+        asyncio.set_event_loop(self.loop)
         Subprocess.uninitialize()
+        asyncio.set_event_loop(None)
         for end in self.handled:
             self.io_loop.remove_handler(end)
             end.close()
