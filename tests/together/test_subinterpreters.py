@@ -16,7 +16,7 @@ WAYS = {
     "_xxsubinterpreters": """
         import _xxsubinterpreters as interpreters
         def run(program):
-            interpreter = interpreters.create()
+            interpreter = interpreters.create(isolated=False)
             interpreters.run_string(interpreter, program)
             interpreters.destroy(interpreter)
     """,
