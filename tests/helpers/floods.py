@@ -62,8 +62,9 @@ def connect_many(address: Any, size: int) -> list[socket.socket]:
     ends = []
     for number in range(size):
         end = socket.socket()
-        # Each address has some 28,000 ports.
-        end.bind((f"127.0.0.{2 + number // 20_000}", 0))
+        # Each address has some 28,000 ports. It begins with the one at which other tests look
+        # for a free port, to listen at it on all addresses.
+        end.bind((f"127.0.0.{1 + number // 20_000}", 0))
         end.connect(address)
         ends.append(end)
     return ends
