@@ -174,6 +174,36 @@ def test_pausing_and_resuming(run, kind):
 
 @on_transports
 @on_kinds
+@on_protocols
+@pytest.mark.parametrize("how", ["close", "reset", "shutdown"])
+def test_resumed_in_the_iteration_in_which_something_has_come(run, kind, made, how):
+    """What the poll has reported by then is read in the next iteration."""
+
+    def scenario(loop, trace):
+        protocol = made(trace)
+        with connected(loop, protocol, kind) as sock:
+            transport = protocol.transport
+            peer = Peer(sock, transport)
+            for data in (b"one", b"two"):
+                # These come before what the poll reports.
+                loop.call_soon(transport.pause_reading)
+                loop.call_soon(transport.resume_reading)
+                peer.send(data)
+                run_turns(loop, trace, 3)
+            loop.call_soon(transport.pause_reading)
+            loop.call_soon(transport.resume_reading)
+            getattr(peer, how)()
+            run_turns(loop, trace, 4)
+
+    trace = run(scenario)
+    data = [("turn", "turn", ("data", said), "turn") for said in (b"one", b"two")]
+    assert trace[:9] == [MADE, *data[0], *data[1]]
+    last = [line for line in trace[9:] if line != "turn"]
+    assert trace[9:11] == ["turn", "turn"] and last[-1][0] == "connection_lost"
+
+
+@on_transports
+@on_kinds
 @pytest.mark.parametrize("how", ["close", "reset", "shutdown"])
 def test_a_peer_that_ends_while_paused(run, kind, how):
     def scenario(loop, trace):

@@ -58,6 +58,8 @@ pub struct EventLoop {
     streams: AtomicUsize,
     /// How many turns, one in another, run calls at this moment.
     pub(in crate::py) turns: AtomicU32,
+    /// How often the loop has polled.
+    pub(in crate::py) polls: AtomicU64,
     // GIL: what one thread has written to these numbers and flags the next one sees, together
     // with all else it has written: its hand-over orders them, so they are relaxed.
     pub(in crate::py) closed: AtomicBool,
@@ -126,6 +128,7 @@ impl EventLoop {
             transports: Transports::default(),
             streams: AtomicUsize::new(0),
             turns: AtomicU32::new(0),
+            polls: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             debug: AtomicBool::new(false),

@@ -158,6 +158,8 @@ fn collect(
     if this.clocked.any() {
         follow_clocks(event_loop)?;
     }
+    let polls = this.polls.load(Ordering::Relaxed).wrapping_add(1);
+    this.polls.store(polls, Ordering::Relaxed);
     let waited = outside(this, || wait(event_loop, poller, limit, waiting, meter));
     look(&waiting.events);
     watcher::queue(this, py, &mut waiting.events, &mut waiting.calls)?;

@@ -90,6 +90,9 @@ struct State {
     flags: u16,
     /// Not 0 once `connection_lost` is scheduled; counts writes since then.
     lost: u32,
+    /// How often the loop had polled when reading was resumed. What it reports by then is of
+    /// the time before, and is reported anew.
+    resumed: u64,
     event_loop: Option<Py<EventLoop>>,
     /// In which the protocol is told of what comes.
     context: Option<Py<PyAny>>,
@@ -241,6 +244,7 @@ impl SocketTransport {
                 number: -1,
                 flags: 0,
                 lost: 0,
+                resumed: 0,
                 event_loop: None,
                 context: None,
                 write_context: None,

@@ -3,6 +3,7 @@
 use crate::py::support::make;
 use crate::py::support::make::Said;
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 
 use crate::py::support::names::intern;
 use mio::Token;
@@ -80,7 +81,8 @@ impl SocketTransport {
         let (context, reads) = {
             let state = slf.get().state.lock(slf.py());
             let context = state.context.as_ref().map(|context| context.clone_ref(py));
-            (context, state.is(Flag::Reading))
+            let polls = event_loop.get().polls.load(Ordering::Relaxed);
+            (context, state.is(Flag::Reading) && state.resumed != polls)
         };
         let Some(context) = context else {
             return Ok(());
@@ -312,6 +314,9 @@ impl SocketTransport {
                 return Ok(());
             }
             state.set(Flag::Paused, false);
+            if let Some(event_loop) = &state.event_loop {
+                state.resumed = event_loop.get().polls.load(Ordering::Relaxed);
+            }
             state.context.replace(context)
         };
         drop(before);
