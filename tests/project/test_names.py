@@ -17,8 +17,9 @@ from twisted.internet.defer import Deferred
 
 import tornado4
 import tornado4.ioloop
+import tornado4.iostream
 from helpers.aliases import run
-from helpers.documented import DOCUMENTED, IOLOOP_DOCUMENTED
+from helpers.documented import DOCUMENTED, IOLOOP_DOCUMENTED, IOSTREAM_DOCUMENTED
 from helpers.programs import output_of
 from tornado4.platform.twisted import as_future
 
@@ -75,6 +76,15 @@ def test_an_ioloop_has_what_tornado_4_5_documents() -> None:
         assert missing == set(MISSING)
         names = {name for name in dir(tornado.ioloop.IOLoop) if not name.startswith("_")}
         assert names <= set(dir(io_loop_class))
+
+
+def test_streams_have_what_tornado_4_5_documents() -> None:
+    names = set(IOSTREAM_DOCUMENTED.split())
+    of_one_class = {"connect", "start_tls", "wait_for_handshake"}
+    for stream_class in (tornado4.iostream.BaseIOStream, tornado4.iostream.PipeIOStream):
+        assert names - of_one_class <= set(dir(stream_class))
+    assert names - {"wait_for_handshake"} <= set(dir(tornado4.iostream.IOStream))
+    assert names <= set(dir(tornado4.iostream.SSLIOStream))
 
 
 @pytest.mark.parametrize("name", sorted(provided(modules("platform.asyncio")[0])))
