@@ -13,6 +13,7 @@ of this package.
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tornado4 import _alias
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tornado4 import curl_httpclient as curl_httpclient
     from tornado4 import escape as escape
     from tornado4 import gen as gen
+    from tornado4 import http as http
     from tornado4 import http1connection as http1connection
     from tornado4 import httpclient as httpclient
     from tornado4 import httpserver as httpserver
@@ -52,11 +54,15 @@ if TYPE_CHECKING:
     from tornado4 import web as web
     from tornado4 import websocket as websocket
     from tornado4 import wsgi as wsgi
-    from tornado4._metrics import Metrics
-    from tornado4._tls import TLSEngine
+    from tornado4._metrics import Measured as Measured
+    from tornado4._metrics import Metrics as Metrics
+    from tornado4._tls import TLSEngine as TLSEngine
     from tornado4.platform.asyncio import EventLoop
 
 __all__ = [
+    "Measured",
+    "Metrics",
+    "TLSEngine",
     "__version__",
     "install",
     "metrics",
@@ -72,9 +78,15 @@ _T = TypeVar("_T")
 
 _alias.install()
 
+# Classes of what functions below return, for annotations. Each loads what it is about.
+_CLASSES = {"Measured": "_metrics", "Metrics": "_metrics", "TLSEngine": "_tls"}
+
 if not TYPE_CHECKING:
     # Hidden, so that a type checker still finds a misspelt name.
-    __getattr__ = _alias.attribute
+    def __getattr__(name: str) -> Any:
+        if name in _CLASSES:
+            return getattr(import_module(f"tornado4.{_CLASSES[name]}"), name)
+        return _alias.attribute(name)
 
 
 def __dir__() -> list[str]:
@@ -161,8 +173,8 @@ def metrics(loop: object = None) -> Metrics:
 
     ``loop`` is an asyncio loop, an IOLoop or a reactor of ours, by default the one that runs
     or is current in this thread. ``metrics(loop).read()`` gives turns, calls, descriptors,
-    timers, bytes, times and the loop's lag; see `tornado4._metrics.Measured`. A loop that
-    nobody has asked for is not measured. Raises `TypeError` for a loop that isn't ours, and
+    timers, bytes, times and the loop's lag; see `tornado4.Measured`. A loop that nobody has
+    asked for is not measured. Raises `TypeError` for a loop that isn't ours, and
     `RuntimeError` if there is none.
     """
     from tornado4._metrics import metrics

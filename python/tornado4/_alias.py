@@ -68,6 +68,7 @@ MODULES = (
 
 NAMES = (
     *(name for name in MODULES if "." not in name and name != "curl_httpclient"),
+    "http",
     "ioloop",
     "iostream",
     "platform",

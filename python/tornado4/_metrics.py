@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tornado4 import _core
+from tornado4.platform._naming import make_public
 from tornado4.platform._thread import asyncio_loop_of_thread
 
 __all__ = ["Measured", "Metrics", "metrics"]
@@ -124,6 +125,9 @@ class Metrics:
         self._loop = loop
         self._internal: int = getattr(loop, "_internal_fds", 0)
 
+    def __repr__(self) -> str:
+        return f"<Metrics of {self._loop!r}>"
+
     def read(self) -> Measured:
         """Return the numbers. Any thread may ask, also when the loop is closed."""
         measured = self._loop._measured()
@@ -153,6 +157,10 @@ class Metrics:
         if tick is not None and not callable(tick):
             raise TypeError(f"not callable: {tick!r}")
         self._loop._set_tick(tick)
+
+
+# Users find them in the package.
+make_public("tornado4", ["Measured", "Metrics"], globals())
 
 
 def metrics(loop: object = None) -> Metrics:

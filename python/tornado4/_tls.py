@@ -23,6 +23,10 @@ class TLSEngine(NamedTuple):
     """What the library's OpenSSL calls itself; empty if it doesn't say."""
 
 
+# Users find it in the package.
+TLSEngine.__module__ = "tornado4"
+
+
 def tls_engine() -> dict[str, TLSEngine]:
     """See `tornado4.tls_engine`."""
     told = {}

@@ -20,6 +20,10 @@ from tornado4 import _http
 __all__ = ["install", "is_native", "reasons", "uninstall"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def install() -> None:
     """Have Tornado do HTTP/1 natively, all of it in this process, at once.
 

@@ -15,8 +15,9 @@ Every other name of `tornado.iostream` is here too, and is the same object.
 
 from __future__ import annotations
 
+import ssl
 from abc import ABCMeta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado import iostream as _stock
 
@@ -25,6 +26,8 @@ from tornado4._streams import install as _install
 from tornado4._streams import uninstall as _uninstall
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from tornado.iostream import BaseIOStream as BaseIOStream
     from tornado.iostream import StreamBufferFullError as StreamBufferFullError
     from tornado.iostream import StreamClosedError as StreamClosedError
@@ -33,10 +36,6 @@ else:
 
     def __getattr__(name: str) -> Any:
         return getattr(_stock, name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *dir(_stock)})
 
 
 __all__ = [
@@ -51,6 +50,10 @@ __all__ = [
     "is_native",
     "uninstall",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def install() -> None:
@@ -100,15 +103,16 @@ class _SameKind(ABCMeta):
 
 
 class _Native:
-    """The methods that are native."""
+    """The methods that are native. To type checkers they are Tornado's, whose types they have."""
 
-    _handle_events = _streams.NATIVE["_handle_events"]
-    _try_inline_read = _streams.NATIVE["_try_inline_read"]
-    read_bytes = _streams.NATIVE["read_bytes"]
-    read_until = _streams.NATIVE["read_until"]
-    read_until_regex = _streams.NATIVE["read_until_regex"]
-    set_close_callback = _streams.NATIVE["set_close_callback"]
-    write = _streams.NATIVE["write"]
+    if not TYPE_CHECKING:
+        _handle_events = _streams.NATIVE["_handle_events"]
+        _try_inline_read = _streams.NATIVE["_try_inline_read"]
+        read_bytes = _streams.NATIVE["read_bytes"]
+        read_until = _streams.NATIVE["read_until"]
+        read_until_regex = _streams.NATIVE["read_until_regex"]
+        set_close_callback = _streams.NATIVE["set_close_callback"]
+        write = _streams.NATIVE["write"]
 
 
 class IOStream(_Native, _stock.IOStream, metaclass=_SameKind):
@@ -117,15 +121,21 @@ class IOStream(_Native, _stock.IOStream, metaclass=_SameKind):
     What it does, takes and raises is Tornado's, and documented there.
     """
 
-    def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+    # Tornado's is a Future of Tornado's class, which a Future of a subclass is no subtype of.
+    def start_tls(  # type: ignore[override]
+        self,
+        server_side: bool,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> Future[SSLIOStream]:
         """Convert this stream to an `SSLIOStream`, one of this module.
 
         See `tornado.iostream.IOStream.start_tls`.
         """
-        future = super().start_tls(*args, **kwargs)
+        future: Any = super().start_tls(server_side, ssl_options, server_hostname)
         # Before anybody else sees it. Its attributes are the same.
         future.add_done_callback(_make_native)
-        return future
+        return cast("Future[SSLIOStream]", future)
 
 
 class SSLIOStream(IOStream, _stock.SSLIOStream):

@@ -122,7 +122,7 @@ UPWARDS = {
     ("tornado4", "tornado4.platform.asyncio"),
     ("tornado4.platform._runner", "tornado4"),
     # By type checkers alone.
-    *(("tornado4", f"tornado4.{name}") for name in (*_alias.MODULES, "ioloop", "platform")),
+    *(("tornado4", f"tornado4.{name}") for name in (*_alias.MODULES, "http", "ioloop", "platform")),
     *(("tornado4.platform", f"tornado4.platform.{name}") for name in ("asyncio", "twisted")),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,23 @@ def test_pyright(program_of_aliases: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.stdout.strip() == "0 errors, 0 warnings, 0 notes"
+
+
+PUBLIC = ["", ".http", ".ioloop", ".iostream", ".platform.asyncio", ".platform.twisted"]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_a_program(module: str) -> None:
+    text = "".join(program.read_text() for program in PROGRAMS)
+    used = set(re.findall(r"\w+", text))
+    loaded = importlib.import_module(f"tornado4{module}")
+    assert set(loaded.__all__) <= used
+    # Their methods too, of those that aren't a framework's.
+    for name in loaded.__all__:
+        thing = getattr(loaded, name)
+        if thing.__class__ is type and thing.__module__ == "tornado4":
+            members = {member for member in vars(thing) if not member.startswith("_")}
+            assert members - set(getattr(thing, "_fields", ())) <= used
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)

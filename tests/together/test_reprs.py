@@ -14,6 +14,8 @@ import pytest
 from twisted.internet.protocol import Factory
 from twisted.internet.selectreactor import SelectReactor
 
+import tornado4.http
+import tornado4.iostream
 import tornado4.platform
 import tornado4.platform.asyncio
 import tornado4.platform.twisted
@@ -24,7 +26,9 @@ from tornado4.platform.twisted import TornadoReactor, TwistedIOLoop, TwistedReso
 
 MODULES = [
     tornado4,
+    tornado4.http,
     tornado4.ioloop,
+    tornado4.iostream,
     tornado4.platform,
     tornado4.platform.asyncio,
     tornado4.platform.twisted,
@@ -71,6 +75,14 @@ def test_an_asyncio_loop_says_what_asyncios_own_does() -> None:
     assert repr(loop) == "<EventLoop running=False closed=False debug=False>"
     loop.close()
     assert repr(loop) == "<EventLoop running=False closed=True debug=False>"
+
+
+def test_metrics() -> None:
+    loop = EventLoop()
+    metrics = tornado4.metrics(loop)
+    assert repr(metrics) == f"<Metrics of {loop!r}>"
+    loop.close()
+    assert "closed=True" in repr(metrics)
 
 
 def test_a_reactor() -> None:

@@ -42,8 +42,36 @@ loop.close()
 assert_type(tornado4.run(main(2)), str)
 assert_type(run(main(3), debug=True), str)
 assert_type(tornado4.__version__, str)
-assert_type(tornado4.tls_engine()["ssl"].engine, str)
+engine = tornado4.tls_engine()["ssl"]
+assert_type(engine, tornado4.TLSEngine)
+assert_type(engine.engine + engine.reason + engine.openssl, str)
 main_loop_class: type[AsyncIOMainLoop] = AsyncIOMainLoop
+
+
+def told(measured: tornado4.Measured) -> float:
+    assert_type(measured.turns + measured.received, int)
+    assert_type(measured.calls, dict[str, int])
+    return measured.busy
+
+
+async def measures() -> str:
+    metrics = tornado4.metrics()
+    assert_type(metrics, tornado4.Metrics)
+    metrics.on_tick(lambda waited, worked: print(waited + worked))
+    before = metrics.read()
+    assert_type(before, tornado4.Measured)
+    await asyncio.sleep(0)
+    metrics.on_tick(None)
+    assert_type(told(metrics.read().since(before)), float)
+    metrics.reset()
+    metrics.stop()
+    metrics.start()
+    return str(metrics.read())
+
+
+tornado4.install(tornado=False, twisted=False, streams=False)
+assert_type(asyncio.run(measures()), str)
+tornado4.uninstall()
 
 
 def wrong() -> None:
@@ -53,4 +81,6 @@ def wrong() -> None:
     tornado4.run(main)  # type: ignore[arg-type]
     tornado4.rnu(main(4))  # type: ignore[attr-defined]
     tornado4.install(asyncio="yes")  # type: ignore[arg-type]
+    tornado4.metrics().on_tick(told)  # type: ignore[arg-type]
+    print(tornado4.metrics().read().turn)  # type: ignore[attr-defined]
     EventLoop().run_until_complet(main(5))  # type: ignore[attr-defined]

@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import socket
 from datetime import timedelta
 from typing import Any
 
 import tornado.ioloop
+import tornado.iostream
 from typing_extensions import assert_type
 
+import tornado4
+import tornado4.http
+from tornado4 import iostream
 from tornado4.ioloop import IOLoop, PeriodicCallback, TimeoutError
 from tornado4.platform.asyncio import EventLoop
 from tornado4.web import Application, RequestHandler
@@ -54,6 +59,38 @@ with contextlib.suppress(TimeoutError):
     io_loop.run_sync(lambda: asyncio.sleep(10), timeout=0.01)
 on_a_loop = IOLoop(asyncio_loop=EventLoop(), make_current=False)
 on_a_loop.close()
+
+
+async def streams() -> bytes:
+    one, other = (iostream.IOStream(sock) for sock in socket.socketpair())
+    assert_type(one, iostream.IOStream)
+    as_tornados: tornado.iostream.BaseIOStream = one
+    assert_type(iostream.is_native(as_tornados), bool)
+    await other.write(b"a line\n")
+    line = await one.read_until(b"\n", max_bytes=100)
+    assert_type(line, bytes)
+    other.close()
+    with contextlib.suppress(iostream.StreamClosedError):
+        await one.read_bytes(1, partial=True)
+    return line
+
+
+async def secured(stream: iostream.IOStream) -> iostream.SSLIOStream:
+    assert_type(await stream.connect(("localhost", 443)), iostream.IOStream)
+    return await stream.start_tls(False, server_hostname="localhost")
+
+
+iostream.install()
+assert_type(io_loop.run_sync(streams), bytes)
+iostream.uninstall()
+tls_stream: type[iostream.IOStream] = iostream.SSLIOStream
+pipe_stream: type[iostream.BaseIOStream] = iostream.PipeIOStream
+errors: list[type[Exception]] = [iostream.StreamBufferFullError, iostream.UnsatisfiableReadError]
+
+tornado4.http.install()
+assert_type(tornado4.http.is_native(), bool)
+assert_type(tornado4.http.reasons(), dict[str, str])
+tornado4.http.uninstall()
 io_loop.close()
 
 
@@ -64,3 +101,6 @@ def wrong() -> None:
     io_loop.add_calback(print)  # type: ignore[attr-defined]
     io_loop.run_sync(job)  # type: ignore[arg-type]
     io_loop.run_sync(lambda: "at once")  # type: ignore[arg-type, return-value]
+    iostream.is_native(io_loop)  # type: ignore[arg-type]
+    iostream.IOStream("a socket")  # type: ignore[arg-type]
+    tornado4.http.reason()  # type: ignore[attr-defined]
