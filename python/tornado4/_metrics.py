@@ -178,7 +178,10 @@ def engine_of(loop: Any) -> _core.EventLoop:
         # An IOLoop has the first; a reactor the second, which has the third.
         loop = getattr(loop, name, loop)
     if not isinstance(loop, _core.EventLoop):
-        raise TypeError(f"not a loop, IOLoop or reactor of tornado4: {loop!r}")
+        raise TypeError(
+            f"not a loop, IOLoop or reactor of tornado4: {loop!r}. Only these can be measured: "
+            "run the program by tornado4.run(), after tornado4.install(), or by python -m tornado4."
+        )
     return loop
 
 
@@ -187,5 +190,8 @@ def _current() -> Any:
     if loop is None or loop.is_closed():
         loop = sys.modules.get("twisted.internet.reactor")
     if loop is None:
-        raise RuntimeError("no loop runs or is current in this thread")
+        raise RuntimeError(
+            "no loop runs or is current in this thread: call metrics() in a coroutine or a "
+            "callback, or give it the loop"
+        )
     return loop

@@ -116,7 +116,7 @@ def test_the_state_moves_with_the_dict() -> None:
 
 @pytest.mark.parametrize("bad", [3, "loop", object()])
 def test_a_reactor_needs_an_io_loop(bad: Any) -> None:
-    with pytest.raises(TypeError, match="not an IOLoop"):
+    with pytest.raises(TypeError, match="not an IOLoop or asyncio loop"):
         TornadoReactor(bad)
 
 

@@ -297,7 +297,7 @@ def loops_of(io_loop: object) -> tuple[asyncio.AbstractEventLoop, Any]:
     if isinstance(io_loop, tornado.ioloop.IOLoop):
         loop = getattr(io_loop, "asyncio_loop", None)
     if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise TypeError(f"not an IOLoop: {io_loop!r}")
+        raise TypeError(f"not an IOLoop or asyncio loop: {io_loop!r}")
     if loop.is_closed():
         error = RuntimeError("Event loop is closed")
         advise(error, CLOSED)
