@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,9 +73,13 @@ def test_time_and_lag() -> None:
 
     async def main() -> Measured:
         metrics = tornado4.metrics()
-        await asyncio.sleep(0.05)
+        # On a busy machine there may be nothing left to wait for.
+        while metrics.read().waited < 0.04:
+            await asyncio.sleep(0.05)
         time.sleep(0.1)
-        await asyncio.sleep(0)
+        # Turns that take no time, so that the median is one of theirs.
+        for _ in range(100):
+            await asyncio.sleep(0)
         return metrics.read()
 
     begin = time.monotonic()
@@ -95,17 +100,20 @@ def test_time_and_lag() -> None:
 def slept_and_worked(loop: Any, metrics: Any) -> tuple[Measured, float, float]:
     """Have a loop wait and work in two runs; what it took in all, and the pause between."""
 
-    async def main() -> None:
+    async def main(waited: float) -> None:
         for _ in range(5):
             await asyncio.sleep(0.02)
             time.sleep(0.01)
+        # On a busy machine there may have been nothing left to wait for.
+        while metrics.read().waited < waited:
+            await asyncio.sleep(0.02)
 
     began = time.perf_counter()
-    loop.run_until_complete(main())
+    loop.run_until_complete(main(0.08))
     paused = time.perf_counter()
     time.sleep(0.2)
     paused = time.perf_counter() - paused
-    loop.run_until_complete(main())
+    loop.run_until_complete(main(0.16))
     return metrics.read(), time.perf_counter() - began, paused
 
 
@@ -120,7 +128,7 @@ def test_all_time_in_runs_is_counted_once(how: str) -> None:
         select = loop._selector.select  # type: ignore[attr-defined]
         loop._selector.select = lambda timeout=None: select(timeout)  # type: ignore[attr-defined]
     measured, in_all, paused = slept_and_worked(loop, metrics)
-    assert measured.waited >= 10 * 0.015
+    assert measured.waited >= 0.16
     # The last turn of a run is over with it.
     assert measured.worked >= 10 * 0.01
     assert measured.waited + measured.worked <= in_all - paused
@@ -355,10 +363,12 @@ def test_nested_turns_are_a_part_of_their_call() -> None:
 
     loop.call_soon(nests)
     loop.call_later(0.08, loop.stop)
+    began = time.monotonic()
     loop.run_forever()
+    took = time.monotonic() - began
     measured = metrics.read()
-    assert 0.05 <= measured.worked < 0.5
-    assert measured.waited < 0.5
+    assert measured.worked >= 0.05
+    assert measured.waited + measured.worked <= took
     loop.close()
 
 
@@ -443,24 +453,46 @@ def test_top_on_a_signal(how: str) -> None:
     assert rest.count("asyncio\n") in (1, 2)
 
 
-def test_top_every_moment() -> None:
-    code = "import asyncio; asyncio.run(asyncio.sleep(0.5))"
+def top_until(code: str, enough: Callable[[list[str]], bool]) -> str:
+    """Return what --top says of a program that ends when its input does: when it is enough."""
     command = [sys.executable, "-m", "tornado4", "--top=0.1", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.count("% busy, ") >= 2
-    assert done.stderr.count("  turns ") == 1
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not enough(lines):
+            lines.append(process.stderr.readline())
+            assert lines[-1], "".join(lines)
+        process.stdin.close()
+        lines.extend(process.stderr)
+        assert (process.wait(timeout=60), process.stdout.read()) == (0, "")
+    return "".join(lines)
+
+
+WAITING = """
+import asyncio, os, sys
+async def main():
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+"""
+
+
+def busy(lines: list[str]) -> list[str]:
+    return [line for line in lines if "% busy, " in line]
+
+
+def test_top_every_moment() -> None:
+    said = top_until(WAITING + "asyncio.run(main())", lambda lines: len(busy(lines)) >= 2)
+    assert said.count("  turns ") == 1
 
 
 def test_top_of_forked_children() -> None:
-    code = (
-        "import asyncio, os\nchild = os.fork()\nasyncio.run(asyncio.sleep(0.4))\n"
-        "child and os.waitpid(child, 0)"
-    )
-    command = [sys.executable, "-m", "tornado4", "--top=0.1", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    lines = [line for line in done.stderr.splitlines() if "% busy, " in line]
-    assert len({line.split("]")[0] for line in lines}) == 2
+    def both(lines: list[str]) -> bool:
+        return len({line.split("]")[0] for line in busy(lines)}) == 2
+
+    forks = "child = os.fork()\nasyncio.run(main())\nchild and os.waitpid(child, 0)"
+    top_until(WAITING + forks, both)
 
 
 ENDING = """

@@ -59,9 +59,11 @@ def test_a_timed_call_made_by_a_thread_call_comes_before_the_next_thread_call(
 def test_a_main_loop_of_somebodys_own(reactor: Any) -> None:
     reactor.startRunning(installSignalHandlers=False)
     ran: list[str] = []
+    far = reactor.callLater(60, int)
+    assert 0 < reactor.timeout() <= 60
+    far.cancel()
     reactor.callLater(0.05, ran.append, "due")
     reactor.callLater(0.05, reactor.stop)
-    assert 0 < reactor.timeout() <= 0.05
     turns = 0
     while reactor._started:
         reactor.runUntilCurrent()

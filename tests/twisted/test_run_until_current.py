@@ -48,9 +48,16 @@ def test_calls_are_made_within_the_wrapper(run, when):
         def begin():
             reactor.callFromThread(trace.append, "thread")
             reactor.callLater(0, trace.append, "timed")
-            reactor.callLater(0, reactor.callLater, 0, trace.append, "timed later")
-            reactor.callLater(0.02, trace.append, "later")
-            reactor.callLater(0.04, reactor.stop)
+            reactor.callLater(0, reactor.callLater, 0, timed_later)
+
+        # Each sets the next one, so that they are never due at the same time.
+        def timed_later():
+            trace.append("timed later")
+            reactor.callLater(0.02, later)
+
+        def later():
+            trace.append("later")
+            reactor.callLater(0.02, reactor.stop)
 
         if when == "before":
             wrap()
@@ -221,12 +228,15 @@ def test_taken_off_again(made):
         reactor.runUntilCurrent = wrapped(reactor.runUntilCurrent, trace)
         reactor.callLater(0, trace.append, "measured")
 
+        def alone():
+            trace.append("alone")
+            reactor.stop()
+
         def take_off():
             del reactor.runUntilCurrent
-            reactor.callLater(0.01, trace.append, "alone")
+            reactor.callLater(0.01, alone)
 
         reactor.callLater(0.02, take_off)
-        reactor.callLater(0.05, reactor.stop)
         run_reactor(reactor)
         assert [entry for entry in trace if entry not in ("begin", "end")] == ["measured", "alone"]
         assert trace[-1] == "alone"
