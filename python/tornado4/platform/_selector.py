@@ -163,6 +163,29 @@ class ReadyView:
         self.extend(reversed([*handles]))
 
 
-def scheduled(loop: _core.EventLoop) -> list[_core.TimerHandle]:
-    """Return a loop's timers, the next one first: a heap, as `heapq` has it."""
-    return sorted(loop._timer_handles(), key=methodcaller("when"))
+class ShowsQueues:
+    """What a loop has in the place of the attributes in which asyncio's own keeps its queues."""
+
+    if TYPE_CHECKING:
+
+        def _timer_handles(self) -> list[_core.TimerHandle]: ...
+
+    _ready_view: ReadyView | None
+
+    @property
+    def _ready(self) -> ReadyView:
+        view = self._ready_view
+        return ReadyView(self) if view is None else view  # type: ignore[arg-type]
+
+    @_ready.setter
+    def _ready(self, queue: object) -> None:
+        self._ready_view = ReadyView(self)  # type: ignore[arg-type]
+
+    @property
+    def _scheduled(self) -> list[_core.TimerHandle]:
+        # The next one first: a heap, as `heapq` has it.
+        return sorted(self._timer_handles(), key=methodcaller("when"))
+
+    @_scheduled.setter
+    def _scheduled(self, timers: object) -> None:
+        """Ignore it: asyncio sorts out what was cancelled, which isn't there."""

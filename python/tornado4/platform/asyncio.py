@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import inspect
-import signal
 import socket
 import sys
 import threading
-from asyncio import base_events, events, format_helpers
+from asyncio import events
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,10 +29,11 @@ from tornado4.platform._advice import (
     name_of_thread,
     place_in_users_code,
 )
+from tornado4.platform._asyncio_reports import ReportsCalls
+from tornado4.platform._asyncio_signals import HandlesSignals
 from tornado4.platform._asyncio_transports.making import MakesTransports
-from tornado4.platform._handling import call_handling
 from tornado4.platform._runner import run
-from tornado4.platform._selector import ReadyView, SelectorView, scheduled
+from tornado4.platform._selector import SelectorView, ShowsQueues
 from tornado4.platform._wakeup import wakeup
 
 __all__ = ["EventLoop", "run"]
@@ -81,17 +80,15 @@ run.__module__ = __name__
 
 _forking.watch_forks()
 
-# Some versions show the arguments in debug mode only.
-_SOURCE_TAKES_DEBUG = (
-    "debug" in inspect.signature(format_helpers._format_callback_source).parameters
-)
 
-
-def _no_action(*_args: object) -> None:
-    """Handle a signal by doing nothing: the wake-up is all that is wanted."""
-
-
-class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
+class EventLoop(
+    _core.EventLoop,
+    MakesTransports,
+    HandlesSignals,
+    ReportsCalls,
+    ShowsQueues,
+    asyncio.SelectorEventLoop,
+):
     """An asyncio event loop that runs in Rust.
 
     Use it wherever an asyncio loop is wanted; see `tornado4.run` and
@@ -128,8 +125,6 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     _csock: socket.socket
     _internal_fds: int
     _selector: SelectorView
-    _signal_handlers: dict[int, asyncio.Handle]
-    _handle_signal: Any
     _read_from_self: Callable[[], None]
 
     def __init__(self, selector: object = None) -> None:
@@ -328,25 +323,6 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
     def _process_events(self, event_list: object) -> None:
         """Do nothing: what a poll finds is queued at once."""
 
-    # What asyncio's own loop keeps in attributes.
-
-    @property
-    def _ready(self) -> ReadyView:
-        view = self._ready_view
-        return ReadyView(self) if view is None else view
-
-    @_ready.setter
-    def _ready(self, queue: object) -> None:
-        self._ready_view: ReadyView | None = ReadyView(self)
-
-    @property
-    def _scheduled(self) -> list[_core.TimerHandle]:
-        return scheduled(self)
-
-    @_scheduled.setter
-    def _scheduled(self, timers: object) -> None:
-        """Ignore it: asyncio sorts out what was cancelled, which isn't there."""
-
     def _iterate(self, limit: float | None) -> None:
         """Turn once, waiting at most `limit` seconds; may nest."""
         if events._get_running_loop() is self:
@@ -414,88 +390,3 @@ class EventLoop(_core.EventLoop, MakesTransports, asyncio.SelectorEventLoop):
         while self._at_shutdown:
             await self._at_shutdown.pop()()
         await super().shutdown_asyncgens()
-
-    # Signals
-
-    def add_signal_handler(  # type: ignore[override]
-        self, sig: int, callback: Callable[..., object], *args: Any
-    ) -> None:
-        """Add a signal handler; see `asyncio.loop.add_signal_handler`."""
-        if self.is_closed():
-            super().add_signal_handler(sig, callback, *args)  # raises
-            return
-        self._take_over()
-        wakeup.listen(self)
-        try:
-            super().add_signal_handler(sig, callback, *args)
-        finally:
-            wakeup.settle(self)
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        """Remove a signal handler; tell whether there was one."""
-        handlers: dict[int, Any] = self._signal_handlers
-        if wakeup.is_shared(self):
-            # asyncio takes the wake-up from everybody with its last handler. This isn't
-            # the number of a signal.
-            handlers[0] = None
-        try:
-            removed = super().remove_signal_handler(sig)
-        finally:
-            handlers.pop(0, None)
-            wakeup.settle(self)
-        if removed and sig == signal.SIGCHLD and self._child_watchers:
-            self._listen_for_children()
-        return removed
-
-    def _process_self_data(self, data: bytes) -> None:
-        for number in data:
-            if number:
-                wakeup.pass_on(number)
-
-    def _watch_children(self, reap: Callable[[], object]) -> None:
-        """Call `reap` whenever a child process ends."""
-        self._child_watchers.append(reap)
-        wakeup.note(self)
-        self._listen_for_children()
-
-    def _unwatch_children(self, reap: Callable[[], object]) -> None:
-        if reap in self._child_watchers:  # else: the loop was closed
-            self._child_watchers.remove(reap)
-            wakeup.note(self)
-        if not self._child_watchers:
-            self._stop_listening_for_children()
-
-    def _listen_for_children(self) -> None:
-        # Any Python handler makes the wake-up work; the user's own may stay.
-        if signal.getsignal(signal.SIGCHLD) in (signal.SIG_DFL, signal.SIG_IGN):
-            signal.signal(signal.SIGCHLD, _no_action)
-            signal.siginterrupt(signal.SIGCHLD, False)
-
-    def _stop_listening_for_children(self) -> None:
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGCHLD) is _no_action:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-    # Reports, called by the native side
-
-    def _report_callback_error(self, handle: _core.Handle, exception: BaseException) -> None:
-        options = {"debug": self.get_debug()} if _SOURCE_TAKES_DEBUG else {}
-        source = format_helpers._format_callback_source(
-            handle._callback, handle._args or (), **options
-        )
-        context: dict[str, Any] = {
-            "message": f"Exception in callback {source}",
-            "exception": exception,
-            "handle": handle,
-        }
-        if handle._source_traceback:
-            context["source_traceback"] = handle._source_traceback
-        call_handling(exception, self.call_exception_handler, context)
-
-    def _report_slow_call(self, subject: object, seconds: float) -> None:
-        if seconds < self.slow_callback_duration:
-            return
-        if isinstance(subject, (_core.Handle, events.Handle)):
-            subject = base_events._format_handle(subject)  # type: ignore[attr-defined]
-        logger = base_events.logger  # type: ignore[attr-defined]
-        logger.warning("Executing %s took %.3f seconds", subject, seconds)

@@ -21,6 +21,7 @@ from tornado4 import _core
 from tornado4.platform._advice import CLOSED, advise
 from tornado4.platform._naming import counted
 from tornado4.platform.twisted import _reports
+from tornado4.platform.twisted._descriptors import FD_SET, WatchesDescriptors
 from tornado4.platform.twisted._hosts import host_of
 from tornado4.platform.twisted._transports import Transports
 from tornado4.platform.twisted._types import Provides
@@ -48,10 +49,6 @@ _NATIVE = (
     "wakeUp",
 )
 
-# Methods that the native transports' fast path leaves out, unless a subclass or the
-# reactor has its own.
-_FD_SET = ("addReader", "addWriter", "removeReader", "removeWriter")
-
 # What a reactor does when it shuts down, in this order.
 _SHUTDOWN = (("during", "crash"), ("during", "disconnectAll"), ("after", "_end"))
 
@@ -67,7 +64,7 @@ class _Waker:
 
 
 @implementer(IReactorFDSet)
-class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ignore[misc]
+class TornadoReactor(Transports, WatchesDescriptors, AsyncioSelectorReactor, Provides):  # type: ignore[misc]
     """A Twisted reactor on a Tornado IOLoop.
 
     ``io_loop`` is the IOLoop to run on: by default the current one, which is made
@@ -115,7 +112,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
         for name in _NATIVE:
             if getattr(type(self), name) is getattr(TornadoReactor, name):
                 setattr(self, name, getattr(self._core, name))
-        own = [n for n in _FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
+        own = [n for n in FD_SET if getattr(type(self), n) is not getattr(TornadoReactor, n)]
         self._ownFDSet = bool(own)
         self._noteWrapper()
         self._noteClock()
@@ -126,18 +123,9 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
         self._host.at_end(self._shutDownWithLoop)
         self._host.at_close(self._stopThreads)
 
-    @property
-    def _hasOwnFDSet(self) -> bool:
-        return self._ownFDSet or not self.__dict__.keys().isdisjoint(_FD_SET)
-
-    @property
-    def _transportCore(self) -> _core.Reactor | None:
-        """What native transports may use in place of `_FD_SET`."""
-        return None if self._hasOwnFDSet else self._core
-
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        if name in _FD_SET:
+        if name in FD_SET:
             self._core.setOwnFDSet(self._hasOwnFDSet)
         elif name == "runUntilCurrent":
             self._noteWrapper()
@@ -146,7 +134,7 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        if name in _FD_SET:
+        if name in FD_SET:
             self._core.setOwnFDSet(self._hasOwnFDSet)
         elif name == "runUntilCurrent":
             self._noteWrapper()
@@ -219,48 +207,6 @@ class TornadoReactor(Transports, AsyncioSelectorReactor, Provides):  # type: ign
     def wakeUp(self) -> None:
         """Wake the loop up, from any thread."""
         self._core.wakeUp()
-
-    # IReactorFDSet
-
-    def addReader(self, reader: Any) -> None:
-        """See `IReactorFDSet.addReader`. Files are polled continuously."""
-        try:
-            self._core.addReader(reader)
-        except PermissionError:
-            self._continuousPolling.addReader(reader)
-
-    def addWriter(self, writer: Any) -> None:
-        """See `IReactorFDSet.addWriter`. Files are polled continuously."""
-        try:
-            self._core.addWriter(writer)
-        except PermissionError:
-            self._continuousPolling.addWriter(writer)
-
-    def removeReader(self, reader: Any) -> None:
-        """See `IReactorFDSet.removeReader`."""
-        if self._continuousPolling.isReading(reader):
-            self._continuousPolling.removeReader(reader)
-        self._core.removeReader(reader)
-
-    def removeWriter(self, writer: Any) -> None:
-        """See `IReactorFDSet.removeWriter`."""
-        if self._continuousPolling.isWriting(writer):
-            self._continuousPolling.removeWriter(writer)
-        self._core.removeWriter(writer)
-
-    def removeAll(self) -> Any:
-        """See `IReactorFDSet.removeAll`."""
-        polled = self._continuousPolling.removeAll()
-        watched = self._core.getReaders(), self._core.getWriters()
-        return self._removeAll(*watched) + polled  # type: ignore[no-untyped-call]
-
-    def getReaders(self) -> Any:
-        """See `IReactorFDSet.getReaders`."""
-        return self._core.getReaders() + self._continuousPolling.getReaders()
-
-    def getWriters(self) -> Any:
-        """See `IReactorFDSet.getWriters`."""
-        return self._core.getWriters() + self._continuousPolling.getWriters()
 
     # Running
 
