@@ -165,3 +165,9 @@ def _make_native(future: Any) -> None:
         stream = future.result()
         if type(stream) is _stock.SSLIOStream:
             stream.__class__ = SSLIOStream
+            state = stream._state
+            if state is not None:
+                # The loop has the method for events that the class had until now.
+                stream.io_loop.remove_handler(stream.fileno())
+                stream._state = None
+                stream._add_io_state(state)

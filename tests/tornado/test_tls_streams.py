@@ -1,10 +1,14 @@
 """Tornado's IOStream and HTTP over TLS, on ours as on the stock loop."""
 
+import _ssl
 import asyncio
 import contextlib
+import ctypes
+import errno
 import random
 import socket
 import ssl
+import threading
 
 import pytest
 from tornado.httpclient import HTTPRequest
@@ -19,6 +23,7 @@ import tornado4.iostream
 from helpers import authorities
 from helpers.authorities import CERTIFICATES, VERSIONS
 from helpers.loops import LIMIT, on_io_loops
+from helpers.tls_errors import forget_errors
 from tornado4.ioloop import IOLoop
 
 on_versions = pytest.mark.parametrize("version", VERSIONS)
@@ -262,3 +267,59 @@ def test_a_socket_that_gets_methods_of_somebody_s_own_meanwhile(where, monkeypat
 
     IOLoop(make_current=False).run_sync(main, timeout=LIMIT)
     assert set(called) == {"send", "recv_into"}
+
+
+def leave_an_error():
+    """Leave a system's error in OpenSSL's queue, as Python's `ssl` does itself where a write
+    has failed, from Python 3.12.10 and 3.13.3 and OpenSSL 3.2 on."""
+    library = ctypes.PyDLL(_ssl.__file__)
+    if not hasattr(library, "ERR_set_error"):
+        pytest.skip("no way to OpenSSL's queue: it is older than 3.0, or linked statically")
+    library.ERR_new()
+    library.ERR_set_error(2, errno.ECONNRESET, None)
+
+
+@pytest.mark.parametrize("size", [100_000, 5_000_000], ids=["natively", "by Tornado's method"])
+def test_what_other_connections_leave_in_openssl_s_queue(size):
+    """Each call of OpenSSL's that has to wait would be taken for a failure."""
+    ours, theirs = socket.socketpair()
+    came, reads = [], threading.Event()
+    context, for_client = authorities.server("good", "1.3"), authorities.client()
+
+    def peer():
+        with theirs, context.wrap_socket(theirs, server_side=True) as secured:
+            reads.wait(LIMIT)
+            while sum(map(len, came)) < size and (data := secured.recv(65_536)):
+                came.append(data)
+            secured.sendall(b"all")
+
+    async def main():
+        stream = await tornado4.iostream.IOStream(ours).start_tls(
+            False, for_client, server_hostname="test"
+        )
+        with contextlib.closing(stream):
+            assert tornado4.iostream.is_native(stream)
+            loop = asyncio.get_running_loop()
+
+            def again():
+                leave_an_error()
+                if not stream.closed():
+                    loop.call_soon(again)
+
+            again()
+            answer = stream.read_bytes(3)
+            leave_an_error()
+            written = stream.write(bytes(size))
+            reads.set()
+            await written
+            assert await answer == b"all"
+
+    thread = threading.Thread(target=peer)
+    thread.start()
+    try:
+        IOLoop(make_current=False).run_sync(main, timeout=LIMIT)
+    finally:
+        reads.set()
+        thread.join()
+        forget_errors()
+    assert b"".join(came) == bytes(size)

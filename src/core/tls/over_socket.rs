@@ -61,7 +61,7 @@ impl OverSocket {
 
     /// Reads plaintext, of one record at most. The room isn't empty.
     pub fn read(&self, room: &mut [MaybeUninit<u8>]) -> Moved {
-        self.forget_errors();
+        self.table.forget_errors();
         let (start, length) = (room.as_mut_ptr().cast(), int(room.len()));
         // SAFETY: `new`'s caller's promise; the room is so large, and borrowed.
         let result = unsafe { (self.table.read)(self.ssl.as_ptr(), start, length) };
@@ -71,22 +71,11 @@ impl OverSocket {
     /// Writes plaintext, which isn't empty. If it can't be written now, it must be written
     /// again later, the same bytes and perhaps more.
     pub fn write(&self, data: &[u8]) -> Moved {
-        self.forget_errors();
+        self.table.forget_errors();
         let (start, length) = (data.as_ptr().cast(), int(data.len()));
         // SAFETY: `new`'s caller's promise; so many bytes are there.
         let result = unsafe { (self.table.write)(self.ssl.as_ptr(), start, length) };
         self.moved(result)
-    }
-
-    /// Empties this thread's error queue: `SSL_get_error` takes whatever is in it for an
-    /// error of the call before.
-    fn forget_errors(&self) {
-        // SAFETY: there is always a queue.
-        unsafe {
-            if (self.table.peek_error)() != 0 {
-                (self.table.clear_error)();
-            }
-        }
     }
 
     /// What a call's result means.
@@ -102,7 +91,7 @@ impl OverSocket {
             SSL_ERROR_WANT_READ => Moved::WantRead,
             SSL_ERROR_WANT_WRITE => Moved::WantWrite,
             SSL_ERROR_SYSCALL if refused != 0 => {
-                self.forget_errors();
+                self.table.forget_errors();
                 Moved::Refused(refused)
             }
             _ => Moved::Failed,

@@ -151,7 +151,7 @@ impl Session {
 
     /// Reads plaintext, of one record at most. The room isn't empty.
     fn read_record(&self, room: &mut [MaybeUninit<u8>]) -> Outcome {
-        self.forget_errors();
+        self.table.forget_errors();
         let (start, length) = (room.as_mut_ptr().cast(), int(room.len()));
         // SAFETY: `new`'s caller's promise; the room is so large, and borrowed.
         let count = unsafe { (self.table.read)(self.ssl.as_ptr(), start, length) };
@@ -177,7 +177,7 @@ impl Session {
 
     /// Takes plaintext; not an empty one, of which OpenSSL can't say what became.
     pub fn write(&self, data: &[u8]) -> Outcome {
-        self.forget_errors();
+        self.table.forget_errors();
         let (start, length) = (data.as_ptr().cast(), int(data.len()));
         // SAFETY: `new`'s caller's promise; so many bytes are there.
         let count = unsafe { (self.table.write)(self.ssl.as_ptr(), start, length) };
@@ -240,17 +240,6 @@ impl Session {
     pub fn outgoing_pending(&self) -> Option<usize> {
         // SAFETY: `new`'s caller's promise.
         unsafe { self.table.bio_pending(self.outgoing.as_ptr()) }
-    }
-
-    /// Empties this thread's error queue: `SSL_get_error` takes whatever is in it for an
-    /// error of the call before.
-    fn forget_errors(&self) {
-        // SAFETY: there is always a queue.
-        unsafe {
-            if (self.table.peek_error)() != 0 {
-                (self.table.clear_error)();
-            }
-        }
     }
 
     /// What a call's result means.

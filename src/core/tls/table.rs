@@ -35,8 +35,8 @@ pub struct Table {
     pub(super) get_shutdown: Count,
     pub(super) bio_read: Read,
     pub(super) bio_write: Write,
-    pub(super) peek_error: unsafe extern "C" fn() -> c_ulong,
-    pub(super) clear_error: unsafe extern "C" fn(),
+    peek_error: unsafe extern "C" fn() -> c_ulong,
+    clear_error: unsafe extern "C" fn(),
     get_version: Text,
     get_current_cipher: Pointer,
     cipher_get_name: Text,
@@ -110,6 +110,17 @@ impl Table {
             get_ssl_ctx: optional!(c"SSL_get_SSL_CTX"),
             get_fd: optional!(c"SSL_get_fd"),
         })
+    }
+
+    /// Empties this thread's error queue: `SSL_get_error` takes whatever is in it for an
+    /// error of the call before.
+    pub fn forget_errors(&self) {
+        // SAFETY: there is always a queue.
+        unsafe {
+            if (self.peek_error)() != 0 {
+                (self.clear_error)();
+            }
+        }
     }
 
     /// What the library calls itself: "OpenSSL 3.0.19 27 Jan 2026".

@@ -17,7 +17,7 @@ use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::guarded::Guarded;
-use crate::py::transport::tls::Secured;
+use crate::py::transport::tls::{Secured, forget_errors};
 
 mod events;
 mod fields;
@@ -149,6 +149,10 @@ impl Streams {
                 return Ok(None);
             }
             known.attributes.store(count, Ordering::Relaxed);
+        }
+        if kind == Kind::Tls {
+            // What is left to Tornado's method is done by Python's `ssl`.
+            forget_errors(py)?;
         }
         Ok(Some(Entry {
             stream,

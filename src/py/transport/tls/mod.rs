@@ -32,7 +32,7 @@ use direct::Direct;
 use fallback::Objects;
 
 pub use probe::{TLSProbe, tls_engines};
-pub use secured::Secured;
+pub use secured::{Secured, forget_errors};
 
 /// See the module's documentation.
 pub struct Engine {

@@ -12,6 +12,19 @@ use pyo3::prelude::*;
 use super::{classes, cpython, library};
 use crate::core::tls::{Moved, OverSocket};
 
+/// Empties this thread's error queue, before a method of `ssl.SSLSocket` may be called: it
+/// takes what another connection has left there for an error of its own
+/// (python/cpython#148594). Where the library can't be called directly, nothing is done.
+///
+/// # Errors
+/// Those of finding the library.
+pub fn forget_errors(py: Python<'_>) -> PyResult<()> {
+    if let Some(table) = library::ssl(py)?.table {
+        table.forget_errors();
+    }
+    Ok(())
+}
+
 /// See the module's documentation. It keeps nothing alive: before each use, `is_behind` must
 /// be true of a socket that is.
 #[derive(Clone, Copy)]
