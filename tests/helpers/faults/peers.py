@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.certificates import ssl_contexts
+from helpers.tls_errors import forget_errors
 
 # Seconds. Only what is lost takes so long.
 PATIENCE = 5.0
@@ -66,6 +67,7 @@ class Peer:
             self.close()
         except (OSError, EOFError):
             self.close()
+            forget_errors()
 
     def connect(self, address: Any, transport: str) -> None:
         self.socket = connected(address, transport)

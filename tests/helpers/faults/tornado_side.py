@@ -19,6 +19,7 @@ from tornado.tcpserver import TCPServer
 
 from helpers.certificates import ssl_contexts
 from helpers.faults.sides import Child, Side, Talk, error_of
+from helpers.tls_errors import Careful
 from tornado4 import iostream
 from tornado4.ioloop import IOLoop
 
@@ -41,11 +42,13 @@ class Told(logging.Handler):
 
 
 class EchoServer(TCPServer):
-    def __init__(self, side: Side, **kwargs: Any) -> None:
+    def __init__(self, side: TornadoSide, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.side = side
 
     async def handle_stream(self, stream: IOStream, address: Any) -> None:
+        if not self.side.native and isinstance(stream, SSLIOStream):
+            stream.__class__ = Careful
         connection = self.side.accepted(stream.socket.fileno())
         stream.set_close_callback(lambda: connection.lost.append(error_of(stream.error)))
         try:
@@ -118,7 +121,8 @@ class TornadoSide(Side):
         context = ssl_contexts()[1] if transport == "tls" else None
         if context is None:
             return await TCPClient().connect(*address)
-        stream = SSLIOStream(socket.socket(), ssl_options=context)
+        made = SSLIOStream if self.native else Careful
+        stream = made(socket.socket(), ssl_options=context)
         return await stream.connect(address, server_hostname="test")
 
     def datagrams(self) -> Any:
