@@ -231,8 +231,9 @@ class EventLoop(
                     # A child may have ended before signals woke the loop.
                     self.call_soon(reap)
             super().run_forever()
-        except (SystemExit, KeyboardInterrupt) as error:
-            if self._is_parents:
+        except BaseException as error:
+            # One class: where the stack is full, Python 3.14 complains of a look at several.
+            if self._is_parents and isinstance(error, (SystemExit, KeyboardInterrupt)):
                 self._exits = error
             raise
         finally:
@@ -257,9 +258,9 @@ class EventLoop(
         before, self._completes = self._completes, True
         try:
             return super().run_until_complete(future)
-        except (SystemExit, KeyboardInterrupt):
+        except BaseException as error:
             # The callback that takes note of it would be made in the next run.
-            if self._exits is not None and asyncio.isfuture(future) and future.done():
+            if error is self._exits and asyncio.isfuture(future) and future.done():
                 with suppress(asyncio.CancelledError):
                     future.exception()
             raise
