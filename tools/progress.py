@@ -7,6 +7,7 @@ command that fails shows the end of LOG. No other line is longer than 80 columns
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import subprocess
@@ -32,10 +33,17 @@ def main(arguments: list[str]) -> int:
     say(title)
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    # Or what a Python program has printed would come when it ends, after what it failed with.
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with (
         open(log, "w", encoding="utf-8") as file,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
         ) as process,
     ):
         assert process.stdout
