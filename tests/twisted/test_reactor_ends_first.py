@@ -306,7 +306,7 @@ print({run}(main{"" if run.endswith("sync") else "()"}))
 def test_stopped_while_the_tasks_that_main_left_are_cancelled(run, how):
     # Each step of the clean-up is a run of the loop.
     code = f"""
-import asyncio, tornado4
+import asyncio, tornado4, warnings
 from tornado4.ioloop import IOLoop
 
 async def left(reactor):
@@ -322,6 +322,8 @@ async def main():
     from tornado4.platform.twisted import install
     task = asyncio.create_task(left(install()))
     await asyncio.sleep(0.01)
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of policies, since Python 3.14
 
 class Policy(asyncio.DefaultEventLoopPolicy):
     new_event_loop = staticmethod(tornado4.new_event_loop)
