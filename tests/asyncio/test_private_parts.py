@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import heapq
+import os
 import selectors
 import time
 import weakref
@@ -73,6 +74,11 @@ async def ticks(count):
         await asyncio.sleep(0.001)
         count.append(None)
 
+async def until_more(count, than):
+    while len(count) <= than:
+        await asyncio.sleep(0.001)
+    return len(count) > than
+
 async def main():
     trace.append(asyncio.run(inner()))
     trace.append(loop.run_until_complete(asyncio.to_thread(lambda: "thread")))
@@ -85,8 +91,7 @@ async def main():
     # The outer loop's tasks go on meanwhile.
     count = []
     task = asyncio.ensure_future(ticks(count))
-    asyncio.run(value(5))
-    trace.append(len(count) > 5)
+    trace.append(asyncio.run(until_more(count, 5)))
     task.cancel()
     mine = asyncio.current_task()
     asyncio.run(value(0))
@@ -206,8 +211,7 @@ def nest():
 
 async def main():
     nest()
-    reactor.callLater(0.01, nest)
-    await deferLater(reactor, 0.05, int)
+    await deferLater(reactor, 0.01, nest)
     code = utils.getProcessValue("/bin/sh", ("-c", "exec <&- >&- 2>&-; sleep 0.1; exit 3"))
     code.addTimeout(20, reactor)
     print(loop.run_until_complete(code.asFuture(loop)))
@@ -303,8 +307,15 @@ def test_an_iteration_of_somebodys_own(run):
             trace.append(n)
             if n:
                 loop.call_soon(count, n - 1)
+            else:
+                loop.call_later(0.01, timer)
 
         with pipe() as (r, w):
+
+            def timer():
+                trace.append("timer")
+                os.write(w, b"x")
+                loop.call_later(0.01, trace.append, "later")
 
             def read():
                 trace.append("read")
@@ -313,8 +324,6 @@ def test_an_iteration_of_somebodys_own(run):
             loop.add_reader(r, read)
             loop.call_soon(count, 3)
             loop.call_soon(trace.append, "soon")
-            loop.call_later(0.01, lambda: (trace.append("timer"), __import__("os").write(w, b"x")))
-            loop.call_later(0.02, trace.append, "later")
             loop.call_later(0, trace.append, "cancelled").cancel()
             while "later" not in trace:
                 iteration_of_somebodys_own(loop)
