@@ -1,6 +1,6 @@
 """Every fault at every step: starts the processes in which that is tried, and judges.
 
-By hand: `python -m helpers.faults.sweep [--steps N] [--times N] [FACE...]` in `tests`. What is
+By hand: `python -m helpers.faults.sweep [--steps N] [FACE...]` in `tests`. What is
 wrong is printed, on the stock loops first, and then what is wrong on ours and isn't there; and
 how many faults there were.
 """
