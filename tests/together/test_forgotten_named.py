@@ -155,6 +155,70 @@ def test_twisteds_asyncio_reactor_is_told_of_if_its_loop_never_ran(
     assert len(warnings_of(program, tmp_path)) == (0 if runs else 1)
 
 
+# What is there when the other loop begins to run, and the work that it is given then.
+LATER = {
+    "our reactor": (
+        "from tornado4.platform.twisted import install\nreactor = install()",
+        "reactor.callLater(9, print)",
+        "tornado4.new_event_loop().run_until_complete(main())",
+    ),
+    "Twisted's reactor": (
+        "from twisted.internet import reactor",
+        "reactor.callLater(9, print)",
+        "tornado4.run(main())",
+    ),
+    "IOLoop": (
+        "from tornado4.ioloop import IOLoop\nio_loop = IOLoop.current()",
+        "io_loop.call_later(9, print)",
+        "tornado4.run(main())",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_work_that_is_given_while_the_other_one_runs(what: str) -> None:
+    first, work, run = LATER[what]
+    out = output_of(f"""
+import asyncio, warnings, tornado4
+{first}
+from tornado4.platform import _forgotten
+warnings.filterwarnings("ignore", category=ResourceWarning)
+_forgotten.PATIENCE = 0.01
+said = asyncio.Event()
+def show(message, category, *args):
+    print(category.__name__)
+    said.set()
+warnings.showwarning = show
+async def main():
+    await asyncio.sleep(0.1)
+    print("given")
+    {work}
+    await said.wait()
+    await asyncio.sleep(0.1)
+{run}
+""")
+    assert out == "given\nRuntimeWarning\n"
+
+
+def test_it_is_looked_for_less_and_less_often() -> None:
+    out = output_of("""
+import asyncio, tornado4
+from tornado4.ioloop import IOLoop
+from tornado4.platform import _forgotten
+io_loop = IOLoop.current()
+class Loop:
+    def call_later(self, seconds, callback, *args):
+        print(seconds, end=" ")
+        asyncio.get_running_loop = lambda: self
+        callback(*args)
+_forgotten.runs(Loop())
+io_loop.close()
+print()
+_forgotten.runs(Loop())
+""")
+    assert out.splitlines() == ["5.0 10.0 20.0 40.0 80.0 160.0 320.0 640.0 1280.0 2560.0 "]
+
+
 def test_a_loop_whose_kind_is_unknown(tmp_path: Path) -> None:
     program = """
 import asyncio

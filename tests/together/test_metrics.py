@@ -389,7 +389,8 @@ def test_whose_numbers_one_may_ask_for() -> None:
     assert metrics.read().calls["twisted_timers"] == 1
     stock = StockIOLoop(make_current=False)
     for foreign in (host, 1, "loop", stock if not isinstance(stock, IOLoop) else host):
-        with pytest.raises(TypeError, match="not a loop, IOLoop or reactor of tornado4: .*run the program by"):
+        refused = r"not a loop, IOLoop or reactor of tornado4: .*run the program by"
+        with pytest.raises(TypeError, match=refused):
             tornado4.metrics(foreign)
     stock.close()
     host.close()

@@ -21,8 +21,10 @@ from tornado4.platform._advice import warn_at
 from tornado4.platform._importers import importers_of_reactor, told
 from tornado4.platform._thread import asyncio_loop_of_thread
 
-# How many seconds a loop may run before another one of its thread counts as forgotten.
+# How many seconds a loop may run before another one of its thread counts as forgotten. Work may
+# be given to that one later, so it is looked again after twice as long each time, up to an hour.
 PATIENCE = 5.0
+LONGEST = 3600.0
 
 
 class Forgettable(Protocol):
@@ -78,29 +80,39 @@ def runs(loop: Any) -> None:
     used(loop)
     thread = threading.get_ident()
     _threads[thread] = type(loop), getattr(loop, "_made_at", None)
-    if loop in _watching:
-        return
-    if (_unused and _forgotten_in(thread)) or _forgotten_reactor() is not None:
+    if loop not in _watching:
+        _watch(loop, thread, PATIENCE)
+
+
+def _watch(loop: Any, thread: int, seconds: float) -> None:
+    """Look after a while for what was forgotten, if there is anything that can be."""
+    if seconds <= LONGEST and ((_unused and _unused_in(thread)) or _unused_reactor() is not None):
         _watching.add(loop)
-        loop.call_later(PATIENCE, _later, thread)
+        loop.call_later(seconds, _later, thread, seconds)
 
 
-def _later(thread: int) -> None:
-    _watching.discard(asyncio.get_running_loop())
+def _later(thread: int, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    _watching.discard(loop)
     # It may run yet: nobody can tell a preparation from a server that never returns.
     _tell(thread, "has not run so far")
     _tell_of_reactor()
+    _watch(loop, thread, 2 * seconds)
 
 
-def _forgotten_in(thread: int) -> list[Any]:
-    """Return the loops made in a thread that have work and have never run."""
+def _unused_in(thread: int) -> list[Any]:
+    """Return the loops made in a thread that have never run."""
     unused = [reference() for reference in _unused.valuerefs()]
     return [
         loop
         for loop in unused
-        if loop is not None and loop._made_in == thread
-        if not loop.is_closed() and loop._waits()
+        if loop is not None and loop._made_in == thread and not loop.is_closed()
     ]
+
+
+def _forgotten_in(thread: int) -> list[Any]:
+    """Return those of them that have work."""
+    return [loop for loop in _unused_in(thread) if loop._waits()]
 
 
 def _tell(thread: int, how_long: str = "never ran") -> None:
@@ -154,8 +166,8 @@ def _note_stock_reactor() -> None:
 _told_of_reactor = False
 
 
-def _forgotten_reactor() -> Any:
-    """Return the global reactor if it isn't ours, has work and has never run."""
+def _unused_reactor() -> Any:
+    """Return the global reactor if it isn't ours and has never run."""
     reactor = _reactor()
     if reactor is None or _told_of_reactor or getattr(reactor, "_startedBefore", True):
         return None
@@ -170,6 +182,14 @@ def _forgotten_reactor() -> Any:
         isinstance(loop, _core.EventLoop) or loop.is_running() or loop.is_closed()
     ):
         # That does its work, with or without `reactor.run`. One of ours is told of itself.
+        return None
+    return reactor
+
+
+def _forgotten_reactor() -> Any:
+    """Return it if it has work."""
+    reactor = _unused_reactor()
+    if reactor is None:
         return None
     try:
         watched = {*reactor.getReaders(), *reactor.getWriters()} - set(reactor._internalReaders)
