@@ -20,8 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = sorted((ROOT / "tests" / "typing").glob("*_program.py"))
 
 PYRIGHT = {
-    # Pyright's own rules, none of basedpyright's.
-    "typeCheckingMode": "basic",
+    # Pyright's own rules as they are by default, none of basedpyright's.
+    "typeCheckingMode": "standard",
     "reportUnnecessaryTypeIgnoreComment": "error",
     "pythonVersion": "3.10",
 }
