@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from tornado4 import _metrics, _tls
+
 ROOT = Path(__file__).parent.parent
 
 project = "tornado4"
@@ -34,6 +36,12 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 
+# What is said of a class's attributes is looked for in the module that the class names, which
+# is the public one.
+for where, names in {_metrics: ("Measured", "Metrics"), _tls: ("TLSEngine",)}.items():
+    for name in names:
+        getattr(where, name).__module__ = where.__name__
+
 # Names that are other projects': without their lists nothing can be said about them.
 nitpick_ignore_regex = [
     (r"py:.*", r"(asyncio|concurrent|collections|contextvars|datetime|os|pathlib)\..*"),
@@ -46,8 +54,8 @@ nitpick_ignore_regex = [
     # Twisted's and Tornado's, as their code calls them.
     (r"py:.*", r"I[A-Z]\w+(\.\w+)?"),
     (r"py:.*", r"(Deferred(\.\w+)?|DelayedCall|Configurable|Resolver|Reactor\w+|Any|Future)"),
-    # For type checkers alone, or of a private module, which the page names in full.
-    (r"py:.*", r"DelayedCallOfOurs|Metrics|Measured"),
+    # For type checkers alone.
+    (r"py:.*", r"DelayedCallOfOurs"),
     # Private: type variables, native and mixed-in base classes.
     (r"py:.*", r"(.*\.)?_\w+(\..*)?"),
 ]
