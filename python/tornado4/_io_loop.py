@@ -1,4 +1,4 @@
-"""`IOLoop`, a real Tornado IOLoop on the native loop; and which IOLoop is current.
+"""`IOLoop`, a real Tornado IOLoop on the native loop.
 
 This is what the other faces import: only a program that imports `tornado4.ioloop`
 itself has asked for our loop.
@@ -22,10 +22,18 @@ from tornado.platform.asyncio import AsyncIOLoop, BaseAsyncIOLoop
 from tornado.util import Configurable
 
 from tornado4 import _core, _private_names
-from tornado4.platform import _forgotten
+from tornado4._current_io_loop import (
+    ask_for_ours,
+    asyncio_loop,
+    current_of_main_thread,
+    current_of_reactor,
+    current_of_tornado,
+    has_been_asked_for,
+    made,
+    take_over,
+)
 from tornado4.platform._handling import call_handling
 from tornado4.platform._naming import counted
-from tornado4.platform._runner import preferred
 from tornado4.platform._thread import asyncio_loop_of_thread
 from tornado4.platform.asyncio import EventLoop
 
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["IOLoop", "ask_for_ours"]
+__all__ = ["IOLoop", "ask_for_ours", "current_of_tornado", "has_been_asked_for"]
 
 _private_names.warn_if_newer("Tornado", tornado.version)
 
@@ -255,12 +263,12 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if loop is not None:
             found = tornado.ioloop.IOLoop._ioloop_for_asyncio.get(loop)
             if found is None and instance:
-                found = _current_of_tornado()
+                found = current_of_tornado()()
             if found is not None:
                 return found
         current = getattr(IOLoop._thread, "current", None)
         if current is None or current.asyncio_loop.is_closed():
-            return _of_reactor() if instance else None
+            return current_of_reactor() if instance else None
         return current
 
     @staticmethod
@@ -274,7 +282,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         with IOLoop._instance_lock:
             instance = IOLoop._instance
             if instance is None or instance.asyncio_loop.is_closed():
-                instance = IOLoop._instance = _current_of_main_thread() or _made()
+                instance = IOLoop._instance = current_of_main_thread() or made()
             return instance  # type: ignore[no-any-return]
 
     @staticmethod
@@ -346,12 +354,6 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         call_handling(exception, self.handle_callback_exception, call)
 
 
-def _made(make_current: bool | None = None) -> Any:
-    """Make an IOLoop: of the class that Tornado is configured with, if that is ours."""
-    factory = tornado.ioloop.IOLoop if _is_configured() else IOLoop
-    return factory(make_current=make_current)
-
-
 def _forked() -> None:
     """Forget what was current in the parent process, where asyncio forgets it too.
 
@@ -366,114 +368,4 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-def _of_reactor() -> Any:
-    """Return the IOLoop of the loop that the thread's installed reactor has, if it is ours.
-
-    A second loop beside that would leave the reactor's work undone.
-    """
-    loop = preferred()
-    return _TornadoIOLoop._ioloop_for_asyncio[loop] if isinstance(loop, EventLoop) else None
-
-
-def _current_of_main_thread() -> Any:
-    main = threading.current_thread() is threading.main_thread()
-    return IOLoop._found(True) if main else None
-
-
-def asyncio_loop() -> Any:
-    """Return the asyncio loop that runs in this thread, or that was set and is open."""
-    loop = asyncio._get_running_loop()
-    if loop is None:
-        loop = asyncio_loop_of_thread()
-    return None if loop is None or loop.is_closed() else loop
-
-
-# Tornado's map from asyncio loops to IOLoops, and its current one
-
-
-class _IOLoops(dict[asyncio.AbstractEventLoop, tornado.ioloop.IOLoop]):
-    """Tornado's map from asyncio loops to IOLoops.
-
-    For one of our asyncio loops an IOLoop is made when Tornado first asks.
-    """
-
-    def __missing__(self, loop: asyncio.AbstractEventLoop) -> tornado.ioloop.IOLoop:
-        if isinstance(loop, EventLoop) and not loop.is_closed():
-            made: tornado.ioloop.IOLoop = IOLoop(make_current=False, asyncio_loop=loop)
-            return made
-        raise KeyError(loop)
-
-
-tornado.ioloop.IOLoop._ioloop_for_asyncio = _IOLoops(tornado.ioloop.IOLoop._ioloop_for_asyncio)
-
-
-# Whether the program has asked for our loop by name.
-_asked = False
-
-_TornadoIOLoop = tornado.ioloop.IOLoop
-_current_of_tornado = _TornadoIOLoop.current
-_get_running_loop = asyncio._get_running_loop
-
-
-def ask_for_ours(asked: bool = True) -> None:
-    """Have Tornado use our loops from now on, where it needs one and there is none.
-
-    Called for whoever names our loop: imports `tornado4.ioloop`, which
-    ``IOLoop.configure("tornado4.ioloop.IOLoop")`` does too, or installs our reactor, or
-    everything of ours. Who undoes that says so with False.
-    """
-    global _asked
-    _asked = asked
-
-
-def has_been_asked_for() -> bool:
-    """Tell whether the program has named our loop."""
-    return _asked
-
-
-def current_of_tornado(replacement: Any = None) -> Any:
-    """Return Tornado's own `IOLoop.current`, on which ours falls back; or replace it."""
-    global _current_of_tornado
-    if replacement is not None:
-        _current_of_tornado = replacement
-    return _current_of_tornado
-
-
-def _is_configured() -> bool:
-    """Tell whether Tornado is configured with a class of ours."""
-    configured = tornado.ioloop.IOLoop._save_configuration()[0]
-    return configured is not None and issubclass(configured, _core.IOLoop)
-
-
-@functools.wraps(_current_of_tornado)
-def _current(instance: bool = True) -> Any:
-    # The one that runs, first: this is asked for all the time.
-    running = _get_running_loop()
-    if running is not None:
-        found = _TornadoIOLoop._ioloop_for_asyncio.get(running)
-        if found is None:
-            if not isinstance(running, EventLoop):
-                _forgotten.runs(running)
-            found = _current_of_tornado(instance)
-        return found
-    if not (_asked or _is_configured()) or asyncio_loop() is not None:
-        return _current_of_tornado(instance)
-    # Here asyncio would make a stock loop, and Tornado an IOLoop for it.
-    current = IOLoop._found(instance)
-    if current is None and instance:
-        current = _made_for_thread()
-    if current is not None and instance:
-        current._make_current()
-    return current
-
-
-def _made_for_thread() -> Any:
-    # Tornado 4.5 had one loop for all threads, today's has one for each.
-    if threading.current_thread() is threading.main_thread():
-        instance = IOLoop.instance()
-        if not instance.asyncio_loop.is_running():
-            return instance
-    return _made(make_current=True)
-
-
-tornado.ioloop.IOLoop.current = staticmethod(_current)  # type: ignore[method-assign]
+take_over(IOLoop)

@@ -77,6 +77,7 @@ PYTHON_LAYERS = [
     "tornado4.platform._asyncio_transports.pipes",
     "tornado4.platform._asyncio_transports.making",
     "tornado4.platform.asyncio",
+    "tornado4._current_io_loop",
     "tornado4._io_loop",
     "tornado4.platform.twisted._checks",
     "tornado4.platform.twisted._reports",
