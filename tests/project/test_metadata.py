@@ -13,6 +13,7 @@ from tornado4._private_names import NEWEST_TESTED
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = (ROOT / "pyproject.toml").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+READTHEDOCS = (ROOT / ".readthedocs.yaml").read_text()
 WORKFLOWS = {path.name: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
 #: The Pythons that are promised.
 PYTHONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
@@ -60,6 +61,18 @@ def test_the_workflows_pythons() -> None:
     # On two processors.
     counts = re.findall(r"linux\*\.whl' \| wc -l\)\" = (\d+)", release)
     assert counts == [str(2 * len(PYTHONS))] * 2
+
+
+def test_the_extras_that_are_asked_for() -> None:
+    # pip only warns of one that isn't there, and installs nothing.
+    extras = only(r"^\[project\.optional-dependencies\]\n(.*?)\n\n\[", PROJECT)
+    there = set(re.findall(r"^(\w+) = \[", extras, re.MULTILINE))
+    asked = set(re.findall(r"\.whl\)\[(\w+)\]", MAKEFILE))
+    assert len(asked) > 5
+    tests = (path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    asked |= {name for text in tests for name in re.findall(r"the extra '(\w+)'", text)}
+    asked |= set(re.findall(r"extra_requirements: \[(\w+)\]", READTHEDOCS))
+    assert asked <= there
 
 
 def test_the_oldest_frameworks() -> None:
