@@ -73,7 +73,7 @@ def _native() -> Iterator[str]:
     if _is_there("twisted"):
         yield _line("Twisted", "TCP, UNIX and UDP transports")
     if _is_there("tornado"):
-        yield _line("Tornado", "TCP, UNIX, TLS and pipe streams; HTTP/1")
+        yield _line("Tornado", _of_tornado())
     if _is_there("OpenSSL"):
         # It is told about once it has been imported.
         importlib.import_module("OpenSSL.SSL")
@@ -81,6 +81,18 @@ def _native() -> Iterator[str]:
         why = f": {engine.reason}" if engine.reason else ""
         openssl = f" ({engine.openssl})" if engine.openssl else ""
         yield _line(f"TLS, {name}", f"{engine.engine}{openssl}{why}")
+
+
+def _of_tornado() -> str:
+    """Say what of the installed Tornado is native where it is asked for."""
+    if not importlib.import_module("tornado4._streams")._KNOWN:
+        return "IOLoop only: streams and HTTP/1 of this version aren't known"
+    http = importlib.import_module("tornado4.http")
+    # Here it doesn't matter: this process ends with the page.
+    http.install()
+    left = list(http.reasons().values())
+    more = f" and {len(left) - 1} more" if left[1:] else ""
+    return f"TCP, UNIX, TLS and pipe streams; HTTP/1{f' in part: {left[0]}{more}' if left else ''}"
 
 
 def _is_there(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -51,6 +52,37 @@ def test_the_page_tells_why_tls_is_not_direct() -> None:
         line = next(line for line in done.stdout.splitlines() if f"TLS, {name}" in line)
         assert engine in line
         assert ":" in line
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("", r"pipe streams; HTTP/1\n"),
+        (
+            "import tornado.httputil as it\noriginal = it.parse_request_start_line\n"
+            "it.parse_request_start_line = lambda line: original(line)\n",
+            r"streams; HTTP/1 in part: the source of .*parse_request_start_line isn't one that",
+        ),
+        (
+            "import tornado.httputil as it\nit.HTTPHeaders.__init__ = lambda self: None\n"
+            "it.parse_response_start_line = lambda line: None\n",
+            r"streams; HTTP/1 in part: .* and \d more\n",
+        ),
+        (
+            "from tornado4 import _streams\n_streams._KNOWN = False\n",
+            r"IOLoop only: streams and HTTP/1 of this version aren't known\n",
+        ),
+    ],
+    ids=["all", "one is somebody's", "several are", "a newer Tornado"],
+)
+def test_the_page_tells_what_of_tornado_is_native(before: str, said: str) -> None:
+    code = before + "from tornado4 import _about; _about.show()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    page = done.stdout.partition("In native code")[2]
+    native = re.search(r"^  Tornado {9}(.*\n(?: {18}.*\n)*)", page, re.MULTILINE)
+    assert native
+    assert re.search(said, re.sub(r"\n {18}", " ", native[1])), native[1]
 
 
 def test_the_version() -> None:
