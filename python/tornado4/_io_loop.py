@@ -32,6 +32,7 @@ from tornado4._current_io_loop import (
     made,
     take_over,
 )
+from tornado4.platform import _forgotten
 from tornado4.platform._handling import call_handling
 from tornado4.platform._naming import counted
 from tornado4.platform._thread import asyncio_loop_of_thread
@@ -148,6 +149,7 @@ class IOLoop(_core.IOLoop, AsyncIOLoop):
         if self.closing or loop.is_closed():
             return f"<{name} closed>"
         state = "running" if loop.is_running() else "stopped"
+        timers = max(timers - _forgotten.timers_of(loop), 0)
         return f"<{name} {state}, {counted(handlers, 'handler')}, {counted(timers, 'timer')}>"
 
     # Running

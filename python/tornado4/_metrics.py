@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tornado4 import _core
+from tornado4.platform import _forgotten
 from tornado4.platform._naming import make_public
 from tornado4.platform._thread import asyncio_loop_of_thread
 
@@ -132,6 +133,7 @@ class Metrics:
         """Return the numbers. Any thread may ask, also when the loop is closed."""
         measured = self._loop._measured()
         measured["descriptors"] = max(measured["descriptors"] - self._internal, 0)
+        measured["timers"] = max(measured["timers"] - _forgotten.timers_of(self._loop), 0)
         return Measured(**measured)
 
     def reset(self) -> None:

@@ -200,6 +200,25 @@ async def main():
     assert out == "given\nRuntimeWarning\n"
 
 
+def test_what_is_told_of_timers_leaves_it_out() -> None:
+    out = output_of("""
+import asyncio, tornado4
+from tornado4.ioloop import IOLoop
+from twisted.internet import reactor  # Twisted's own, which may be forgotten
+io_loop = IOLoop()
+async def main():
+    io_loop.call_later(100, print)
+    print(repr(io_loop), tornado4.metrics().read().timers)
+io_loop.run_sync(main)
+print(repr(io_loop), tornado4.metrics(io_loop).read().timers)
+io_loop.close()
+""")
+    assert out.splitlines() == [
+        "<IOLoop running, 0 handlers, 1 timer> 1",
+        "<IOLoop stopped, 0 handlers, 1 timer> 1",
+    ]
+
+
 def test_it_is_looked_for_less_and_less_often() -> None:
     out = output_of("""
 import asyncio, tornado4

@@ -91,6 +91,11 @@ def _watch(loop: Any, thread: int, seconds: float) -> None:
         loop.call_later(seconds, _later, thread, seconds)
 
 
+def timers_of(loop: Any) -> int:
+    """Return how many of a loop's timers are there for this only."""
+    return int(loop in _watching)
+
+
 def _later(thread: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     _watching.discard(loop)
