@@ -4,7 +4,6 @@ import asyncio
 import collections
 import contextlib
 import gc
-import os
 import random
 import resource
 import socket
@@ -14,16 +13,10 @@ import weakref
 import pytest
 
 from helpers.loops import stock_asyncio, tornado4_asyncio
-from helpers.scenarios import open_fds, turns
+from helpers.scenarios import open_fds, resident_size, turns
 from helpers.transports import Peer, Plain, connected, ours_transports, run_until
 
 LINGER = struct.pack("ii", 1, 0)
-
-
-def memory():
-    """The resident size, in bytes."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def reset(sock):
@@ -164,13 +157,13 @@ def test_a_hundred_thousand_leave_nothing(kind):
     loop = tornado4_asyncio()
     serve(loop, kind, 20_000)
     gc.collect()
-    descriptors, objects, size = len(open_fds()), counted(), memory()
+    descriptors, objects, size = len(open_fds()), counted(), resident_size()
     serve(loop, kind, 100_000)
     gc.collect()
     assert len(open_fds()) <= descriptors
     assert {name: more for name, more in (counted() - objects).items() if more > FEW} == {}
     # Some bytes each would be ten times as much.
-    assert memory() - size < 4_000_000
+    assert resident_size() - size < 4_000_000
     loop.close()
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from helpers.faults.rounds import make_side
 from helpers.faults.sides import Side
+from helpers.scenarios import resident_size
 
 # How many messages the quiet connection has answered.
 MESSAGES = 50
@@ -30,8 +31,7 @@ CHUNK = 65_536
 
 def memory() -> float:
     """Return what the process has, in megabytes."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+    return resident_size() / 1e6
 
 
 class Quiet(threading.Thread):

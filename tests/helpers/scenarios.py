@@ -76,6 +76,12 @@ def open_fds():
     return found
 
 
+def resident_size():
+    """What the process has in memory, in bytes."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @contextlib.contextmanager
 def socket_pair():
     left, right = socket.socketpair()

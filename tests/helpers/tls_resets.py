@@ -5,7 +5,6 @@ import contextlib
 import functools
 import gc
 import itertools
-import os
 import random
 import socket
 import ssl
@@ -13,7 +12,7 @@ import time
 
 from helpers.authorities import HOST, client, server
 from helpers.loops import LIMIT
-from helpers.scenarios import open_fds
+from helpers.scenarios import open_fds, resident_size
 from helpers.tls_peers import reset
 
 # In which flight of its handshake an end goes, and how much of it is sent before.
@@ -184,12 +183,6 @@ def steps(count, seed):
     return chosen
 
 
-def memory():
-    """The resident size, in bytes."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def left_over():
     """What there is of descriptors, and of objects of TLS."""
     gc.collect()
@@ -203,8 +196,8 @@ def grown(rounds, count):
     rounds(count // 6)
     before = left_over()
     rounds(count // 3)
-    half = memory()
+    half = resident_size()
     rounds(count - count // 6 - count // 3)
-    size = memory() - half
+    size = resident_size() - half
     assert left_over() == before
     return size

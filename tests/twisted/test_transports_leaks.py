@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import os
 import socket
 import sys
 import weakref
@@ -11,7 +10,7 @@ import pytest
 from twisted.internet.protocol import Factory, Protocol
 
 from helpers.loops import tornado4_reactor
-from helpers.scenarios import open_fds, run_turns
+from helpers.scenarios import open_fds, resident_size, run_turns
 from helpers.streams import Handing, Traced, connected, on_ends, run_until, until_lost
 
 AT_ONCE = 100
@@ -70,12 +69,6 @@ class Raising(Echo):
         raise ValueError("mine")
 
 
-def memory():
-    """The resident size, in bytes."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def serve_many(reactor, kind, count):
     """Opens and closes so many connections, many of them at once."""
     factory = Counting(kind)
@@ -96,7 +89,7 @@ def serve_many(reactor, kind, count):
 
 def measured():
     gc.collect()
-    return len(open_fds()), len(gc.get_objects()), memory()
+    return len(open_fds()), len(gc.get_objects()), resident_size()
 
 
 KINDS = [Echo, Leaving, Aborting, Asking, Raising]

@@ -125,15 +125,14 @@ class TornadoReactor(Transports, WatchesDescriptors, AsyncioSelectorReactor, Pro
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        if name in FD_SET:
-            self._core.setOwnFDSet(self._hasOwnFDSet)
-        elif name == "runUntilCurrent":
-            self._noteWrapper()
-        elif name == "seconds":
-            self._noteClock()
+        self._noteOwn(name)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
+        self._noteOwn(name)
+
+    def _noteOwn(self, name: str) -> None:
+        """Let the native half know that a method of this name was put on, or taken off."""
         if name in FD_SET:
             self._core.setOwnFDSet(self._hasOwnFDSet)
         elif name == "runUntilCurrent":
