@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tornado4._metrics import Measured
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = DOCS / "install-switch.md"
+SECONDS = re.compile(r"\d+\.\d(?= s\b)")
 
 
 @pytest.mark.parametrize("page", ["install-switch.md", "metrics.md"])
@@ -24,7 +26,10 @@ def test_the_program_prints_what_the_page_says(page: str) -> None:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
         )
-        assert (done.stdout, done.stderr) == (output, "")
+        assert (SECONDS.sub("N", done.stdout), done.stderr) == (SECONDS.sub("N", output), "")
+        # A busy machine takes longer.
+        said, written = (map(float, SECONDS.findall(text)) for text in (done.stdout, output))
+        assert all(map(operator.ge, said, written))
 
 
 def test_what_check_prints() -> None:

@@ -45,19 +45,18 @@ def test_calls_are_made_within_the_wrapper(run, when):
         def wrap():
             reactor.runUntilCurrent = wrapped(reactor.runUntilCurrent, trace)
 
-        def begin():
-            reactor.callFromThread(trace.append, "thread")
-            reactor.callLater(0, trace.append, "timed")
-            reactor.callLater(0, reactor.callLater, 0, timed_later)
+        def later():
+            trace.append("later")
+            reactor.callLater(0.02, reactor.stop)
 
-        # Each sets the next one, so that they are never due at the same time.
         def timed_later():
             trace.append("timed later")
             reactor.callLater(0.02, later)
 
-        def later():
-            trace.append("later")
-            reactor.callLater(0.02, reactor.stop)
+        def begin():
+            reactor.callFromThread(trace.append, "thread")
+            reactor.callLater(0, trace.append, "timed")
+            reactor.callLater(0, reactor.callLater, 0, timed_later)
 
         if when == "before":
             wrap()
