@@ -219,6 +219,31 @@ io_loop.close()
     ]
 
 
+@pytest.mark.parametrize(
+    "base", ["tornado4.platform.asyncio.EventLoop", "asyncio.SelectorEventLoop"]
+)
+@pytest.mark.parametrize("way", ["class", "object"])
+def test_a_clock_of_somebodys_own_finds_no_timer_to_jump_to(base: str, way: str) -> None:
+    out = output_of(f"""
+import asyncio, time, tornado4.platform.asyncio
+from tornado4.platform import _forgotten
+class Own({base}):
+    def time(self):
+        return time.monotonic() + 1
+unused = tornado4.new_event_loop()
+loops = [{base}(), {base}() if {way == "object"} else Own()]
+if {way == "object"}:
+    loops[1].time = time.monotonic
+for loop in loops:
+    loop.call_soon(_forgotten.runs, loop)
+    loop.run_until_complete(asyncio.sleep(0))
+    print(_forgotten.timers_of(loop))
+    loop.close()
+unused.close()
+""")
+    assert out.split() == ["1", "0"]
+
+
 def test_it_is_looked_for_less_and_less_often() -> None:
     out = output_of("""
 import asyncio, tornado4

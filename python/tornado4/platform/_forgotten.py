@@ -86,9 +86,20 @@ def runs(loop: Any) -> None:
 
 def _watch(loop: Any, thread: int, seconds: float) -> None:
     """Look after a while for what was forgotten, if there is anything that can be."""
-    if seconds <= LONGEST and ((_unused and _unused_in(thread)) or _unused_reactor() is not None):
+    if seconds > LONGEST or _has_own_clock(loop):
+        return
+    if (_unused and _unused_in(thread)) or _unused_reactor() is not None:
         _watching.add(loop)
         loop.call_later(seconds, _later, thread, seconds)
+
+
+def _has_own_clock(loop: Any) -> bool:
+    """Tell whether a loop's clock is somebody's own: such a one may jump to the next timer."""
+    time = getattr(type(loop), "time", None)
+    for base in (_core.EventLoop, asyncio.BaseEventLoop):
+        if isinstance(loop, base):
+            return time is not base.time or "time" in vars(loop)
+    return False
 
 
 def timers_of(loop: Any) -> int:
