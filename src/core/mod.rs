@@ -10,6 +10,7 @@ pub mod dotted;
 pub mod edge;
 pub mod fifo;
 pub mod handover;
+pub mod histogram;
 pub mod http;
 pub mod inbox;
 pub mod interest;

@@ -14,11 +14,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::readers::{self, Direction};
 use super::{EventLoop, Handle, TimerHandle};
 use crate::core::clock::Deadline;
 use crate::py::dispatch::call::Call;
-use crate::py::event_loop::{clock, flush, measuring, turn};
+use crate::py::event_loop::{clock, flush, guest, measuring, turn};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::make;
 use crate::py::support::{error, imports};
@@ -197,39 +196,6 @@ impl EventLoop {
         self.check_open()
     }
 
-    #[pyo3(signature = (fd, callback, *args))]
-    fn _add_reader(
-        slf: &Bound<'_, Self>,
-        fd: &Bound<'_, PyAny>,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-    ) -> PyResult<Py<Handle>> {
-        readers::add(slf, Direction::Read, fd, callback, args)
-    }
-
-    #[pyo3(signature = (fd, callback, *args))]
-    fn _add_writer(
-        slf: &Bound<'_, Self>,
-        fd: &Bound<'_, PyAny>,
-        callback: Py<PyAny>,
-        args: Py<PyTuple>,
-    ) -> PyResult<Py<Handle>> {
-        readers::add(slf, Direction::Write, fd, callback, args)
-    }
-
-    fn _remove_reader(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
-        readers::remove(slf, Direction::Read, fd)
-    }
-
-    fn _remove_writer(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
-        readers::remove(slf, Direction::Write, fd)
-    }
-
-    /// The watched descriptors and their handles: {fd: (reader, writer)}.
-    fn _handles(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
-        readers::handles(self, py)
-    }
-
     /// Send what callbacks have written and what is held back yet.
     fn _flush_streams(slf: &Bound<'_, Self>) -> PyResult<()> {
         flush::flush(slf)
@@ -281,13 +247,13 @@ impl EventLoop {
     /// One turn of a guest, whose poll a foreign loop watches: doesn't wait.
     /// `_guest_idle` must follow.
     fn _guest_turn(slf: &Bound<'_, Self>) -> PyResult<()> {
-        turn::guest_turn(slf)
+        guest::turn_once(slf)
     }
 
     /// Leave a guest's poll so that the host sees it ready when there is work.
     /// Returns the seconds until the next timer is due, if there is one.
     fn _guest_idle(slf: &Bound<'_, Self>) -> PyResult<Option<make::Float>> {
-        Ok(turn::guest_idle(slf)?.map(make::Float))
+        Ok(guest::idle(slf)?.map(make::Float))
     }
 
     /// The descriptor of the poll, which is readable when there is work.

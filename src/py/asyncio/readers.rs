@@ -17,7 +17,7 @@ use crate::py::support::make;
 
 /// Which side of a descriptor is watched.
 #[derive(Clone, Copy)]
-pub enum Direction {
+enum Direction {
     /// `add_reader`, `remove_reader`.
     Read,
     /// `add_writer`, `remove_writer`.
@@ -56,7 +56,7 @@ pub fn descriptor(file: &Bound<'_, PyAny>) -> PyResult<RawFd> {
 }
 
 /// Watches one direction; whoever watched it before is cancelled.
-pub fn add(
+fn add(
     event_loop: &Bound<'_, EventLoop>,
     direction: Direction,
     file: &Bound<'_, PyAny>,
@@ -77,7 +77,7 @@ pub fn add(
 }
 
 /// Watches one direction no longer; tells whether it was watched.
-pub fn remove(
+fn remove(
     event_loop: &Bound<'_, EventLoop>,
     direction: Direction,
     file: &Bound<'_, PyAny>,
@@ -113,7 +113,7 @@ fn cancel(py: Python<'_>, watchers: &Watchers<Arc<Watcher>>) -> PyResult<()> {
 }
 
 /// The watched descriptors and their handles.
-pub fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
+fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
     let known: Vec<_> = this.with_registrations(|registrations| {
         let handle = |watcher: Option<&Arc<Watcher>>| {
             let handle = watcher.and_then(|watcher| watcher.handle());
@@ -136,4 +136,40 @@ pub fn handles(this: &EventLoop, py: Python<'_>) -> PyResult<Py<PyDict>> {
         }
     }
     Ok(handles.unbind())
+}
+
+#[pymethods]
+impl EventLoop {
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_reader(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        add(slf, Direction::Read, fd, callback, args)
+    }
+
+    #[pyo3(signature = (fd, callback, *args))]
+    fn _add_writer(
+        slf: &Bound<'_, Self>,
+        fd: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+        args: Py<PyTuple>,
+    ) -> PyResult<Py<Handle>> {
+        add(slf, Direction::Write, fd, callback, args)
+    }
+
+    fn _remove_reader(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        remove(slf, Direction::Read, fd)
+    }
+
+    fn _remove_writer(slf: &Bound<'_, Self>, fd: &Bound<'_, PyAny>) -> PyResult<bool> {
+        remove(slf, Direction::Write, fd)
+    }
+
+    /// The watched descriptors and their handles: {fd: (reader, writer)}.
+    fn _handles(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        handles(self, py)
+    }
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod flush;
 mod forked;
+pub mod guest;
 mod hooks;
 pub mod measuring;
 mod state;

@@ -46,7 +46,7 @@ pub struct EventLoop {
     pub(super) poller: Mutex<Option<Arc<Poller>>>,
     /// Whose the loop is, after a fork; see `forked::Owner`.
     pub(super) owner: AtomicU8,
-    /// Whether a foreign loop watches the poll; see `turn::guest_turn`.
+    /// Whether a foreign loop watches the poll; see `guest`.
     pub(in crate::py) is_guest: AtomicBool,
     /// What a turn needs while it waits; taken out meanwhile.
     pub(in crate::py) waiting: Mutex<Waiting>,

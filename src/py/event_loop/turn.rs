@@ -365,31 +365,6 @@ fn count(meter: &Meter<KINDS>, call: &Call) {
     meter.called(call.kind(), call.serves_descriptor(), Deadline::now);
 }
 
-/// One turn of a guest: a loop whose poll a foreign loop watches. Doesn't wait.
-/// `guest_idle` must follow, whatever comes of it.
-///
-/// # Errors
-/// As `run`.
-pub fn guest_turn(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
-    event_loop.get().calls.lock(event_loop.py()).end_wait();
-    turn(event_loop, Some(Duration::ZERO))
-}
-
-/// Leaves a guest's poll so that the host sees it ready when there is work.
-/// Returns the seconds until the next timer is due.
-///
-/// # Errors
-/// Those of a clock of the user's own.
-pub fn guest_idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
-    let this = event_loop.get();
-    if !this.is_closed() && !this.calls.lock(event_loop.py()).begin_wait() {
-        this.wake_poller();
-    }
-    let now = Deadline::now();
-    let next = clock::next_deadline(event_loop, now)?;
-    Ok(next.map(|next| next.since(now).as_secs_f64()))
-}
-
 /// Runs a call as asyncio's debug mode does: with its handle known to the
 /// exception handler, and a report if it took long.
 fn run_timed(event_loop: &Bound<'_, EventLoop>, call: &Call) -> PyResult<()> {

@@ -177,3 +177,46 @@ impl Reactor {
         make::list(py, objects.into_iter().map(|object| object.into_bound(py)))
     }
 }
+
+#[pymethods]
+#[allow(non_snake_case)]
+impl Reactor {
+    /// Call `reader.doRead()` whenever it has input. Level-triggered.
+    ///
+    /// Raises PermissionError for what can't be polled, such as a regular
+    /// file. Follows IReactorFDSet.
+    fn addReader(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().check_thread(slf.py(), "addReader")?;
+        Reactor::watch(slf, reader, Role::Read, false)
+    }
+
+    /// Call `writer.doWrite()` whenever it can take output.
+    fn addWriter(slf: &Bound<'_, Self>, writer: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().check_thread(slf.py(), "addWriter")?;
+        Reactor::watch(slf, writer, Role::Write, false)
+    }
+
+    /// Watch a reader no longer; one that isn't watched is ignored.
+    fn removeReader(&self, reader: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.check_thread(reader.py(), "removeReader")?;
+        self.unwatch(reader, Role::Read);
+        Ok(())
+    }
+
+    /// Watch a writer no longer; one that isn't watched is ignored.
+    fn removeWriter(&self, writer: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.check_thread(writer.py(), "removeWriter")?;
+        self.unwatch(writer, Role::Write);
+        Ok(())
+    }
+
+    /// The readers that are watched.
+    fn getReaders<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        Reactor::objects(slf, Role::Read)
+    }
+
+    /// The writers that are watched.
+    fn getWriters<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        Reactor::objects(slf, Role::Write)
+    }
+}

@@ -17,7 +17,6 @@ use super::log_context::LogContext;
 use super::{DelayedCall, ThreadCall};
 use crate::core::clock::Deadline;
 use crate::core::lock::lock;
-use crate::core::registrations::Role;
 use crate::core::room::gathered;
 use crate::py::dispatch::call::Call;
 use crate::py::dispatch::hook::Hook;
@@ -378,45 +377,6 @@ impl Reactor {
     /// End the loop's wait, or else its next one. Safe from any thread.
     fn wakeUp(&self) {
         self.event_loop().wake_poller();
-    }
-
-    /// Call `reader.doRead()` whenever it has input. Level-triggered.
-    ///
-    /// Raises PermissionError for what can't be polled, such as a regular
-    /// file. Follows IReactorFDSet.
-    fn addReader(slf: &Bound<'_, Self>, reader: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().check_thread(slf.py(), "addReader")?;
-        Reactor::watch(slf, reader, Role::Read, false)
-    }
-
-    /// Call `writer.doWrite()` whenever it can take output.
-    fn addWriter(slf: &Bound<'_, Self>, writer: &Bound<'_, PyAny>) -> PyResult<()> {
-        slf.get().check_thread(slf.py(), "addWriter")?;
-        Reactor::watch(slf, writer, Role::Write, false)
-    }
-
-    /// Watch a reader no longer; one that isn't watched is ignored.
-    fn removeReader(&self, reader: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.check_thread(reader.py(), "removeReader")?;
-        self.unwatch(reader, Role::Read);
-        Ok(())
-    }
-
-    /// Watch a writer no longer; one that isn't watched is ignored.
-    fn removeWriter(&self, writer: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.check_thread(writer.py(), "removeWriter")?;
-        self.unwatch(writer, Role::Write);
-        Ok(())
-    }
-
-    /// The readers that are watched.
-    fn getReaders<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        Reactor::objects(slf, Role::Read)
-    }
-
-    /// The writers that are watched.
-    fn getWriters<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
-        Reactor::objects(slf, Role::Write)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -10,7 +10,7 @@ use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::lifetime::Parts;
+use super::beginning::Parts;
 use super::{EventLoop, SocketTransport, stock};
 use crate::core::sys::sockets::{self as sys, Peer};
 use crate::py::asyncio::readers::descriptor;

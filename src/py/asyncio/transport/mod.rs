@@ -10,7 +10,8 @@
 
 mod accept;
 mod attributes;
-mod lifetime;
+mod beginning;
+mod ending;
 mod reading;
 mod sending;
 mod stock;
