@@ -124,6 +124,8 @@ def secured(reactor, protocol, shake=True, version=None, wrap=None):
     port = reactor.listenTCP(0, factory, interface="127.0.0.1")
     with socket.socket() as sock:
         sock.connect(("127.0.0.1", port.getHost().port))
+        # Else what is sent second arrives when the kernel has acknowledged what was first.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = Peer(sock, version)
         run_until(reactor, lambda: protocol.transport is not None)
         port.stopListening()

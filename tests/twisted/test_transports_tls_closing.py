@@ -123,6 +123,7 @@ def test_by_the_peer(run, how, kept):
         with secured(reactor, server) as peer:
             peer.polite = False
             peer.write(b"first")
+            run_until(reactor, lambda: server.data)
             if how.endswith("goodbye"):
                 if how.startswith("data"):
                     peer.tls.write(b"last")

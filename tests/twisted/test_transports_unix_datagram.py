@@ -102,6 +102,8 @@ def test_the_classes():
     assert ours_reactor(scenario) == [True] * 6
 
 
+# Other processes, who may run these tests too, have the same abstract names.
+OURS = b"tornado4-%d" % os.getpid()
 PEERS = {
     "path": "peer",
     "bytes": b"peer",
@@ -109,11 +111,11 @@ PEERS = {
     "surrogates": "p\udcffer",
     "not ascii": "p\u00e9\U0001f600r",
     "long": "p" * 107,
-    "abstract": b"\0tornado4 peer",
-    "abstract with zeros": b"\0tornado4\0peer\0\0",
-    "abstract text": "\0tornado4 text",
-    "abstract not utf-8": b"\0tornado4\xff",
-    "long abstract": b"\0" + b"t" * 107,
+    "abstract": b"\0%s peer" % OURS,
+    "abstract with zeros": b"\0%s\0peer\0\0" % OURS,
+    "abstract text": f"\0{OURS.decode()} text",
+    "abstract not utf-8": b"\0%s\xff" % OURS,
+    "long abstract": b"\0" + OURS.ljust(107, b"t"),
     "chosen by the system": "",
 }
 
