@@ -103,12 +103,6 @@ def look_at(side: Side, outcome: Outcome) -> None:
     outcome.wrong += [each for each in side.told if each.startswith(("given", "the loop doesn't"))]
 
 
-def count_calls(face: str, kind: str, name: str) -> dict[str, int]:
-    """Return how many calls of each kind a program makes."""
-    calls: dict[str, int] = run(face, kind, name, None, False)["seen"]
-    return calls
-
-
 def main() -> None:
     face, kind, patience = sys.argv[1:4]
     peers.PATIENCE, sides.LIMIT = float(patience), 2 * float(patience)
