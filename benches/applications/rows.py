@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.peers import ASYNCIO_REACTOR, EPOLL, UVLOOP_REACTOR
 from harness.rows import BYTES, OURS, Row
 
-from .work import Moving, Scraping, Starting, Tripping
+from .work import Moving, Scraping, Starting, Switching, Tripping
 
 LOOPS = (OURS, "asyncio", "uvloop")
 REACTORS = (OURS, EPOLL, ASYNCIO_REACTOR, UVLOOP_REACTOR)
@@ -37,6 +37,17 @@ def _start(face: str, peers: tuple[str, ...], what: str) -> list[Row]:
             rounds=3,
         ),
     ]
+
+
+SWITCH = Row(
+    "asyncio",
+    "start",
+    "switch-start",
+    "a program that does nothing, started by python -m tornado4; asyncio: by python",
+    Switching(),
+    (OURS, "asyncio"),
+    unit="programs",
+)
 
 
 def _scrapy(tls: bool) -> Row:
@@ -84,6 +95,7 @@ ROWS = [
     *_start("asyncio", LOOPS, "a program on asyncio"),
     *_start("twisted", REACTORS, "a program on Twisted"),
     *_start("tornado", LOOPS, "a program on Tornado"),
+    SWITCH,
     _scrapy(False),
     _scrapy(True),
     _dask(False, 500),

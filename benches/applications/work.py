@@ -11,7 +11,7 @@ from time import perf_counter
 from harness.context import Context
 from harness.peers import check_installed
 from harness.processes import Child, cpus
-from harness.rows import Failed, Round, Row, Sample
+from harness.rows import OURS, Failed, Round, Row, Sample
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,29 @@ class Starting:
 
     def seconds(self, context: Context) -> float:
         return 0.5
+
+
+@dataclass(frozen=True)
+class Switching:
+    """A program that does nothing, with `python -m tornado4` and without."""
+
+    @contextmanager
+    def open(self, context: Context, row: Row, peer: str) -> Iterator[Round]:
+        check_installed(peer, row.needs)
+        code = "import time; print('{\"cpu\": %r}' % time.process_time())"
+        switch = ("-m", "tornado4") if context.name(peer) == OURS else ()
+
+        def measured() -> Sample:
+            began = perf_counter()
+            with context.start("a program", peer, *switch, "-c", code) as child:
+                told = child.answer(context.options.patience)
+                child.finish(context.options.patience)
+                return Sample(perf_counter() - began, told["cpu"])
+
+        yield measured
+
+    def seconds(self, context: Context) -> float:
+        return 0.3
 
 
 @dataclass(frozen=True)
