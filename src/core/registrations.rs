@@ -100,6 +100,8 @@ pub struct Registrations<T> {
     /// Indexed by descriptor. It grows only for descriptors that the kernel
     /// has accepted, so a made-up number can't make it large.
     slots: Vec<Slot<T>>,
+    /// The descriptors that may rest; see `resting`.
+    resting: Vec<RawFd>,
 }
 
 #[derive(Debug)]
@@ -109,6 +111,10 @@ struct Slot<T> {
     interest: Option<Interest>,
     /// Whether it has yet to be asked; see `fresh`.
     unasked: bool,
+    /// Whether it has been asked for input that nobody waits for any more; see `resting`.
+    rests: bool,
+    /// Whether the descriptor is among the `resting`.
+    listed: bool,
     edge: Edge,
     watchers: Watchers<T>,
 }
@@ -119,6 +125,8 @@ impl<T> Default for Slot<T> {
             generation: 0,
             interest: None,
             unasked: false,
+            rests: false,
+            listed: false,
             edge: Edge::default(),
             watchers: Watchers::default(),
         }
@@ -127,7 +135,10 @@ impl<T> Default for Slot<T> {
 
 impl<T> Default for Registrations<T> {
     fn default() -> Self {
-        Registrations { slots: Vec::new() }
+        Registrations {
+            slots: Vec::new(),
+            resting: Vec::new(),
+        }
     }
 }
 
@@ -161,6 +172,7 @@ impl<T: Clone> Registrations<T> {
             Some(slot) => (slot.generation, slot.interest, slot.edge, slot.unasked),
             None => (0, None, Edge::default(), false),
         };
+        let rests = self.slot(fd).is_some_and(|slot| slot.rests);
         let mut edge = match before {
             Some(_) => known.joined(trigger),
             None => Edge::new(trigger),
@@ -182,6 +194,8 @@ impl<T: Clone> Registrations<T> {
                 outcome => outcome.map(|()| renewed)?,
             },
             Some(_) if unasked => generation,
+            // It never ceased to report what is wanted again.
+            Some(before) if rests && before == interest => generation,
             // Asked for even when the interest stays as it is: the answer
             // tells whether this still is the descriptor that was added.
             Some(before) => match backend.modify(watch(generation), before) {
@@ -217,6 +231,8 @@ impl<T: Clone> Registrations<T> {
             generation,
             interest: wanted.interest(),
             unasked,
+            rests: false,
+            listed: false,
             edge,
             watchers: wanted,
         };
@@ -261,6 +277,7 @@ impl<T: Clone> Registrations<T> {
         // removed: the kernel watches it no longer, as was wanted.
         drop(outcome);
         slot.interest = wanted;
+        slot.rests = false;
         slot.unasked &= wanted.is_some();
         removed
     }
@@ -343,6 +360,7 @@ impl<T: Clone> Registrations<T> {
     ) -> io::Result<()> {
         gone.try_reserve(self.slots.len()).map_err(NoRoom::from)?;
         for (fd, slot) in (0..).zip(&mut self.slots) {
+            slot.forget_rest();
             let Some(interest) = slot.interest.filter(|_| !slot.unasked) else {
                 continue;
             };
@@ -367,6 +385,7 @@ impl<T: Clone> Registrations<T> {
     /// Forgets every descriptor without telling the kernel, for a poll that
     /// is closed right after, and hands the watchers back.
     pub fn clear(&mut self) -> Vec<Watchers<T>> {
+        self.resting.clear();
         let slots = std::mem::take(&mut self.slots);
         slots.into_iter().map(|slot| slot.watchers).collect()
     }
@@ -402,7 +421,11 @@ impl<T: Clone> Registrations<T> {
             self.slots.resize_with(index + 1, Slot::default);
         }
         match self.slots.get_mut(index) {
-            Some(place) => std::mem::replace(place, slot).watchers,
+            Some(place) => {
+                let before = std::mem::replace(place, slot);
+                place.listed = before.listed;
+                before.watchers
+            }
             None => slot.watchers,
         }
     }
@@ -429,5 +452,6 @@ fn parts(token: Token) -> (RawFd, u32) {
 mod fresh;
 #[cfg(test)]
 mod properties;
+mod resting;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,8 @@ impl<T: Clone> Registrations<T> {
             generation,
             interest: Some(Interest::READABLE),
             unasked: true,
+            rests: false,
+            listed: false,
             edge: Edge::new(trigger),
             watchers: Watchers {
                 read: Some(watcher.clone()),

@@ -126,6 +126,8 @@ impl Backend for Kernel {
 enum Watching {
     Watch(RawFd, u8, u8, u8, bool),
     Unwatch(RawFd, u8),
+    Rest(RawFd),
+    Settle(Option<RawFd>),
     Reopen(RawFd),
     Refuse(RawFd, bool),
 }
@@ -141,15 +143,18 @@ fn watching() -> impl Strategy<Value = Vec<Watching>> {
         6 => (0..FDS, any::<u8>(), 1..8_u8, 0..8_u8, any::<bool>())
             .prop_map(|(fd, who, at, clear, edge)| Watching::Watch(fd, who, at, clear, edge)),
         4 => (0..FDS, 1..8_u8).prop_map(|(fd, at)| Watching::Unwatch(fd, at)),
+        3 => (0..FDS).prop_map(Watching::Rest),
+        1 => prop_oneof![Just(None), (0..FDS).prop_map(Some)].prop_map(Watching::Settle),
         1 => (0..FDS).prop_map(Watching::Reopen),
         1 => (0..FDS, any::<bool>()).prop_map(|(fd, refuses)| Watching::Refuse(fd, refuses)),
     ];
     vec(step, 0..60)
 }
 
-/// Who watches a descriptor, and whether it has been closed behind the table's back since.
+/// Who watches a descriptor, whether it has been closed behind the table's back since, and
+/// whether the kernel reports input that nobody waits for.
 #[derive(Clone, Default)]
-struct Known(BTreeMap<RawFd, (Watchers<u8>, bool)>);
+struct Known(BTreeMap<RawFd, (Watchers<u8>, bool, bool)>);
 
 impl Known {
     fn watch(&mut self, step: &Watching, table: &mut Registrations<u8>, kernel: &Kernel) {
@@ -161,6 +166,37 @@ impl Known {
             Watching::Refuse(fd, refuses) => {
                 kernel.file(fd, |file| file.refuses = refuses);
             }
+            Watching::Rest(fd) => {
+                let watch = kernel.file(fd, |file| file.watch).flatten();
+                let entry = self.0.entry(fd).or_default();
+                let for_input = watch.is_some_and(|watch| {
+                    watch.interest == Interest::READABLE && watch.trigger == Trigger::Level
+                });
+                let rested = table.rest(fd);
+                // Of one that is closed the table doesn't know it.
+                if !entry.1 {
+                    let may = for_input && entry.0.error.is_some();
+                    assert_eq!(rested, entry.0.read.filter(|_| may));
+                }
+                if rested.is_some() {
+                    assert_eq!(entry.0.read.take(), rested);
+                    entry.2 = true;
+                }
+            }
+            Watching::Settle(None) => {
+                table.settle_all(kernel);
+                assert!(!table.has_resting());
+                self.0.values_mut().for_each(|entry| entry.2 = false);
+            }
+            Watching::Settle(Some(fd)) => {
+                let watch = kernel.file(fd, |file| file.watch).flatten();
+                if let Some(watch) = watch {
+                    let entry = self.0.entry(fd).or_default();
+                    assert_eq!(table.rests(watch.token), entry.2);
+                    table.settle(kernel, watch.token);
+                    entry.2 = false;
+                }
+            }
             Watching::Unwatch(fd, at) => {
                 let mut removed = Watchers::default();
                 let entry = self.0.entry(fd).or_default();
@@ -168,6 +204,7 @@ impl Known {
                     *removed.place(role) = entry.0.place(role).take();
                 }
                 assert_eq!(table.unwatch(kernel, fd, &roles(at)), removed);
+                entry.2 = false;
             }
             Watching::Watch(fd, who, at, clear, edge) => {
                 let (at, clear) = (roles(at), roles(clear));
@@ -177,9 +214,15 @@ impl Known {
                 let outcome = table.watch(kernel, fd, &who, &at, &clear, trigger);
                 assert_eq!(outcome.is_err(), refused, "{outcome:?}");
                 let Ok(displaced) = outcome else { return };
-                let (before, closed) = self.0.remove(&fd).unwrap_or_default();
+                let (before, closed, rests) = self.0.remove(&fd).unwrap_or_default();
+                let mut wanted = before.clone();
+                for role in clear.iter().chain(&at) {
+                    *wanted.place(*role) = at.contains(role).then_some(who);
+                }
+                // Nobody is asked about one that rests and is wanted again.
+                let unasked = rests && wanted.interest() == Some(Interest::READABLE);
                 // Of a file that is closed nobody is left.
-                let stale = closed && before != Watchers::default();
+                let stale = closed && !unasked && before != Watchers::default();
                 let mut now = if stale {
                     Watchers::default()
                 } else {
@@ -195,7 +238,7 @@ impl Known {
                     *now.place(*role) = at.contains(role).then_some(who);
                 }
                 assert_eq!(displaced, expected);
-                self.0.insert(fd, (now, false));
+                self.0.insert(fd, (now, closed && unasked, false));
             }
         }
     }
@@ -363,12 +406,16 @@ proptest! {
         (0..FDS).for_each(|fd| kernel.open(fd));
         for step in &steps {
             known.watch(step, &mut table, &kernel);
-            for (fd, (watchers, closed)) in &known.0 {
+            for (fd, (watchers, closed, rests)) in &known.0 {
                 let found = table.watchers(*fd).cloned().unwrap_or_default();
                 prop_assert_eq!(&found, watchers);
                 // The kernel is asked for what they wait for, and its events find them.
                 let watch = kernel.file(*fd, |file| file.watch).flatten();
                 let wanted = watchers.interest().filter(|_| !closed);
+                let wanted = wanted.map(|wanted| match rests {
+                    true => wanted | Interest::READABLE,
+                    false => wanted,
+                });
                 prop_assert_eq!(watch.map(|watch| watch.interest), wanted);
                 if let Some(watch) = watch {
                     let resolved = table.resolve(watch.token);

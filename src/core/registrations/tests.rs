@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use super::super::poller::Poller;
+use super::super::poller::{Event, Poller};
 use super::*;
 
 /// Behaves as epoll does, and keeps count.
@@ -428,4 +428,145 @@ fn a_new_poll_without_room_takes_nothing_from_the_table() {
     table.renew(&new, &mut gone).expect("there is room");
     assert!(gone.is_empty());
     assert_eq!(new.watched.borrow().len(), 3);
+}
+
+fn resting(table: &mut Table, notes: &Notes, fd: RawFd) {
+    let who = Rc::from("stream");
+    let roles = [Role::Read, Role::Error];
+    let before = table.watch(notes, fd, &who, &roles, &[], Trigger::Level);
+    before.expect("the backend agrees");
+    notes.calls();
+    assert_eq!(name(table.rest(fd).as_ref()), Some("stream"));
+}
+
+#[test]
+fn who_is_back_before_the_loop_waits_costs_no_call() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    resting(&mut table, &notes, 5);
+    let token = notes.token(5);
+    for _ in 0..3 {
+        assert!(table.rests(token) && table.has_resting());
+        assert!(table.watchers(5).is_some_and(|all| all.read.is_none()));
+        // A second time there is nobody.
+        assert!(table.rest(5).is_none());
+        watch(&mut table, &notes, 5, "stream", Role::Read);
+        assert!(!table.rests(token));
+        assert_eq!(name(table.rest(5).as_ref()), Some("stream"));
+    }
+    assert_eq!(table.resting, [5]);
+    assert!(notes.calls().is_empty());
+    table.settle_all(&notes);
+    assert_eq!(notes.calls(), ["modify"]);
+    assert_eq!(notes.interest(5), Some(Interest::NONE));
+    assert!(!table.rests(token) && !table.has_resting());
+    table.settle_all(&notes);
+    table.settle(&notes, token);
+    assert!(notes.calls().is_empty());
+    watch(&mut table, &notes, 5, "stream", Role::Read);
+    assert_eq!(notes.calls(), ["modify"]);
+    assert_eq!(notes.interest(5), Some(Interest::READABLE));
+}
+
+#[test]
+fn who_rests_is_told_of_what_else_it_waits_for() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    resting(&mut table, &notes, 5);
+    watch(&mut table, &notes, 5, "stream", Role::Write);
+    assert_eq!(notes.interest(5), Some(Interest::WRITABLE));
+    assert!(!table.rests(notes.token(5)));
+    // One that writes doesn't rest: it would be told of input all the time.
+    watch(&mut table, &notes, 5, "stream", Role::Read);
+    assert!(table.rest(5).is_none());
+    let removed = table.unwatch(&notes, 5, &[Role::Write]);
+    assert_eq!(name(removed.write.as_ref()), Some("stream"));
+    assert!(table.rest(5).is_some());
+    table.unwatch(&notes, 5, &[Role::Read, Role::Error]);
+    assert_eq!(notes.interest(5), None);
+    notes.calls();
+    table.settle_all(&notes);
+    assert!(notes.calls().is_empty());
+}
+
+#[test]
+fn what_rests_is_listed_once_whoever_has_the_number() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    for _ in 0..4 {
+        resting(&mut table, &notes, 5);
+        let token = notes.token(5);
+        table.unwatch(&notes, 5, &[Role::Read, Role::Error]);
+        let later = table.watch_later(5, &Rc::from("other"), Trigger::Edge);
+        assert!(!table.rests(token) && !table.rests(later.expect("nobody is there")));
+        // Edge-triggered, and not asked for yet.
+        assert!(table.rest(5).is_none());
+        table.unwatch(&notes, 5, &[Role::Read]);
+    }
+    assert_eq!(table.resting, [5]);
+    resting(&mut table, &notes, 5);
+    // It was closed, and isn't watched any more.
+    notes.close(5);
+    table.settle(&notes, notes.token(5));
+    table.settle_all(&notes);
+    assert_eq!(notes.interest(5), None);
+    for fd in [-1, 7, RawFd::MAX] {
+        assert!(table.rest(fd).is_none());
+    }
+    watch(&mut table, &notes, 6, "not for errors", Role::Read);
+    assert!(table.rest(6).is_none());
+}
+
+#[test]
+fn what_rests_is_not_watched_in_a_new_poll() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    resting(&mut table, &notes, 5);
+    let (new, mut gone) = (Notes::default(), Vec::new());
+    table.renew(&new, &mut gone).expect("the backend agrees");
+    assert_eq!(new.interest(5), Some(Interest::NONE));
+    table.settle_all(&new);
+    assert_eq!(new.calls(), ["add"]);
+    assert!(gone.is_empty());
+}
+
+#[test]
+fn input_that_nobody_reads_is_reported_once_at_most() {
+    let poller = Poller::new().expect("a poll");
+    let (one, two) = UnixStream::pair().expect("a pair");
+    let (mut table, fd) = (Table::default(), one.as_raw_fd());
+    let roles = [Role::Read, Role::Error];
+    let who = Rc::from("stream");
+    let outcome = table.watch(&poller.backend(), fd, &who, &roles, &[], Trigger::Level);
+    outcome.expect("watched");
+    std::io::Write::write_all(&mut &two, b"data").expect("sent");
+    let poll = || {
+        let mut events: Vec<Event> = Vec::new();
+        let none = Some(std::time::Duration::ZERO);
+        poller.poll(none, &mut events).expect("polled");
+        events
+    };
+    assert!(table.rest(fd).is_some());
+    let [event] = poll()[..] else {
+        panic!("it is reported until somebody says that nobody reads");
+    };
+    assert!(table.rests(event.token));
+    table.settle(&poller.backend(), event.token);
+    assert!(poll().is_empty());
+    watch_again(&mut table, &poller, fd);
+    assert_eq!(poll().len(), 1);
+    assert!(table.rest(fd).is_some());
+    table.settle_all(&poller.backend());
+    assert!(poll().is_empty());
+    watch_again(&mut table, &poller, fd);
+    assert_eq!(poll().len(), 1);
+}
+
+fn watch_again(table: &mut Table, poller: &Poller, fd: RawFd) {
+    let who = Rc::from("stream");
+    let outcome = table.watch(
+        &poller.backend(),
+        fd,
+        &who,
+        &[Role::Read],
+        &[],
+        Trigger::Level,
+    );
+    outcome.expect("watched");
 }
