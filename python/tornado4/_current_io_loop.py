@@ -22,7 +22,7 @@ _asked = False
 
 _TornadoIOLoop = tornado.ioloop.IOLoop
 _current_of_tornado = _TornadoIOLoop.current
-_get_running_loop = asyncio._get_running_loop
+_running_loop = _core.running_loop
 
 # The class of our IOLoops, which stands above this.
 _ours: Any = None
@@ -93,7 +93,7 @@ class _IOLoops(dict[asyncio.AbstractEventLoop, tornado.ioloop.IOLoop]):
 @functools.wraps(_current_of_tornado)
 def _current(instance: bool = True) -> Any:
     # The one that runs, first: this is asked for all the time.
-    running = _get_running_loop()
+    running = _running_loop()
     if running is not None:
         found = _TornadoIOLoop._ioloop_for_asyncio.get(running)
         if found is None:

@@ -14,6 +14,7 @@ import collections.abc
 import copy
 import datetime
 import email.utils
+import inspect
 import operator
 import re
 import threading
@@ -26,7 +27,16 @@ from tornado4._core import Http, HttpFunction
 from tornado4._sources import digest_of
 from tornado4._sources_known import KNOWN
 
-__all__ = ["FUNCTIONS", "NATIVE", "SOURCES", "find", "install", "stock_functions", "uninstall"]
+__all__ = [
+    "FUNCTIONS",
+    "NATIVE",
+    "SOURCES",
+    "find",
+    "install",
+    "present",
+    "stock_functions",
+    "uninstall",
+]
 
 _MODULES = {
     module.__name__.partition(".")[2]: module
@@ -58,7 +68,12 @@ FUNCTIONS = {
     "new_request": "httputil:HTTPServerRequest.__init__",
     "with_timeout": "gen:with_timeout",
     "format_timestamp": "httputil:format_timestamp",
+    "get_header": "httputil:HTTPHeaders.get",
+    "convert_yielded": "gen:convert_yielded",
 }
+
+#: Those that a class has of its base, and only there.
+_FROM_BASE = {"httputil:HTTPHeaders.get": collections.abc.Mapping.get}
 
 #: What each leaves out: functions, and others that a module or a class has under a name. A
 #: version needn't have each of them.
@@ -110,12 +125,22 @@ _LEFT_OUT: dict[str, tuple[str, ...]] = {
         "gen:future_add_done_callback",
     ),
     "format_timestamp": ("httputil:calendar", "httputil:datetime", "httputil:email"),
+    "get_header": ("httputil:HTTPHeaders.__getitem__", "httputil:_normalize_header"),
+    "convert_yielded": (
+        "concurrent:Future",
+        "concurrent:is_future",
+        "gen:Future",
+        "gen:is_future",
+        "gen:isawaitable",
+    ),
 }
 
 #: What of that is no code, and has to be this.
 _NO_CODE = {
+    **_FROM_BASE,
     "concurrent:Future": asyncio.Future,
     "gen:Future": asyncio.Future,
+    "gen:isawaitable": inspect.isawaitable,
     "http1connection:httputil": httputil,
     "httputil:calendar": calendar,
     "httputil:copy": copy,
@@ -144,6 +169,12 @@ def find(name: str) -> Any:
     return found
 
 
+def present(name: str) -> Any:
+    """Return what has such a name in Tornado, if only by a class's base."""
+    found = find(name)
+    return _FROM_BASE.get(name) if found is None else found
+
+
 def _names_in(method: str) -> tuple[str, ...]:
     code = getattr(getattr(httputil.HTTPHeaders, method), "__code__", None)
     return getattr(code, "co_names", ())
@@ -153,7 +184,7 @@ def _names_in(method: str) -> tuple[str, ...]:
 _STOCK = {
     name: found
     for name in {*FUNCTIONS.values(), *(name for names in _LEFT_OUT.values() for name in names)}
-    if (found := find(name)) is not None
+    if (found := present(name)) is not None
 }
 
 #: What is to be known, and isn't.
@@ -279,6 +310,7 @@ _ASKED = ("arguments", "headers", "host", "method", "query", "uri", "version")
 #: What is left out of Python's own.
 _OTHERS: dict[str, list[tuple[Any, str, Any]]] = {
     "format_timestamp": [(email.utils, "formatdate", email.utils.formatdate)],
+    "get_header": [(httputil.HTTPHeaders, "__getattribute__", object.__getattribute__)],
     "new_request": [(copy, "deepcopy", copy.deepcopy)],
 }
 
@@ -334,11 +366,16 @@ def uninstall() -> None:
 
 def _replace(name: str, old: Any, new: Any) -> None:
     """Put another one in the place of a function, if it has that place."""
-    if find(name) is old:
-        module, _, path = name.partition(":")
-        class_, _, last = path.rpartition(".")
-        owner: Any = _MODULES[module]
-        setattr(getattr(owner, class_) if class_ else owner, last, new)
+    if present(name) is not old:
+        return
+    module, _, path = name.partition(":")
+    class_, _, last = path.rpartition(".")
+    owner: Any = _MODULES[module]
+    owner = getattr(owner, class_) if class_ else owner
+    if new is _FROM_BASE.get(name):
+        delattr(owner, last)
+    else:
+        setattr(owner, last, new)
 
 
 def stock_functions() -> dict[str, str]:
@@ -348,8 +385,8 @@ def stock_functions() -> dict[str, str]:
         unknown = sorted(_UNKNOWN.intersection((name, *_LEFT_OUT[step])))
         if unknown:
             reasons[_spoken(name)] = f"the source of {_spoken(unknown[0])} isn't one that is known"
-        elif find(name) is not NATIVE[step]:
-            own = find(name) is _STOCK[name]
+        elif present(name) is not NATIVE[step]:
+            own = present(name) is _STOCK[name]
             reasons[_spoken(name)] = "it isn't installed" if own else "it was replaced"
         elif not _http.does(step):
             reasons[_spoken(name)] = "something that it calls was replaced"

@@ -6,6 +6,7 @@ from __future__ import annotations
 KNOWN: dict[str, frozenset[str]] = {
     "concurrent:chain_future": frozenset(("4b6eb5f2dd84", "64b4808ee169", "fdcd73fba830")),
     "concurrent:future_add_done_callback": frozenset(("2f439d071ed8", "64ab7e7947ce")),
+    "concurrent:is_future": frozenset(("a43de6109335",)),
     "escape:native_str": frozenset(("0c633e4eb24a", "a8ec1bf15d10")),
     "escape:parse_qs_bytes": frozenset(
         ("39bfb8d629c9", "8c56bec7193e", "95fef6e0ba33", "a4edec982bdb")
@@ -16,6 +17,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "gen:chain_future": frozenset(("4b6eb5f2dd84", "64b4808ee169", "fdcd73fba830")),
     "gen:convert_yielded": frozenset(("7e261e65e7a7", "872e96500cfc")),
     "gen:future_add_done_callback": frozenset(("2f439d071ed8", "64ab7e7947ce")),
+    "gen:is_future": frozenset(("a43de6109335",)),
     "gen:with_timeout": frozenset(("0561d826ddc4", "d33c2129325a")),
     "http1connection:CR_OR_LF_RE": frozenset(("971155ee917f",)),
     "http1connection:DIGITS": frozenset(("00d55c1f205c",)),

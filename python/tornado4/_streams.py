@@ -85,17 +85,25 @@ _KINDS: dict[type[stock.BaseIOStream], int] = {
     stock.PipeIOStream: 3,
 }
 
+#: The methods that are native, and the class whose they are.
+_OWNERS: dict[str, type[stock.BaseIOStream]] = {
+    **dict.fromkeys(
+        (
+            "_handle_events",
+            "_try_inline_read",
+            "read_bytes",
+            "read_until",
+            "read_until_regex",
+            "set_close_callback",
+            "write",
+        ),
+        stock.BaseIOStream,
+    ),
+    "set_nodelay": stock.IOStream,
+}
+
 _STOCK: dict[str, Callable[..., Any]] = {
-    name: getattr(stock.BaseIOStream, name)
-    for name in (
-        "_handle_events",
-        "_try_inline_read",
-        "read_bytes",
-        "read_until",
-        "read_until_regex",
-        "set_close_callback",
-        "write",
-    )
+    name: getattr(owner, name) for name, owner in _OWNERS.items()
 }
 
 
@@ -298,6 +306,12 @@ def _set_close_callback(self: Any, callback: Any) -> None:
         _STOCK["set_close_callback"](self, callback)
 
 
+@functools.wraps(_STOCK["set_nodelay"])
+def _set_nodelay(self: Any, value: bool) -> None:
+    if not _native_set_nodelay(self, value):
+        _STOCK["set_nodelay"](self, value)
+
+
 @functools.wraps(_STOCK["_try_inline_read"])
 def _try_inline_read(self: Any) -> None:
     if not _native.try_inline_read(self):
@@ -316,6 +330,7 @@ _native_read_bytes = _native.read_bytes
 _native_read_until = _native.read_until
 _native_read_until_regex = _native.read_until_regex
 _native_set_close_callback = _native.set_close_callback
+_native_set_nodelay = _native.set_nodelay
 _native_handle_events = _native.handle_events
 _stock_write = _STOCK["write"]
 _stock_read_bytes = _STOCK["read_bytes"]
@@ -323,7 +338,7 @@ _stock_read_until = _STOCK["read_until"]
 _stock_read_until_regex = _STOCK["read_until_regex"]
 _stock_handle_events = _STOCK["_handle_events"]
 
-#: The methods of Tornado's `BaseIOStream` that stand here.
+#: The methods of Tornado's classes that stand here.
 NATIVE: dict[str, Callable[..., Any]] = {
     "_handle_events": _handle_events,
     "_try_inline_read": _try_inline_read,
@@ -331,8 +346,11 @@ NATIVE: dict[str, Callable[..., Any]] = {
     "read_until": _read_until,
     "read_until_regex": _read_until_regex,
     "set_close_callback": _set_close_callback,
+    "set_nodelay": _set_nodelay,
     "write": _write,
 }
+
+_native.stand_for(_handle_events, _write)
 
 _installing = threading.Lock()
 
@@ -341,13 +359,13 @@ def install() -> None:
     """See `tornado4.iostream.install`."""
     with _installing:
         for name, native in NATIVE.items():
-            if getattr(stock.BaseIOStream, name) is _STOCK[name]:
-                setattr(stock.BaseIOStream, name, native)
+            if getattr(_OWNERS[name], name) is _STOCK[name]:
+                setattr(_OWNERS[name], name, native)
 
 
 def uninstall() -> None:
     """See `tornado4.iostream.uninstall`."""
     with _installing:
         for name, native in NATIVE.items():
-            if getattr(stock.BaseIOStream, name) is native:
-                setattr(stock.BaseIOStream, name, _STOCK[name])
+            if getattr(_OWNERS[name], name) is native:
+                setattr(_OWNERS[name], name, _STOCK[name])

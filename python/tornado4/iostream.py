@@ -59,11 +59,11 @@ def __dir__() -> list[str]:
 def install() -> None:
     """Have all of Tornado's streams in this process read and write natively.
 
-    That is a matter of a few methods of `tornado.iostream.BaseIOStream`, which are replaced:
-    so it holds at once for every stream and every class of streams, those that are there
-    already as well as those of modules that are imported later. A method that somebody else
-    has replaced before is left as it is. Calling it again does nothing. Any thread may
-    call it.
+    That is a matter of a few methods of `tornado.iostream.BaseIOStream` and `IOStream`, which
+    are replaced: so it holds at once for every stream and every class of streams, those that
+    are there already as well as those of modules that are imported later. A method that
+    somebody else has replaced before is left as it is. Calling it again does nothing. Any
+    thread may call it.
     """
     _install()
 
@@ -120,6 +120,8 @@ class IOStream(_Native, _stock.IOStream, metaclass=_SameKind):
 
     What it does, takes and raises is Tornado's, and documented there.
     """
+
+    set_nodelay = _streams.NATIVE["set_nodelay"]
 
     # Tornado's is a Future of Tornado's class, which a Future of a subclass is no subtype of.
     def start_tls(  # type: ignore[override]

@@ -7,6 +7,7 @@ use super::asyncio::{
     Acceptor, Coroutine, DatagramEndpoint, EventLoop, Handle, ReadPipe, SocketTransport, TaskMaker,
     TimerHandle, Tls, WritePipe,
 };
+use super::event_loop::current::running_loop;
 use super::support::{interpreters, names, panics, reuse, trashcan};
 use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
 use super::transport::tls::{TLSProbe, tls_engines};
@@ -57,6 +58,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     add!(module, TLSProbe);
     module.add_function(wrap_pyfunction!(tls_engines, module)?)?;
     module.add_function(wrap_pyfunction!(accept_connections, module)?)?;
+    module.add_function(wrap_pyfunction!(running_loop, module)?)?;
     // All that can hold another one, by whatever is in between; all of PyO3's classes are made
     // now, while there is memory.
     trashcan::guard_all!(

@@ -84,19 +84,21 @@ def both(function):
 
 
 def test_install_and_uninstall():
-    before = {name: _http.find(name) for name in _http.FUNCTIONS.values()}
+    before = {name: _http.present(name) for name in _http.FUNCTIONS.values()}
+    of_class = dict(vars(HTTPHeaders))
     assert not tornado4.http.is_native()
     tornado4.http.install()
     tornado4.http.install()
     assert tornado4.http.is_native()
     assert tornado4.http.reasons() == {}
     for name, stock in before.items():
-        found = _http.find(name)
+        found = _http.present(name)
         assert found is not stock
         assert found.__wrapped__ is stock
     tornado4.http.uninstall()
     tornado4.http.uninstall()
-    assert {name: _http.find(name) for name in _http.FUNCTIONS.values()} == before
+    assert {name: _http.present(name) for name in _http.FUNCTIONS.values()} == before
+    assert dict(vars(HTTPHeaders)) == of_class
     assert set(tornado4.http.reasons().values()) == {"it isn't installed"}
 
 

@@ -365,6 +365,8 @@ def test_a_stream_that_is_closed_while_the_future_is_made(what, tls):
             )
         await two.write(b"for the stream")
         number, others = one.socket.fileno(), []
+        # Whoever keeps a future has another one made.
+        kept = one.write(b"before")
 
         def get_debug():
             if not others:
@@ -377,6 +379,7 @@ def test_a_stream_that_is_closed_while_the_future_is_made(what, tls):
         asks = mock.patch.object(asyncio.get_running_loop(), "get_debug", get_debug)
         with asks, pytest.raises(stock.StreamClosedError):
             await getattr(one, what)(argument)
+        await kept
         two.close()
         with others[0], others[1]:
             assert others[0].fileno() == number

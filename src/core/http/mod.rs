@@ -46,6 +46,20 @@ impl<'a, 'b> Head<'a, 'b> {
     }
 }
 
+/// The pattern by which Tornado looks for the end of a head.
+pub const END: &[u8] = br"\r?\n\r?\n";
+
+/// Where a match of `END` ends, of the first one in these bytes.
+pub fn end_of_head(data: &[u8]) -> Option<usize> {
+    // A match begins in front of the line feed or at the return before it, so the first pair of
+    // line feeds is the one of the first match.
+    memchr::memchr_iter(b'\n', data).find_map(|at| match data.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
 /// The parts of a request's first line: method, target, version.
 pub fn request_line(line: &str) -> Option<(&str, &str, &str)> {
     let (method, rest) = line.split_once(' ')?;
@@ -87,6 +101,21 @@ pub fn normalize(name: &str, into: &mut String) -> Result<(), NoRoom> {
         first = letter == '-';
     }
     Ok(())
+}
+
+/// Whether `normalize` leaves a name as it is.
+#[must_use]
+pub fn is_normal(name: &str) -> bool {
+    let mut first = true;
+    name.bytes().all(|letter| {
+        let is_normal = if first {
+            !letter.is_ascii_lowercase()
+        } else {
+            !letter.is_ascii_uppercase()
+        };
+        first = letter == b'-';
+        is_normal
+    })
 }
 
 /// The name in a `Host` that has nothing unusual, in small letters: without the port. None for

@@ -1,4 +1,7 @@
-use super::{FIELDS, Head, date, host_name, length, normalize, request_line, status_line};
+use super::{
+    FIELDS, Head, date, end_of_head, host_name, is_normal, length, normalize, request_line,
+    status_line,
+};
 
 fn parsed(data: &[u8]) -> Option<(String, Vec<(String, String)>)> {
     let mut room = [httparse::EMPTY_HEADER; FIELDS];
@@ -98,9 +101,15 @@ fn names_get_their_usual_form() {
         ("x--y-", "X--Y-"),
         ("-a1b", "-A1b"),
         ("1ab", "1ab"),
+        ("1AB", "1ab"),
+        ("A-b", "A-B"),
+        ("Ok-Ok", "Ok-Ok"),
+        ("", ""),
     ] {
         normalize(name, &mut normal).unwrap();
         assert_eq!(normal, expected);
+        assert_eq!(is_normal(name), name == expected, "{name}");
+        assert!(is_normal(expected), "{expected}");
     }
 }
 
@@ -131,4 +140,29 @@ fn dates() {
     assert_eq!(text(1_735_689_599), "Tue, 31 Dec 2024 23:59:59 GMT");
     assert_eq!(text(253_402_300_799), "Fri, 31 Dec 9999 23:59:59 GMT");
     assert_eq!(date(253_402_300_800), None);
+}
+
+/// The end of the first match of `END`, by trying it at each place in turn.
+fn matched(data: &[u8]) -> Option<usize> {
+    let line_end = |at: usize| {
+        let after = at + usize::from(data.get(at) == Some(&b'\r'));
+        (data.get(after) == Some(&b'\n')).then_some(after + 1)
+    };
+    (0..data.len()).find_map(|at| line_end(line_end(at)?))
+}
+
+#[test]
+fn a_head_ends_where_the_regex_has_it() {
+    assert_eq!(end_of_head(b""), None);
+    assert_eq!(
+        end_of_head(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nmore\n\n"),
+        Some(27)
+    );
+    for length in 0..=8 {
+        for number in 0..4_usize.pow(length) {
+            let letter = |at| *b"\r\nx\r".get(number >> (2 * at) & 3).unwrap();
+            let data: Vec<u8> = (0..length).map(letter).collect();
+            assert_eq!(end_of_head(&data), matched(&data), "{data:?}");
+        }
+    }
 }

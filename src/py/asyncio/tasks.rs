@@ -6,35 +6,17 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::EventLoop;
 use crate::py::support::imports;
-use crate::py::support::make;
 
 /// Whether only `name` is given, which all versions of asyncio pass on to the task.
 fn is_name_alone(kwargs: &Bound<'_, PyDict>) -> PyResult<bool> {
     Ok(kwargs.len() == 1 && kwargs.contains(intern!(kwargs.py(), "name"))?)
 }
 
-/// `{"loop": loop}`, which futures and tasks are made with: kept, since making it anew
-/// takes as long as everything else here. None may change it.
-fn with_loop<'py>(slf: &Bound<'py, EventLoop>) -> PyResult<Bound<'py, PyDict>> {
-    let (this, py) = (slf.get(), slf.py());
-    if let Some(kept) = &*this.with_loop.lock(py) {
-        return Ok(kept.bind(py).clone());
-    }
-    let made = make::dict(py)?;
-    made.set_item(intern!(py, "loop"), slf)?;
-    // It holds the loop, which drops it when it is closed.
-    if !this.is_closed() {
-        let before = this.with_loop.lock(py).replace(made.clone().unbind());
-        drop(before);
-    }
-    Ok(made)
-}
-
 #[pymethods]
 impl EventLoop {
     /// Return a new future of this loop. Follows asyncio.loop.create_future.
     fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        imports::future_class(slf.py())?.call((), Some(&with_loop(slf)?))
+        imports::future_class(slf.py())?.call((), Some(&EventLoop::with_loop(slf)?))
     }
 
     /// Return a task that runs a coroutine. Raises RuntimeError when the loop is closed.
@@ -59,7 +41,7 @@ impl EventLoop {
         this.check_open()?;
         let class = imports::task_class(py)?;
         let Some(named) = kwargs else {
-            return class.call(args, Some(&with_loop(slf)?));
+            return class.call(args, Some(&EventLoop::with_loop(slf)?));
         };
         let kwargs = named.copy()?;
         kwargs.set_item(intern!(py, "loop"), slf)?;

@@ -215,6 +215,9 @@ pub fn dispatch(
     let Some(watchers) = resolve(event_loop.get(), token) else {
         return Ok(());
     };
+    if watchers.read.is_none() && event_loop.get().settle(token) {
+        return Ok(());
+    }
     if let Some(handler) = watchers.iter().find_map(|watcher| watcher.handler()) {
         let outcome = handler.dispatch(event_loop.py(), &watchers, readiness);
         outcome.map_err(|error| event_loop.get().ended_by(error, false))?;

@@ -26,6 +26,9 @@ pub fn turn_once(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
 /// Those of a clock of the user's own.
 pub fn idle(event_loop: &Bound<'_, EventLoop>) -> PyResult<Option<f64>> {
     let this = event_loop.get();
+    if let Ok(poller) = this.poller() {
+        this.settle_all(&poller);
+    }
     if !this.is_closed() && !this.calls.lock(event_loop.py()).begin_wait() {
         this.wake_poller();
     }

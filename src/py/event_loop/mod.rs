@@ -1,6 +1,7 @@
 //! The loop: its state, one turn of it, how it waits, and the clock it follows.
 
 pub mod clock;
+pub mod current;
 pub mod flush;
 mod forked;
 pub mod guest;

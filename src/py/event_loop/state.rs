@@ -78,7 +78,7 @@ pub struct EventLoop {
     pub(in crate::py) driven: AtomicBool,
     /// What makes tasks instead of asyncio.
     pub(in crate::py) task_factory: Guarded<Option<Py<PyAny>>>,
-    /// See `asyncio::tasks`.
+    /// See `EventLoop::with_loop`.
     pub(in crate::py) with_loop: Guarded<Option<Py<PyDict>>>,
     /// The identifier of the thread that runs the loop, 0 for none.
     pub(in crate::py) thread: AtomicU64,

@@ -11,6 +11,7 @@ use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
 use super::clock;
+use super::current::Current;
 use super::flush::{flush, flush_much};
 use super::state::{EventLoop, Waiting};
 use super::wait::{check_signals, let_others_run, wait};
@@ -40,6 +41,7 @@ pub fn run(event_loop: &Bound<'_, EventLoop>) -> PyResult<()> {
     let this = event_loop.get();
     let poller = this.poller()?;
     let mut waiting = Taken::from(this);
+    let _current = Current::begin(event_loop);
     this.measured_run_begins();
     let outcome = loop {
         let outcome = turn_with(event_loop, &poller, None, &mut waiting.0);
@@ -123,6 +125,7 @@ pub fn turn(event_loop: &Bound<'_, EventLoop>, limit: Option<Duration>) -> PyRes
     hang_rather_than_unwind();
     let this = event_loop.get();
     let poller = this.poller()?;
+    let _current = Current::begin(event_loop);
     this.measured_run_begins();
     let outcome = turn_with(event_loop, &poller, limit, &mut Taken::from(this).0);
     this.measured_run_ends();

@@ -74,6 +74,7 @@ fn wait_from(
             return Ok((next, now));
         }
     }
+    this.settle_all(poller);
     let mut steps = Steps {
         event_loop,
         poller,

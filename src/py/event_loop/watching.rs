@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 
 use super::EventLoop;
 use crate::core::lock::lock;
+use crate::core::poller::Poller;
 use crate::core::registrations::{Registrations, Role, Watchers};
 use crate::core::sys::{Nobody, Trigger};
 use crate::py::dispatch::watcher::Watcher;
@@ -51,6 +52,38 @@ impl EventLoop {
         match self.poller() {
             Ok(poller) => lock(&self.registrations).ask(&poller.backend(), token),
             Err(_) => Ok(()),
+        }
+    }
+
+    /// Clears the place for input of a descriptor that this watcher alone watches, for input,
+    /// and hands it back. The kernel is told before the loop waits. `None`: it has to be told
+    /// now.
+    pub fn rest(&self, fd: RawFd, watcher: &Arc<Watcher>) -> Option<Arc<Watcher>> {
+        if !self.is_here() {
+            return None;
+        }
+        self.with_registrations(|all| {
+            let watchers = all.watchers(fd)?;
+            let reads = watchers.read.as_ref()?;
+            Arc::ptr_eq(reads, watcher).then(|| all.rest(fd))?
+        })
+    }
+
+    /// Tells the kernel of a descriptor that nobody waits for any more, if it reports that.
+    /// Whether it was so.
+    pub fn settle(&self, token: Token) -> bool {
+        let rests = self.with_registrations(|all| all.rests(token));
+        if rests && let Ok(poller) = self.poller() {
+            lock(&self.registrations).settle(&poller.backend(), token);
+        }
+        rests
+    }
+
+    /// Tells the kernel of all descriptors that nobody waits for any more.
+    pub fn settle_all(&self, poller: &Poller) {
+        let mut registrations = lock(&self.registrations);
+        if registrations.has_resting() && self.is_here() {
+            registrations.settle_all(&poller.backend());
         }
     }
 

@@ -1,6 +1,8 @@
-//! Setting attributes as Python does by default, for classes that look at what is set.
+//! Attributes as Python has them by default, for classes that look at what is set.
 #![allow(unsafe_code)]
 
+use super::make::Said;
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -15,6 +17,26 @@ pub fn dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     unsafe {
         let dict = ffi::PyObject_GenericGetDict(object.as_ptr(), std::ptr::null_mut());
         Bound::from_owned_ptr_or_err(object.py(), dict)
+    }
+}
+
+/// What a descriptor of a class (in Python's sense) says of an instance.
+///
+/// # Errors
+/// Those of the descriptor; `TypeError` if it is none.
+pub fn of_descriptor<'py>(
+    descriptor: &Bound<'py, PyAny>,
+    instance: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = instance.py();
+    // SAFETY: attached; all are alive. The result is a new reference, or null with an exception.
+    unsafe {
+        let Some(get) = (*ffi::Py_TYPE(descriptor.as_ptr())).tp_descr_get else {
+            return Err(PyTypeError::new_err(Said("not a descriptor")));
+        };
+        let class = ffi::Py_TYPE(instance.as_ptr()).cast();
+        let value = get(descriptor.as_ptr(), instance.as_ptr(), class);
+        Bound::from_owned_ptr_or_err(py, value)
     }
 }
 

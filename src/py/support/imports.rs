@@ -5,8 +5,9 @@
 
 use std::os::fd::RawFd;
 
-use crate::py::support::make;
 use crate::py::support::names::intern;
+use crate::py::support::{attributes, make};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
@@ -78,6 +79,27 @@ fn current<'py>(
 pub fn future_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static FUTURES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     current(py, &FUTURES, "asyncio.futures", intern!(py, "Future"))
+}
+
+/// asyncio's own class of futures where that is native.
+pub fn native_future_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyAny>>> {
+    static NATIVE: PyOnceLock<Option<Py<PyAny>>> = PyOnceLock::new();
+    let find = || -> PyResult<_> {
+        match py.import(intern!(py, "_asyncio")) {
+            Ok(module) => Ok(Some(module.getattr(intern!(py, "Future"))?.unbind())),
+            Err(error) if error.is_instance_of::<PyImportError>(py) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let found = NATIVE.get_or_try_init(py, find)?;
+    Ok(found.as_ref().map(|class| class.bind(py)))
+}
+
+/// The asyncio loop that runs in this thread, if one does.
+pub fn running_loop(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let running = cached(py, &RUNNING, "asyncio.events", "_get_running_loop")?.call0()?;
+    Ok(Some(running).filter(|running| !running.is_none()))
 }
 
 /// `asyncio.Task`.
@@ -154,6 +176,20 @@ pub fn descriptor_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
     };
     let fileno = FILENO.get_or_try_init(py, find)?;
     fileno.bind(py).call1((socket,))?.extract()
+}
+
+/// The address family of such a socket object.
+pub fn family_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
+    static FAMILY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = socket.py();
+    let find = || -> PyResult<_> {
+        let class = py
+            .import(intern!(py, "_socket"))?
+            .getattr(intern!(py, "socket"))?;
+        Ok(class.getattr(intern!(py, "family"))?.unbind())
+    };
+    let family = FAMILY.get_or_try_init(py, find)?.bind(py);
+    attributes::of_descriptor(family, socket)?.extract()
 }
 
 /// The descriptor of a socket object. A socket of Python's isn't asked by a `fileno` of

@@ -11,6 +11,7 @@ pub mod imports;
 pub mod instances;
 pub mod interpreters;
 pub mod make;
+pub mod methods;
 pub mod names;
 pub mod panics;
 pub mod recursion;

@@ -7,7 +7,7 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 
-use super::IOLoop;
+use super::{IOLoop, streams};
 use crate::core::interest::Readiness;
 use crate::core::registrations::{Role, Watchers};
 use crate::py::dispatch::watcher::Watcher;
@@ -53,6 +53,11 @@ impl Handler {
         self.file.is(object)
     }
 
+    /// Whether it is that of a stream whose methods are native.
+    pub fn is_streams(&self, py: Python<'_>) -> bool {
+        streams::is_for_events(self.handler.bind(py))
+    }
+
     /// Calls the handler once with everything that its descriptor is ready for. An
     /// error or a hang-up makes every watched direction ready, and a handler that watches
     /// none isn't called, as in Tornado 6: whoever reads or writes learns the rest.
@@ -89,7 +94,11 @@ impl Handler {
             return Ok(());
         }
         let outcome = context::run_in(py, &self.context, || {
-            self.handler.call1(py, (&self.file, events))
+            // A stream's needs no Python in between.
+            if streams::handle_events(self.handler.bind(py), events)? {
+                return Ok(());
+            }
+            self.handler.call1(py, (&self.file, events)).map(drop)
         });
         match outcome {
             Err(error) if error::ends_the_loop(py, &error) => Err(error),
@@ -99,7 +108,7 @@ impl Handler {
                 self.io_loop.call_method1(py, report, call)?;
                 Ok(())
             }
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
         }
     }
 

@@ -207,6 +207,14 @@ impl IOLoop {
             .handler(number)?
             .ok_or_else(|| error::os_error(io::Error::from_raw_os_error(libc::ENOENT)))?;
         let (roles, others) = Handler::roles(events);
+        // A stream isn't read from between two messages, and often is again right after that.
+        if roles == [Role::Error]
+            && watcher.handler().is_some_and(|it| it.is_streams(fd.py()))
+            && let Some(resting) = event_loop.rest(number, &watcher)
+        {
+            drop(resting);
+            return Ok(());
+        }
         let displaced = event_loop.watch(number, &watcher, &roles, &others, Trigger::Level)?;
         drop(displaced);
         Ok(())

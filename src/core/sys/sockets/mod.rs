@@ -22,7 +22,7 @@ pub use address::{LocalAddress, Peer, local_address, local_address_of_accepted, 
 pub use ancillary::{Ancillary, receive_ancillary};
 pub use compact::CompactAddress;
 pub use datagrams::{receive_from, send_to, send_to_path};
-pub use options::{check_open, option, reset_on_close, set_option, takes_others};
+pub use options::{check_open, option, reset_on_close, set_nodelay, set_option, takes_others};
 pub use readiness::readiness_to_write;
 pub use streams::{receive, send, send_vectored, shutdown, shutdown_write};
 

@@ -60,6 +60,14 @@ pub fn set_option(
     }
 }
 
+/// Whether TCP sends what it has at once, as little as it is.
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn set_nodelay(fd: RawFd, value: bool) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, value.into())
+}
+
 /// Reads a socket option that is an integer.
 ///
 /// # Errors

@@ -8,9 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::{Http, Step, text};
+use super::{Http, Step};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::make;
+use crate::py::support::methods;
 use crate::py::support::names::intern;
 
 /// See the module's documentation.
@@ -58,7 +59,7 @@ impl HttpFunction {
         if instance.is_none() {
             return Ok(slf.clone().into_any());
         }
-        text::bind(slf.as_any(), instance)
+        methods::bind(slf.as_any(), instance)
     }
 
     /// Tornado's own function.

@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::{Http, text};
-use crate::core::http::normalize;
+use crate::core::http::{is_normal, normalize};
 use crate::py::support::{attributes, make};
 
 /// How the installed Tornado keeps headers.
@@ -146,6 +146,45 @@ impl<'py> Dicts<'py> {
 type Value<'py> = Bound<'py, PyString>;
 
 impl Http {
+    /// `HTTPHeaders.get`, of a name whose value is known, or that there is none of.
+    pub(super) fn get_header<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = args.py();
+        if text::count(kwargs) > 0 || !(2..=3).contains(&args.len()) {
+            return Ok(None);
+        }
+        let Some(dicts) = self.headers.dicts(&args.get_item(0)?)? else {
+            return Ok(None);
+        };
+        let Some(name) = text::string(args, 1) else {
+            return Ok(None);
+        };
+        let Some(text) = text::ascii(&name) else {
+            return Ok(None);
+        };
+        let name = if is_normal(text) {
+            name
+        } else {
+            let mut normal = String::new();
+            normalize(text, &mut normal)?;
+            make::text(py, &normal)?
+        };
+        if let Some(value) = dicts.joined.get_item(&name)? {
+            return Ok(Some(value));
+        }
+        // Its values have to be put together, and kept so.
+        if !self.headers.at_once && dicts.lists.contains(&name)? {
+            return Ok(None);
+        }
+        if args.len() == 3 {
+            return args.get_item(2).map(Some);
+        }
+        Ok(Some(py.None().into_bound(py)))
+    }
+
     /// `HTTPHeaders.__init__`, of nothing or of one dict.
     pub(super) fn new_headers<'py>(
         &self,

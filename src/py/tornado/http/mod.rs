@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::py::support::guarded::Guarded;
 
+mod conversions;
 mod function;
 mod headers;
 mod originals;
@@ -19,10 +20,10 @@ mod text;
 mod timeout;
 mod writing;
 
+use conversions::Conversions;
 pub use function::HttpFunction;
 use headers::Headers;
 use originals::Originals;
-use timeout::Conversions;
 pub use timeout::{Expired, Passed};
 
 /// Which of Tornado's functions.
@@ -44,10 +45,14 @@ enum Step {
     WithTimeout,
     /// `httputil.format_timestamp`.
     FormatTimestamp,
+    /// `HTTPHeaders.get`.
+    GetHeader,
+    /// `gen.convert_yielded`.
+    ConvertYielded,
 }
 
 impl Step {
-    const ALL: [(&'static str, Step); 8] = [
+    const ALL: [(&'static str, Step); 10] = [
         ("parse_headers", Step::ParseHeaders),
         ("request_line", Step::RequestLine),
         ("status_line", Step::StatusLine),
@@ -56,6 +61,8 @@ impl Step {
         ("new_request", Step::NewRequest),
         ("with_timeout", Step::WithTimeout),
         ("format_timestamp", Step::FormatTimestamp),
+        ("get_header", Step::GetHeader),
+        ("convert_yielded", Step::ConvertYielded),
     ];
 
     fn named(name: &str) -> Option<Step> {
@@ -112,6 +119,8 @@ impl Http {
             Step::NewRequest => self.new_request(args, kwargs),
             Step::WithTimeout => self.with_timeout(args, kwargs),
             Step::FormatTimestamp => self.format_timestamp(args, kwargs),
+            Step::GetHeader => self.get_header(args, kwargs),
+            Step::ConvertYielded => self.convert_yielded(args, kwargs),
         }
     }
 }

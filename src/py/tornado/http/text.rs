@@ -67,49 +67,6 @@ pub fn named_tuple<'py, const N: usize>(
     }
 }
 
-unsafe extern "C" {
-    static mut PyMethod_Type: ffi::PyTypeObject;
-    fn PyMethod_New(
-        function: *mut ffi::PyObject,
-        instance: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject;
-    fn PyMethod_Function(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
-}
-
-/// Binds a callable to an object, as a function's `__get__` does.
-///
-/// # Errors
-/// `MemoryError`.
-pub fn bind<'py>(
-    callable: &Bound<'py, PyAny>,
-    instance: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: attached; both are alive. The result is a new reference, or null with an
-    // exception.
-    unsafe {
-        let method = PyMethod_New(callable.as_ptr(), instance.as_ptr());
-        Bound::from_owned_ptr_or_err(callable.py(), method)
-    }
-}
-
-/// Whether an object's method is this function, bound to it.
-///
-/// # Errors
-/// Those of looking the method up.
-pub fn is_method(
-    object: &Bound<'_, PyAny>,
-    name: &Bound<'_, PyString>,
-    function: &Py<PyAny>,
-) -> PyResult<bool> {
-    let method = object.getattr(name)?;
-    // SAFETY: attached; the object is alive, and is a method where it is asked for its
-    // function, which is borrowed.
-    unsafe {
-        Ok(ffi::Py_TYPE(method.as_ptr()) == &raw mut PyMethod_Type
-            && PyMethod_Function(method.as_ptr()) == function.as_ptr())
-    }
-}
-
 /// How many keyword arguments there are.
 pub fn count(kwargs: Option<&Bound<'_, PyDict>>) -> usize {
     kwargs.map_or(0, |kwargs| kwargs.len())

@@ -5,53 +5,10 @@ use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Http, text};
+use crate::py::event_loop::current::new_future;
 use crate::py::support::finalization::hang_rather_than_unwind;
-
-/// What `gen.convert_yielded` makes of futures: they are themselves, as long as nobody has
-/// registered something else.
-pub struct Conversions {
-    /// Its `registry` and `dispatch`, and what it does for what nothing is registered for.
-    registry: Py<PyAny>,
-    dispatch: Py<PyAny>,
-    usual: Py<PyAny>,
-    /// How many were registered when it was so. None is ever taken away.
-    known: AtomicUsize,
-}
-
-impl Conversions {
-    pub fn new((registry, dispatch, usual): (Py<PyAny>, Py<PyAny>, Py<PyAny>)) -> Conversions {
-        Conversions {
-            registry,
-            dispatch,
-            usual,
-            known: AtomicUsize::new(0),
-        }
-    }
-
-    fn none_for(&self, class: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = class.py();
-        let registry = self.registry.bind(py);
-        let registered = registry.len()?;
-        if registered == self.known.load(Ordering::Relaxed) {
-            let usual = registry.get_item(py.get_type::<PyAny>())?;
-            return Ok(usual.is(&self.usual));
-        }
-        let none = self.dispatch.bind(py).call1((class,))?.is(&self.usual);
-        if none {
-            self.known.store(registered, Ordering::Relaxed);
-        }
-        Ok(none)
-    }
-
-    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.registry)?;
-        visit.call(&self.dispatch)?;
-        visit.call(&self.usual)
-    }
-}
 
 impl Http {
     /// `gen.with_timeout`, of a time and a future.
@@ -73,11 +30,16 @@ impl Http {
         let a_time = deadline
             .cast_exact::<PyFloat>()
             .is_ok_and(|it| !it.value().is_nan());
-        if !a_time || !future.get_type().is(class) || !self.conversions.none_for(class)? {
+        if !a_time
+            || !future.get_type().is(class)
+            || !self
+                .conversions
+                .none_for(&self.conversions.futures, class)?
+        {
             return Ok(None);
         }
         // One that nobody has an interest in yet.
-        let result = class.call0()?;
+        let result = new_future(class)?;
         if !result.getattr(intern!(py, "_source_traceback"))?.is_none() {
             return Ok(None);
         }

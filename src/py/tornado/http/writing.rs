@@ -8,7 +8,12 @@ use super::headers::Dicts;
 use super::{Http, text};
 use crate::core::http::length;
 use crate::core::room::NoRoom;
-use crate::py::support::make;
+use crate::py::event_loop::current::new_future;
+use crate::py::support::{make, methods};
+use crate::py::tornado::streams;
+
+/// From this size on, the first of a body isn't copied behind the head.
+const LARGE: usize = 16 * 1024;
 
 /// What is to be written, once it is clear that it may be.
 struct Message<'py> {
@@ -64,7 +69,7 @@ impl Http {
                 None => {}
             }
             let name = intern!(py, "_format_chunk");
-            if !text::is_method(&connection, name, &self.format_chunk)? {
+            if !methods::is_method(&connection, name, &self.format_chunk)? {
                 return Ok(None);
             }
         }
@@ -78,7 +83,7 @@ impl Http {
             intern!(py, "_response_start_line")
         };
         connection.setattr(name, start_line)?;
-        self.send(&connection, &stream, &message, chunk.as_ref())
+        self.send(&connection, &stream, message, chunk.as_ref())
             .map(Some)
     }
 
@@ -190,7 +195,7 @@ impl Http {
         &self,
         connection: &Bound<'py, PyAny>,
         stream: &Bound<'py, PyAny>,
-        message: &Message<'py>,
+        message: Message<'py>,
         chunk: Option<&Bound<'py, PyBytes>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = connection.py();
@@ -204,12 +209,10 @@ impl Http {
             None => py.None().into_bound(py),
         };
         connection.setattr(intern!(py, "_expected_content_remaining"), remaining)?;
-        let data = message.data(py, chunk.map_or(b"", |chunk| chunk.as_bytes()))?;
-
         let names = self.http1connection.bind(py).as_any();
-        let future = names.get_item(intern!(py, "Future"))?.call0()?;
+        let future = new_future(&names.get_item(intern!(py, "Future"))?)?;
         connection.setattr(intern!(py, "_write_future"), &future)?;
-        let pending = stream.call_method1(intern!(py, "write"), (data,))?;
+        let pending = message.write_to(stream, chunk.map_or(b"", |chunk| chunk.as_bytes()))?;
         connection.setattr(intern!(py, "_pending_write"), &pending)?;
         let then = connection.getattr(intern!(py, "_on_write_complete"))?;
         let add = names.get_item(intern!(py, "future_add_done_callback"))?;
@@ -266,25 +269,37 @@ impl<'py> Message<'py> {
         Ok(Some(self))
     }
 
-    /// The head and the first of the body.
-    fn data(&self, py: Python<'py>, chunk: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let (before, after) = if self.chunking && !chunk.is_empty() {
-            (format!("{:x}\r\n", chunk.len()), "\r\n")
-        } else {
-            (String::new(), "")
-        };
-        let parts = [&self.head, before.as_bytes(), chunk, after.as_bytes()];
-        let size = parts.iter().map(|part| part.len()).sum();
-        PyBytes::new_with(py, size, |room| {
-            let mut at = 0;
-            for part in parts {
-                if let Some(room) = room.get_mut(at..at + part.len()) {
-                    room.copy_from_slice(part);
+    /// Has the stream write the head and the first of the body.
+    fn write_to(mut self, stream: &Bound<'py, PyAny>, chunk: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let py = stream.py();
+        let mut after: &[u8] = b"";
+        if self.chunking && !chunk.is_empty() {
+            let before = format!("{:x}\r\n", chunk.len());
+            self.head.try_reserve(before.len()).map_err(NoRoom::from)?;
+            self.head.extend_from_slice(before.as_bytes());
+            after = b"\r\n";
+        }
+        let parts = [self.head.as_slice(), chunk, after];
+        let together = || {
+            let size = parts.iter().map(|part| part.len()).sum();
+            PyBytes::new_with(py, size, |room| {
+                let mut at = 0;
+                for part in parts {
+                    if let Some(room) = room.get_mut(at..at + part.len()) {
+                        room.copy_from_slice(part);
+                    }
+                    at += part.len();
                 }
-                at += part.len();
-            }
-            Ok(())
-        })
+                Ok(())
+            })
+        };
+        let write = stream.getattr(intern!(py, "write"))?;
+        if chunk.len() >= LARGE
+            && let Some(pending) = streams::write_parts(&write, &parts, together)?
+        {
+            return Ok(pending);
+        }
+        write.call1((together()?,))
     }
 }
 

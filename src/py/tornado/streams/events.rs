@@ -23,7 +23,7 @@ impl Streams {
             return Ok(false);
         }
         let outcome = if Self::fills(entry)? {
-            let Some(filling) = Filling::of(entry)? else {
+            let Some(filling) = Filling::of(self, entry)? else {
                 return Ok(false);
             };
             if entry.source(false)?.is_none() {
@@ -35,7 +35,7 @@ impl Streams {
                 Ok(Some(end)) => Self::fill_done(entry, end).map_err(|error| (error, false)),
             }
         } else {
-            let Some(wanted) = Wanted::of(fields, py)? else {
+            let Some(wanted) = Wanted::of(self, fields, py)? else {
                 return Ok(false);
             };
             let (Some(buffer), Some(source)) = (entry.buffer()?, entry.source(false)?) else {

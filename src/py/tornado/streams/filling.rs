@@ -21,9 +21,9 @@ pub struct Filling<'py> {
 
 impl<'py> Filling<'py> {
     /// What the attributes say; `None` if Tornado's own methods must see to it.
-    pub fn of(entry: &Entry<'_, 'py>) -> PyResult<Option<Filling<'py>>> {
+    pub fn of(streams: &Streams, entry: &Entry<'_, 'py>) -> PyResult<Option<Filling<'py>>> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
-        let Some(wanted) = Wanted::of(fields, py)? else {
+        let Some(wanted) = Wanted::of(streams, fields, py)? else {
             return Ok(None);
         };
         let What::Bytes { count, partial } = wanted.what else {
@@ -83,7 +83,7 @@ impl Streams {
 
     /// `_try_inline_read`.
     pub(super) fn fill_inline(&self, entry: &Entry<'_, '_>) -> PyResult<bool> {
-        let Some(filling) = Filling::of(entry)? else {
+        let Some(filling) = Filling::of(self, entry)? else {
             return Ok(false);
         };
         if !entry.is_open()? || entry.source(false)?.is_none() {

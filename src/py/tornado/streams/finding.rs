@@ -6,8 +6,9 @@ use memchr::memmem;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
-use super::Entry;
 use super::fields::{Fields, look};
+use super::{Entry, Streams};
+use crate::core::http;
 
 /// What a read waits for.
 pub enum What<'py> {
@@ -19,6 +20,8 @@ pub enum What<'py> {
     },
     Until(Bound<'py, PyBytes>),
     Regex(Bound<'py, PyAny>),
+    /// The regex `http::END`, which is known without asking it.
+    Head(Bound<'py, PyAny>),
 }
 
 /// A read that is under way, if any is.
@@ -32,7 +35,11 @@ pub struct Wanted<'py> {
 
 impl<'py> Wanted<'py> {
     /// What the attributes say; `None` if that is nothing that is known here.
-    pub fn of(fields: &Fields<'py>, py: Python<'py>) -> PyResult<Option<Wanted<'py>>> {
+    pub fn of(
+        streams: &Streams,
+        fields: &Fields<'py>,
+        py: Python<'py>,
+    ) -> PyResult<Option<Wanted<'py>>> {
         let bytes = fields.some(intern!(py, "_read_bytes"))?;
         let delimiter = fields.some(intern!(py, "_read_delimiter"))?;
         let regex = fields.some(intern!(py, "_read_regex"))?;
@@ -49,6 +56,7 @@ impl<'py> Wanted<'py> {
                 Ok(delimiter) => What::Until(delimiter),
                 Err(_) => return Ok(None),
             },
+            (None, None, Some(regex)) if regex.is(&streams.head) => What::Head(regex),
             (None, None, Some(regex)) => What::Regex(regex),
             _ => return Ok(None),
         };
@@ -88,6 +96,7 @@ impl<'py> Wanted<'py> {
                 let delimiter = delimiter.as_bytes();
                 memmem::find(data, delimiter).map(|at| at + delimiter.len())
             }
+            What::Head(_) => http::end_of_head(data),
             _ => None,
         }
     }
@@ -98,12 +107,21 @@ impl<'py> Wanted<'py> {
     /// `UnsatisfiableReadError`.
     pub fn find_in(&self, entry: &Entry<'_, 'py>, data: &[u8]) -> PyResult<Option<usize>> {
         let end = self.end(data);
-        if let What::Until(delimiter) = &self.what
+        if let Some(mark) = self.mark()
             && !data.is_empty()
         {
-            self.check(entry, delimiter.as_any(), end.unwrap_or(data.len()))?;
+            self.check(entry, mark, end.unwrap_or(data.len()))?;
         }
         Ok(end)
+    }
+
+    /// What it looks for, if that can be looked for without an object.
+    fn mark(&self) -> Option<&Bound<'py, PyAny>> {
+        match &self.what {
+            What::Until(delimiter) => Some(delimiter.as_any()),
+            What::Head(regex) => Some(regex),
+            What::Nothing | What::Bytes { .. } | What::Regex(_) => None,
+        }
     }
 
     /// Where in the stream's buffer the read ends.
@@ -118,10 +136,10 @@ impl<'py> Wanted<'py> {
         let py = buffer.py();
         let What::Regex(regex) = &self.what else {
             let (end, size) = look(buffer, |data| (self.end(data), data.len()));
-            if let What::Until(delimiter) = &self.what
+            if let Some(mark) = self.mark()
                 && size > 0
             {
-                self.check(entry, delimiter.as_any(), end.unwrap_or(size))?;
+                self.check(entry, mark, end.unwrap_or(size))?;
             }
             return Ok(end);
         };

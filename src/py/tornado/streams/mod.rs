@@ -11,18 +11,23 @@ use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyType};
 
+use crate::core::http;
 use crate::py::support::attributes;
 use crate::py::support::class_version::ClassVersion;
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::guarded::Guarded;
+use crate::py::support::make;
+use crate::py::support::methods;
 use crate::py::transport::tls::{Secured, forget_errors};
 
 mod events;
 mod fields;
 mod filling;
 mod finding;
+mod nodelay;
 mod reading;
 mod source;
 mod state;
@@ -89,8 +94,54 @@ pub struct Streams {
     future: Py<PyAny>,
     /// `re.compile`.
     compile: Py<PyAny>,
+    /// The regex `http::END`, compiled.
+    head: Py<PyAny>,
     /// What happens rarely, in Python.
     rare: Py<PyAny>,
+}
+
+/// The functions in the place of Tornado's `_handle_events` and `write`, and what they call.
+static FUNCTIONS: PyOnceLock<(Py<PyAny>, Py<PyAny>, Py<Streams>)> = PyOnceLock::new();
+
+/// Does what a handler is there for without calling it, if it is a stream's; false: nothing was
+/// done.
+pub fn handle_events(handler: &Bound<'_, PyAny>, events: u32) -> PyResult<bool> {
+    let py = handler.py();
+    let Some((function, _, streams)) = FUNCTIONS.get(py) else {
+        return Ok(false);
+    };
+    match methods::bound_to(handler, function) {
+        Some(stream) => streams.get().handle_events(&stream, events),
+        None => Ok(false),
+    }
+}
+
+/// Whether a handler is a stream's, done natively.
+pub fn is_for_events(handler: &Bound<'_, PyAny>) -> bool {
+    FUNCTIONS
+        .get(handler.py())
+        .is_some_and(|(function, ..)| methods::bound_to(handler, function).is_some())
+}
+
+/// Writes what is in parts as a stream's `write` writes it in one, if `write` is that; `None`:
+/// nothing was done. `together` puts the parts together.
+pub fn write_parts<'py>(
+    write: &Bound<'py, PyAny>,
+    parts: &[&[u8]],
+    together: impl FnOnce() -> PyResult<Bound<'py, PyBytes>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = write.py();
+    let Some((_, function, streams)) = FUNCTIONS.get(py) else {
+        return Ok(None);
+    };
+    let Some(stream) = methods::bound_to(write, function) else {
+        return Ok(None);
+    };
+    let streams = streams.get();
+    match streams.enter(&stream)? {
+        Some(entry) => streams.write_in_parts(&entry, parts, together),
+        None => Ok(None),
+    }
 }
 
 /// A stream whose methods are Tornado's, and its attributes.
@@ -170,18 +221,20 @@ impl Streams {
         kind: Py<PyAny>,
         are_plain: Py<PyAny>,
         future: Py<PyAny>,
-        compile: Py<PyAny>,
+        compile: Bound<'_, PyAny>,
         rare: Py<PyAny>,
-    ) -> Streams {
-        Streams {
+    ) -> PyResult<Streams> {
+        let head = compile.call1((make::bytes(compile.py(), http::END)?,))?;
+        Ok(Streams {
             kind,
             asked: ClassVersion::new(),
             answer: AtomicU8::new(Kind::STOCK),
             are_plain,
             future,
-            compile,
+            compile: compile.unbind(),
+            head: head.unbind(),
             rare,
-        }
+        })
     }
 
     /// Tell whether this stream's methods are done natively at the moment.
@@ -256,12 +309,27 @@ impl Streams {
         Ok(true)
     }
 
+    /// `IOStream.set_nodelay`; False: nothing was done.
+    fn set_nodelay(&self, stream: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.enter(stream)? {
+            Some(entry) => Self::set_option(&entry, value),
+            None => Ok(false),
+        }
+    }
+
     /// `BaseIOStream._try_inline_read`; False: nothing was done.
     fn try_inline_read(&self, stream: &Bound<'_, PyAny>) -> PyResult<bool> {
         match self.enter(stream)? {
             Some(entry) => self.read_inline(&entry),
             None => Ok(false),
         }
+    }
+
+    /// Have the native code call `handle_events` and `write` at once where it would call these
+    /// functions, bound to a stream. Takes the first ones only.
+    fn stand_for(slf: &Bound<'_, Self>, handle_events: Py<PyAny>, write: Py<PyAny>) {
+        let all = (handle_events, write, slf.clone().unbind());
+        drop(FUNCTIONS.set(slf.py(), all));
     }
 
     /// `BaseIOStream._handle_events`; False: nothing was done.
@@ -277,6 +345,7 @@ impl Streams {
         visit.call(&self.are_plain)?;
         visit.call(&self.future)?;
         visit.call(&self.compile)?;
+        visit.call(&self.head)?;
         visit.call(&self.rare)
     }
 }

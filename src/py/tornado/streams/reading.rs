@@ -12,6 +12,8 @@ use super::finding::{Wanted, What};
 use super::source::{Came, Got};
 use super::state::{Buffer, Found};
 use super::{Entry, Streams};
+use crate::core::http;
+use crate::py::event_loop::current::new_future;
 use crate::py::support::error;
 
 impl Streams {
@@ -65,6 +67,12 @@ impl Streams {
         regex: &Bound<'py, PyAny>,
         most: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Ok(regex) = regex.cast_exact::<PyBytes>()
+            && regex.as_bytes() == http::END
+        {
+            let head = self.head.bind(regex.py()).clone();
+            return self.start_search(entry, What::Head(head), most);
+        }
         // What is wrong with it Tornado's method says.
         match self.compile.bind(entry.stream.py()).call1((regex,)) {
             Ok(regex) => self.start_search(entry, What::Regex(regex), most),
@@ -107,7 +115,7 @@ impl Streams {
         }
         // It asks the loop, by what may be Python code that closes the stream: before anybody
         // looks where to read from.
-        let Ok(future) = self.future.bind(py).call0() else {
+        let Ok(future) = new_future(self.future.bind(py)) else {
             return Ok(None);
         };
         if !entry.is_open()? {
@@ -193,7 +201,7 @@ impl Streams {
                 fields.set(intern!(py, "_read_partial"), *partial)
             }
             What::Until(delimiter) => fields.set(intern!(py, "_read_delimiter"), delimiter),
-            What::Regex(regex) => fields.set(intern!(py, "_read_regex"), regex),
+            What::Regex(regex) | What::Head(regex) => fields.set(intern!(py, "_read_regex"), regex),
         }
     }
 
@@ -215,7 +223,7 @@ impl Streams {
         if Self::fills(entry)? {
             return self.fill_inline(entry);
         }
-        let Some(wanted) = Wanted::of(&entry.fields, entry.stream.py())? else {
+        let Some(wanted) = Wanted::of(self, &entry.fields, entry.stream.py())? else {
             return Ok(false);
         };
         if !entry.is_open()? {

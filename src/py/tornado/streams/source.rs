@@ -55,6 +55,16 @@ pub enum Sent {
     Unclear,
 }
 
+impl From<io::Result<usize>> for Sent {
+    fn from(outcome: io::Result<usize>) -> Sent {
+        match outcome {
+            Ok(count) => Sent::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Bytes(0),
+            Err(error) => Sent::Refused(error),
+        }
+    }
+}
+
 impl Entry<'_, '_> {
     /// The stream's source; `None` if Tornado's own methods must ask for it.
     pub fn source(&self, for_writing: bool) -> PyResult<Option<Source>> {
@@ -181,10 +191,6 @@ impl Source {
                 Moved::WantRead | Moved::Failed => return Sent::Unclear,
             },
         };
-        match outcome {
-            Ok(count) => Sent::Bytes(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Bytes(0),
-            Err(error) => Sent::Refused(error),
-        }
+        Sent::from(outcome)
     }
 }

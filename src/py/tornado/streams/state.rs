@@ -165,7 +165,7 @@ impl<'py> Entry<'_, 'py> {
                 }
             }
             What::Until(_) => fields.set(intern!(py, "_read_delimiter"), py.None())?,
-            What::Regex(_) => fields.set(intern!(py, "_read_regex"), py.None())?,
+            What::Regex(_) | What::Head(_) => fields.set(intern!(py, "_read_regex"), py.None())?,
         }
         let name = intern!(py, "_read_future");
         if let Some(future) = fields.some(name)? {

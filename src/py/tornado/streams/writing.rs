@@ -1,5 +1,7 @@
 //! Writing: Tornado's `write`, where nothing waits to be written.
 
+use std::io::IoSlice;
+
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
@@ -7,12 +9,17 @@ use pyo3::types::{PyBytes, PyMemoryView};
 use super::fields::number;
 use super::source::{Sent, Source};
 use super::{Entry, Kind, Streams};
+use crate::core::sys::sockets;
+use crate::py::event_loop::current::Promise;
 use crate::py::support::error;
 use crate::py::transport::buffers::View;
 
 /// What is encrypted in a fraction of a millisecond. More is left to Tornado's method, which
 /// lets other threads in.
 const LONG: usize = 1 << 20;
+
+/// How many parts are written at once.
+pub const PARTS: usize = 3;
 
 impl Streams {
     /// See `Streams::write`.
@@ -23,7 +30,8 @@ impl Streams {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Ok(bytes) = data.cast_exact::<PyBytes>() {
             let bytes = bytes.as_bytes();
-            return self.send_all(entry, data, bytes.len(), |source| send(source, bytes));
+            let whole = || Ok(data.clone());
+            return self.send_all(entry, bytes.len(), whole, |source| send(source, bytes));
         }
         if !data.is_exact_instance_of::<PyMemoryView>() || data.len().is_err() {
             return Ok(None);
@@ -33,18 +41,43 @@ impl Streams {
             return Ok(None);
         };
         let length = view.len();
-        self.send_all(entry, data, length, |source| {
+        let whole = || Ok(data.clone());
+        self.send_all(entry, length, whole, |source| {
             // It is let go of before anything else is done.
             let view = view;
             view.read(|bytes| send(source, bytes))
         })
     }
 
+    /// See `write_parts`.
+    pub(super) fn write_in_parts<'py>(
+        &self,
+        entry: &Entry<'_, 'py>,
+        parts: &[&[u8]],
+        together: impl FnOnce() -> PyResult<Bound<'py, PyBytes>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if entry.kind != Kind::Socket {
+            return Ok(None);
+        }
+        let length = parts.iter().map(|part| part.len()).sum();
+        let whole = || match together() {
+            Ok(data) => Ok(data.into_any()),
+            // There is no memory to keep the rest in.
+            Err(error) => {
+                entry
+                    .stream
+                    .call_method0(intern!(entry.stream.py(), "close"))?;
+                Err(error)
+            }
+        };
+        self.send_all(entry, length, whole, |source| source.write_parts(parts))
+    }
+
     fn send_all<'py>(
         &self,
         entry: &Entry<'_, 'py>,
-        data: &Bound<'py, PyAny>,
         length: usize,
+        whole: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
         send: impl FnOnce(&Source) -> (usize, Sent),
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
@@ -66,7 +99,7 @@ impl Streams {
         }
         // Before anything is sent: without a loop there is none. It asks that, by what may be
         // Python code that closes the stream, or writes: before anybody looks where to.
-        let Ok(future) = self.future.bind(py).call0() else {
+        let Ok(promise) = Promise::of(self.future.bind(py)) else {
             return Ok(None);
         };
         if waiting.len()? > 0 || !entry.is_open()? {
@@ -77,23 +110,26 @@ impl Streams {
         };
         match send(&source) {
             (_, Sent::Bytes(sent)) if sent == length => {
-                future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+                let future = promise.done()?;
                 entry.listen_for_the_end()?;
                 Ok(Some(future))
             }
             (_, Sent::Bytes(sent)) => {
                 let waits = intern!(py, "write_waits");
-                self.rare_write(waits, (entry.stream, data, sent, future))
+                let future = promise.pending()?;
+                self.rare_write(waits, (entry.stream, whole()?, sent, future))
             }
             (sent, Sent::Refused(refused)) => {
                 let refused = error::value(py, error::os_error(refused));
                 let failed = intern!(py, "write_failed");
-                self.rare_write(failed, (entry.stream, data, sent, future, refused))
+                let future = promise.pending()?;
+                self.rare_write(failed, (entry.stream, whole()?, sent, future, refused))
             }
             (0, Sent::Unclear) => Ok(None),
             (sent, Sent::Unclear) => {
                 let goes_on = intern!(py, "write_goes_on");
-                self.rare_write(goes_on, (entry.stream, data, sent, future))
+                let future = promise.pending()?;
+                self.rare_write(goes_on, (entry.stream, whole()?, sent, future))
             }
         }
     }
@@ -105,6 +141,32 @@ impl Streams {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let rare = self.rare.bind(name.py());
         rare.call_method1(name, arguments).map(Some)
+    }
+}
+
+impl Source {
+    /// `send`, of all parts in their order.
+    fn write_parts(&self, parts: &[&[u8]]) -> (usize, Sent) {
+        let Source::Socket(fd) = self else {
+            return (0, Sent::Unclear);
+        };
+        let mut slices = [IoSlice::new(&[]); PARTS];
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
+        }
+        let (mut left, mut sent) = (&mut slices[..], 0);
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match Sent::from(sockets::send_vectored(*fd, left)) {
+                Sent::Bytes(0) => break,
+                Sent::Bytes(count) => {
+                    sent += count;
+                    IoSlice::advance_slices(&mut left, count);
+                }
+                other => return (sent, other),
+            }
+        }
+        (sent, Sent::Bytes(sent))
     }
 }
 

@@ -1,0 +1,43 @@
+//! `IOStream.set_nodelay`, which Tornado's servers call twice for each request.
+
+use crate::py::support::names::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBool;
+
+use super::{Entry, Kind, Streams};
+use crate::core::sys::sockets;
+use crate::py::support::imports;
+
+impl Streams {
+    /// See `Streams::set_nodelay`.
+    pub(super) fn set_option(entry: &Entry<'_, '_>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = value.py();
+        let Ok(value) = value.cast_exact::<PyBool>() else {
+            return Ok(false);
+        };
+        let Some(socket) = entry.fields.get(intern!(py, "socket"))? else {
+            return Ok(false);
+        };
+        // Of a stream that is closed.
+        if socket.is_none() {
+            return Ok(true);
+        }
+        let is_plain = match entry.kind {
+            Kind::Socket => socket.get_type().is(imports::socket_class(py)?),
+            Kind::Tls => entry.source(true)?.is_some(),
+            Kind::Pipe => false,
+        };
+        if !is_plain {
+            return Ok(false);
+        }
+        if !matches!(
+            imports::family_of_socket(&socket)?,
+            libc::AF_INET | libc::AF_INET6
+        ) {
+            return Ok(true);
+        }
+        let fd = imports::descriptor_of_socket(&socket)?;
+        // What the system refuses Tornado's method tries once more.
+        Ok(fd >= 0 && sockets::set_nodelay(fd, value.is_true()).is_ok())
+    }
+}
