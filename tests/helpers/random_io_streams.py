@@ -26,7 +26,7 @@ SETTLED = 12
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 DELIMITERS = (b"\n", b"\r\n", b"--end--", b"\x00", b"")
-REGEXES = (rb"\r?\n", rb"[\n\x00]", rb"a+b", rb"$", rb"", rb"(\n)(?=x)")
+REGEXES = (rb"\r?\n\r?\n", rb"\r?\n", rb"[\n\x00]", rb"a+b", rb"$", rb"", rb"(\n)(?=x)")
 NUMBERS = re.compile(r"(?:fd=|\('127\.0\.0\.1', |0x)\w+")
 
 
@@ -308,6 +308,16 @@ class Program:
         """Change a limit."""
         self.stream.max_buffer_size = self.random.choice([100, 10_000, 104_857_600])
 
+    def step_nodelay(self):
+        value = self.random.choice([True, True, False, 1, None, "x"])
+        for value in (value, True):
+            # Or the system may keep data back for a while.
+            self.note("nodelay", lambda value=value: self.stream.set_nodelay(value))
+            sock = self.stream.socket if self.kind == "tcp" else None
+            if sock is not None and sock.fileno() >= 0:
+                option = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                self.trace.append(("is set", option != 0))
+
     # What the peer does.
 
     def content(self):
@@ -317,7 +327,9 @@ class Program:
         data = bytearray(self.random.randbytes(size))
         for _ in range(self.random.randint(0, 5)):
             at = self.random.randrange(size)
-            part = self.random.choice([b"\n", b"\r\n", b"--end--", b"aab", b"\nx"])
+            part = self.random.choice(
+                [b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b"--end--", b"aab", b"\nx"]
+            )
             data[at : at + len(part)] = part
         return bytes(data)
 
@@ -444,6 +456,7 @@ class Program:
             self.step_own,
             self.step_ask,
             self.step_limit,
+            self.step_nodelay,
         ]
         try:
             for _ in range(STEPS):
