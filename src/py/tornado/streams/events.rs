@@ -5,6 +5,7 @@ use crate::py::support::names::intern;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::prelude::*;
 
+use super::cache::Field;
 use super::fields::number;
 use super::filling::Filling;
 use super::finding::Wanted;
@@ -16,9 +17,7 @@ impl Streams {
     /// `_handle_events`, where there may be something to read; false: nothing was done.
     pub(super) fn handle(&self, entry: &Entry<'_, '_>, events: u32) -> PyResult<bool> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
-        if events & READ == 0
-            || !entry.is_open()?
-            || fields.flag(intern!(py, "_connecting"))? != Some(false)
+        if events & READ == 0 || !entry.is_open()? || fields.flag(Field::Connecting)? != Some(false)
         {
             return Ok(false);
         }
@@ -35,7 +34,7 @@ impl Streams {
                 Ok(Some(end)) => Self::fill_done(entry, end).map_err(|error| (error, false)),
             }
         } else {
-            let Some(wanted) = Wanted::of(self, fields, py)? else {
+            let Some(wanted) = Wanted::of(self, fields)? else {
                 return Ok(false);
             };
             let (Some(buffer), Some(source)) = (entry.buffer()?, entry.source(false)?) else {
@@ -90,16 +89,16 @@ impl Entry<'_, '_> {
     fn listen_on(&self) -> PyResult<()> {
         let (py, fields, stream) = (self.stream.py(), &self.fields, self.stream);
         let mut state = ERROR;
-        if fields.some(intern!(py, "_read_future"))?.is_some() {
+        if fields.some(Field::ReadFuture)?.is_some() {
             state |= READ;
         }
         if self.is_writing()? {
             state |= WRITE;
         }
-        if state == ERROR && fields.number(intern!(py, "_read_buffer_size"))? == Some(0) {
+        if state == ERROR && fields.number(Field::ReadBufferSize)? == Some(0) {
             state |= READ;
         }
-        let name = intern!(py, "_state");
+        let name = Field::State;
         let before = fields.some(name)?;
         if before.as_ref().and_then(number) == Some(state as usize) {
             return Ok(());
@@ -119,7 +118,7 @@ impl Entry<'_, '_> {
     /// `writing()`. Whatever waits to be written, somebody waits for that.
     fn is_writing(&self) -> PyResult<bool> {
         let py = self.stream.py();
-        if let Some(waiting) = self.fields.some(intern!(py, "_write_futures"))?
+        if let Some(waiting) = self.fields.some(Field::WriteFutures)?
             && waiting.len()? == 0
         {
             return Ok(false);

@@ -1,39 +1,76 @@
 //! A stream's attributes, under Tornado's names.
 #![allow(unsafe_code)]
 
+use pyo3::BoundObject;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt};
 
-/// A stream's `__dict__`.
-pub struct Fields<'py>(pub Bound<'py, PyDict>);
+use super::Watch;
+use super::cache::Field;
+use crate::py::support::dict_version::dict_version;
+
+/// A stream's `__dict__`, and what is known of it.
+pub struct Fields<'py> {
+    pub dict: Bound<'py, PyDict>,
+    pub watch: Bound<'py, Watch>,
+}
 
 impl<'py> Fields<'py> {
     /// An attribute; `None` if there is none.
-    pub fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.0.get_item(name)
+    #[inline]
+    pub fn get(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = self.dict.py();
+        if let Some(version) = dict_version(&self.dict) {
+            // SAFETY: it is.
+            let known = unsafe { self.watch.get().cache.lock(py).get(py, version, field) };
+            if let Some(value) = known {
+                return Ok(value);
+            }
+        }
+        let value = self.dict.get_item(field.name(py))?;
+        if let Some(version) = dict_version(&self.dict) {
+            let mut cache = self.watch.get().cache.lock(py);
+            cache.note(version, field, value.as_ref());
+        }
+        Ok(value)
     }
 
     /// An attribute that is neither missing nor None.
-    pub fn some(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.0.get_item(name)?.filter(|value| !value.is_none()))
+    #[inline]
+    pub fn some(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.get(field)?.filter(|value| !value.is_none()))
     }
 
     /// Whether an attribute is exactly True, or False; `None` if it is neither.
-    pub fn flag(&self, name: &Bound<'py, PyString>) -> PyResult<Option<bool>> {
-        let value = self.0.get_item(name)?;
+    #[inline]
+    pub fn flag(&self, field: Field) -> PyResult<Option<bool>> {
+        let value = self.get(field)?;
         Ok(value.and_then(|value| Some(value.cast_exact::<PyBool>().ok()?.is_true())))
     }
 
     /// An attribute that is a number and no less than zero; `None` if it is anything else.
-    pub fn number(&self, name: &Bound<'py, PyString>) -> PyResult<Option<usize>> {
-        Ok(self.0.get_item(name)?.as_ref().and_then(number))
+    #[inline]
+    pub fn number(&self, field: Field) -> PyResult<Option<usize>> {
+        Ok(self.get(field)?.as_ref().and_then(number))
     }
 
     /// Sets an attribute.
-    pub fn set(&self, name: &Bound<'py, PyString>, value: impl IntoPyObject<'py>) -> PyResult<()> {
-        self.0.set_item(name, value)
+    pub fn set(&self, field: Field, value: impl IntoPyObject<'py>) -> PyResult<()> {
+        let py = self.dict.py();
+        let value = value.into_pyobject(py).map_err(Into::into)?;
+        let value = value.into_any().into_bound();
+        // Kept, so that what frees it runs when the new version is noted.
+        let replaced = self.get(field)?;
+        let before = dict_version(&self.dict);
+        self.dict.set_item(field.name(py), &value)?;
+        if let (Some(before), Some(after)) = (before, dict_version(&self.dict)) {
+            let mut cache = self.watch.get().cache.lock(py);
+            cache.change(before, after, field, &value);
+        }
+        drop(replaced);
+        Ok(())
     }
 }
 

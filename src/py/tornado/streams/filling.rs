@@ -4,6 +4,7 @@ use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
 
+use super::cache::Field;
 use super::finding::{Wanted, What};
 use super::source::Got;
 use super::{Entry, Streams};
@@ -22,17 +23,17 @@ pub struct Filling<'py> {
 impl<'py> Filling<'py> {
     /// What the attributes say; `None` if Tornado's own methods must see to it.
     pub fn of(streams: &Streams, entry: &Entry<'_, 'py>) -> PyResult<Option<Filling<'py>>> {
-        let (py, fields) = (entry.stream.py(), &entry.fields);
-        let Some(wanted) = Wanted::of(streams, fields, py)? else {
+        let fields = &entry.fields;
+        let Some(wanted) = Wanted::of(streams, fields)? else {
             return Ok(None);
         };
         let What::Bytes { count, partial } = wanted.what else {
             return Ok(None);
         };
-        let Some(memory) = fields.some(intern!(py, "_read_buffer"))? else {
+        let Some(memory) = fields.some(Field::ReadBuffer)? else {
             return Ok(None);
         };
-        let Some(most) = fields.number(intern!(py, "max_buffer_size"))? else {
+        let Some(most) = fields.number(Field::MaxBufferSize)? else {
             return Ok(None);
         };
         // What isn't bytes is longer than it says.
@@ -50,7 +51,7 @@ impl<'py> Filling<'py> {
 
     /// How much of the memory is filled.
     fn filled(entry: &Entry<'_, 'py>) -> PyResult<usize> {
-        let size = intern!(entry.stream.py(), "_read_buffer_size");
+        let size = Field::ReadBufferSize;
         Ok(entry.fields.number(size)?.unwrap_or_default())
     }
 
@@ -77,7 +78,7 @@ impl<'py> Filling<'py> {
 impl Streams {
     /// Whether a stream reads into the application's memory.
     pub(super) fn fills(entry: &Entry<'_, '_>) -> PyResult<bool> {
-        let flag = intern!(entry.stream.py(), "_user_read_buffer");
+        let flag = Field::UserReadBuffer;
         Ok(entry.fields.flag(flag)? == Some(true))
     }
 
@@ -134,7 +135,7 @@ impl Streams {
                     let filled = filled.saturating_add(count);
                     entry
                         .fields
-                        .set(intern!(py, "_read_buffer_size"), make::Unsigned(filled))?;
+                        .set(Field::ReadBufferSize, make::Unsigned(filled))?;
                     if filled > filling.most {
                         rare.call_method1(intern!(py, "buffer_full"), (entry.stream,))?;
                     }

@@ -6,6 +6,7 @@ use memchr::memmem;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
+use super::cache::Field;
 use super::fields::{Fields, look};
 use super::{Entry, Streams};
 use crate::core::http;
@@ -35,18 +36,14 @@ pub struct Wanted<'py> {
 
 impl<'py> Wanted<'py> {
     /// What the attributes say; `None` if that is nothing that is known here.
-    pub fn of(
-        streams: &Streams,
-        fields: &Fields<'py>,
-        py: Python<'py>,
-    ) -> PyResult<Option<Wanted<'py>>> {
-        let bytes = fields.some(intern!(py, "_read_bytes"))?;
-        let delimiter = fields.some(intern!(py, "_read_delimiter"))?;
-        let regex = fields.some(intern!(py, "_read_regex"))?;
+    pub fn of(streams: &Streams, fields: &Fields<'py>) -> PyResult<Option<Wanted<'py>>> {
+        let bytes = fields.some(Field::ReadBytes)?;
+        let delimiter = fields.some(Field::ReadDelimiter)?;
+        let regex = fields.some(Field::ReadRegex)?;
         let what = match (bytes, delimiter, regex) {
             (None, None, None) => What::Nothing,
             (Some(bytes), None, None) => {
-                let partial = fields.flag(intern!(py, "_read_partial"))?;
+                let partial = fields.flag(Field::ReadPartial)?;
                 match (super::fields::number(&bytes), partial) {
                     (Some(count), Some(partial)) => What::Bytes { count, partial },
                     _ => return Ok(None),
@@ -60,14 +57,14 @@ impl<'py> Wanted<'py> {
             (None, None, Some(regex)) => What::Regex(regex),
             _ => return Ok(None),
         };
-        let most = match fields.some(intern!(py, "_read_max_bytes"))? {
+        let most = match fields.some(Field::ReadMaxBytes)? {
             None => None,
             Some(most) => match super::fields::number(&most) {
                 None => return Ok(None),
                 most => most,
             },
         };
-        let reading = fields.some(intern!(py, "_read_future"))?.is_some();
+        let reading = fields.some(Field::ReadFuture)?.is_some();
         Ok(Some(Wanted {
             what,
             most,

@@ -23,6 +23,7 @@ use crate::py::support::make;
 use crate::py::support::methods;
 use crate::py::transport::tls::{Secured, forget_errors};
 
+mod cache;
 mod events;
 mod fields;
 mod filling;
@@ -33,6 +34,7 @@ mod source;
 mod state;
 mod writing;
 
+use cache::{Cache, Field};
 use fields::Fields;
 
 /// What a stream is over, by the number that Tornado's half gives a class.
@@ -67,6 +69,8 @@ pub struct Watch {
     attributes: AtomicUsize,
     /// The TLS connection.
     secured: Guarded<Option<Secured>>,
+    /// What the attributes were.
+    cache: Guarded<Cache>,
 }
 
 impl Watch {
@@ -76,6 +80,7 @@ impl Watch {
             kind: AtomicU8::new(Kind::STOCK),
             attributes: AtomicUsize::new(0),
             secured: Guarded::default(),
+            cache: Guarded::default(),
         }
     }
 }
@@ -148,7 +153,6 @@ pub fn write_parts<'py>(
 struct Entry<'a, 'py> {
     stream: &'a Bound<'py, PyAny>,
     fields: Fields<'py>,
-    watch: Bound<'py, Watch>,
     kind: Kind,
 }
 
@@ -207,8 +211,10 @@ impl Streams {
         }
         Ok(Some(Entry {
             stream,
-            fields: Fields(fields),
-            watch,
+            fields: Fields {
+                dict: fields,
+                watch,
+            },
             kind,
         }))
     }
@@ -302,9 +308,7 @@ impl Streams {
         let Some(entry) = self.enter(stream)? else {
             return Ok(false);
         };
-        entry
-            .fields
-            .set(intern!(stream.py(), "_close_callback"), callback)?;
+        entry.fields.set(Field::CloseCallback, callback)?;
         entry.listen_for_the_end()?;
         Ok(true)
     }

@@ -1,9 +1,9 @@
 //! `IOStream.set_nodelay`, which Tornado's servers call twice for each request.
 
-use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
+use super::cache::Field;
 use super::{Entry, Kind, Streams};
 use crate::core::sys::sockets;
 use crate::py::support::imports;
@@ -15,7 +15,7 @@ impl Streams {
         let Ok(value) = value.cast_exact::<PyBool>() else {
             return Ok(false);
         };
-        let Some(socket) = entry.fields.get(intern!(py, "socket"))? else {
+        let Some(socket) = entry.fields.get(Field::Socket)? else {
             return Ok(false);
         };
         // Of a stream that is closed.

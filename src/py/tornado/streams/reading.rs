@@ -7,6 +7,7 @@ use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes};
 
+use super::cache::Field;
 use super::fields::number;
 use super::finding::{Wanted, What};
 use super::source::{Came, Got};
@@ -28,9 +29,8 @@ impl Streams {
             return Ok(None);
         };
         let partial = partial.is_true();
-        let py = entry.stream.py();
         // That of the last read until something: Tornado leaves it.
-        let most = match entry.fields.some(intern!(py, "_read_max_bytes"))? {
+        let most = match entry.fields.some(Field::ReadMaxBytes)? {
             None => None,
             Some(most) => match number(&most) {
                 None => return Ok(None),
@@ -107,9 +107,9 @@ impl Streams {
         wanted: &Wanted<'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
-        let under_way = fields.get(intern!(py, "_read_future"))?;
+        let under_way = fields.get(Field::ReadFuture)?;
         if !under_way.is_some_and(|future| future.is_none())
-            || fields.flag(intern!(py, "_user_read_buffer"))? != Some(false)
+            || fields.flag(Field::UserReadBuffer)? != Some(false)
         {
             return Ok(None);
         }
@@ -128,10 +128,7 @@ impl Streams {
             return Ok(None);
         };
         if !matches!(wanted.what, What::Bytes { .. }) {
-            fields.set(
-                intern!(py, "_read_max_bytes"),
-                wanted.most.map(make::Unsigned),
-            )?;
+            fields.set(Field::ReadMaxBytes, wanted.most.map(make::Unsigned))?;
         }
         let mut came = None;
         if buffer.buffer.is_empty() && wanted.end(&[]).is_none() {
@@ -192,16 +189,16 @@ impl Streams {
         wanted: &Wanted<'py>,
         future: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        let (py, fields) = (entry.stream.py(), &entry.fields);
-        fields.set(intern!(py, "_read_future"), future)?;
+        let fields = &entry.fields;
+        fields.set(Field::ReadFuture, future)?;
         match &wanted.what {
             What::Nothing => Ok(()),
             What::Bytes { count, partial } => {
-                fields.set(intern!(py, "_read_bytes"), make::Unsigned(*count))?;
-                fields.set(intern!(py, "_read_partial"), *partial)
+                fields.set(Field::ReadBytes, make::Unsigned(*count))?;
+                fields.set(Field::ReadPartial, *partial)
             }
-            What::Until(delimiter) => fields.set(intern!(py, "_read_delimiter"), delimiter),
-            What::Regex(regex) | What::Head(regex) => fields.set(intern!(py, "_read_regex"), regex),
+            What::Until(delimiter) => fields.set(Field::ReadDelimiter, delimiter),
+            What::Regex(regex) | What::Head(regex) => fields.set(Field::ReadRegex, regex),
         }
     }
 
@@ -223,7 +220,7 @@ impl Streams {
         if Self::fills(entry)? {
             return self.fill_inline(entry);
         }
-        let Some(wanted) = Wanted::of(self, &entry.fields, entry.stream.py())? else {
+        let Some(wanted) = Wanted::of(self, &entry.fields)? else {
             return Ok(false);
         };
         if !entry.is_open()? {

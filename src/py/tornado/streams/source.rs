@@ -9,6 +9,7 @@ use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::cache::Field;
 use super::{Entry, Kind};
 use crate::core::sys::{pipe, sockets};
 use crate::core::tls::Moved;
@@ -72,7 +73,7 @@ impl Entry<'_, '_> {
             Kind::Pipe => self.pipe(for_writing),
             Kind::Socket => {
                 let py = self.stream.py();
-                let Some(socket) = self.fields.some(intern!(py, "socket"))? else {
+                let Some(socket) = self.fields.some(Field::Socket)? else {
                     return Ok(None);
                 };
                 if !socket.get_type().is(imports::socket_class(py)?) {
@@ -87,7 +88,7 @@ impl Entry<'_, '_> {
 
     fn pipe(&self, for_writing: bool) -> PyResult<Option<Source>> {
         let py = self.stream.py();
-        let Some(fd) = self.fields.number(intern!(py, "fd"))? else {
+        let Some(fd) = self.fields.number(Field::Fd)? else {
             return Ok(None);
         };
         let Ok(fd) = RawFd::try_from(fd) else {
@@ -95,7 +96,7 @@ impl Entry<'_, '_> {
         };
         if !for_writing {
             // Whose file says whether it is closed.
-            let Some(file) = self.fields.some(intern!(py, "_fio"))? else {
+            let Some(file) = self.fields.some(Field::Fio)? else {
                 return Ok(None);
             };
             if !file.get_type().is(imports::file_class(py)?)
@@ -109,13 +110,13 @@ impl Entry<'_, '_> {
 
     fn secured(&self) -> PyResult<Option<Source>> {
         let py = self.stream.py();
-        if self.fields.flag(intern!(py, "_ssl_accepting"))? != Some(false) {
+        if self.fields.flag(Field::SslAccepting)? != Some(false) {
             return Ok(None);
         }
-        let Some(socket) = self.fields.some(intern!(py, "socket"))? else {
+        let Some(socket) = self.fields.some(Field::Socket)? else {
             return Ok(None);
         };
-        let known = *self.watch.get().secured.lock(py);
+        let known = *self.fields.watch.get().secured.lock(py);
         if let Some(secured) = known
             && secured.is_behind(&socket)?
         {
@@ -127,7 +128,7 @@ impl Entry<'_, '_> {
             return Ok(None);
         }
         let found = Secured::of(&socket, fd)?;
-        *self.watch.get().secured.lock(py) = found;
+        *self.fields.watch.get().secured.lock(py) = found;
         Ok(found.map(Source::Tls))
     }
 }

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
 use super::Entry;
+use super::cache::Field;
 use super::fields::{append, number, take};
 use super::finding::{Wanted, What};
 use super::source::{Came, Source};
@@ -49,16 +50,16 @@ pub enum Found<'py> {
 impl<'py> Entry<'_, 'py> {
     /// The buffer; `None` if Tornado's own methods must see to it.
     pub fn buffer(&self) -> PyResult<Option<Buffer<'py>>> {
-        let (py, fields) = (self.stream.py(), &self.fields);
-        let Some(buffer) = fields.get(intern!(py, "_read_buffer"))? else {
+        let fields = &self.fields;
+        let Some(buffer) = fields.get(Field::ReadBuffer)? else {
             return Ok(None);
         };
         let Ok(buffer) = buffer.cast_into_exact::<PyByteArray>() else {
             return Ok(None);
         };
-        let size = fields.number(intern!(py, "_read_buffer_size"))?;
-        let chunk = fields.number(intern!(py, "read_chunk_size"))?;
-        let most = fields.number(intern!(py, "max_buffer_size"))?;
+        let size = fields.number(Field::ReadBufferSize)?;
+        let chunk = fields.number(Field::ReadChunkSize)?;
+        let most = fields.number(Field::MaxBufferSize)?;
         match (size, chunk, most) {
             (Some(size), Some(chunk), Some(most))
                 if size == buffer.len() && (1..=READ_SIZE).contains(&chunk) =>
@@ -75,15 +76,13 @@ impl<'py> Entry<'_, 'py> {
 
     /// Whether it is certain that the stream isn't closed.
     pub fn is_open(&self) -> PyResult<bool> {
-        let closed = self.fields.flag(intern!(self.stream.py(), "_closed"))?;
+        let closed = self.fields.flag(Field::Closed)?;
         Ok(closed == Some(false))
     }
 
     pub fn note_size(&self, buffer: &Bound<'py, PyByteArray>) -> PyResult<()> {
-        self.fields.set(
-            intern!(self.stream.py(), "_read_buffer_size"),
-            make::Unsigned(buffer.len()),
-        )
+        self.fields
+            .set(Field::ReadBufferSize, make::Unsigned(buffer.len()))
     }
 
     /// Takes so many bytes from the buffer.
@@ -122,16 +121,16 @@ impl<'py> Entry<'_, 'py> {
 
     /// `_maybe_add_error_listener`, of a stream that isn't closed.
     pub fn listen_for_the_end(&self) -> PyResult<()> {
-        let (py, fields) = (self.stream.py(), &self.fields);
-        let state = fields.some(intern!(py, "_state"))?;
+        let fields = &self.fields;
+        let state = fields.some(Field::State)?;
         let idle = match state {
             None => true,
             Some(state) => number(&state) == Some(ERROR as usize),
         };
         if idle
             && self.is_open()?
-            && fields.number(intern!(py, "_read_buffer_size"))? == Some(0)
-            && fields.some(intern!(py, "_close_callback"))?.is_some()
+            && fields.number(Field::ReadBufferSize)? == Some(0)
+            && fields.some(Field::CloseCallback)?.is_some()
         {
             self.add_io_state(READ)?;
         }
@@ -146,7 +145,7 @@ impl<'py> Entry<'_, 'py> {
 
     /// `_add_io_state(READ)`.
     pub fn listen(&self) -> PyResult<()> {
-        let state = self.fields.number(intern!(self.stream.py(), "_state"))?;
+        let state = self.fields.number(Field::State)?;
         if state.is_some_and(|state| state & READ as usize != 0) {
             return Ok(());
         }
@@ -159,15 +158,15 @@ impl<'py> Entry<'_, 'py> {
         match wanted.what {
             What::Nothing => {}
             What::Bytes { partial, .. } => {
-                fields.set(intern!(py, "_read_bytes"), py.None())?;
+                fields.set(Field::ReadBytes, py.None())?;
                 if partial {
-                    fields.set(intern!(py, "_read_partial"), false)?;
+                    fields.set(Field::ReadPartial, false)?;
                 }
             }
-            What::Until(_) => fields.set(intern!(py, "_read_delimiter"), py.None())?,
-            What::Regex(_) | What::Head(_) => fields.set(intern!(py, "_read_regex"), py.None())?,
+            What::Until(_) => fields.set(Field::ReadDelimiter, py.None())?,
+            What::Regex(_) | What::Head(_) => fields.set(Field::ReadRegex, py.None())?,
         }
-        let name = intern!(py, "_read_future");
+        let name = Field::ReadFuture;
         if let Some(future) = fields.some(name)? {
             fields.set(name, py.None())?;
             if !future.call_method0(intern!(py, "cancelled"))?.is_truthy()? {

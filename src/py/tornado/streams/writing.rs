@@ -6,6 +6,7 @@ use crate::py::support::names::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
+use super::cache::Field;
 use super::fields::number;
 use super::source::{Sent, Source};
 use super::{Entry, Kind, Streams};
@@ -81,18 +82,18 @@ impl Streams {
         send: impl FnOnce(&Source) -> (usize, Sent),
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, fields) = (entry.stream.py(), &entry.fields);
-        let Some(waiting) = fields.some(intern!(py, "_write_futures"))? else {
+        let Some(waiting) = fields.some(Field::WriteFutures)? else {
             return Ok(None);
         };
         if length == 0
             || (entry.kind == Kind::Tls && length > LONG)
             // Whatever waits to be written, somebody waits for that.
             || waiting.len()? > 0
-            || fields.flag(intern!(py, "_connecting"))? != Some(false)
+            || fields.flag(Field::Connecting)? != Some(false)
         {
             return Ok(None);
         }
-        if let Some(most) = fields.some(intern!(py, "max_write_buffer_size"))?
+        if let Some(most) = fields.some(Field::MaxWriteBufferSize)?
             && number(&most).is_none_or(|most| length > most)
         {
             return Ok(None);
