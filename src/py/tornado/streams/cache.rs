@@ -5,12 +5,14 @@
 //! found is used again then. Later ones are looked up each time.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ptr::null_mut;
 
+use crate::py::support::dict_version::dict_version;
 use crate::py::support::names::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
 /// The attributes of a stream that are looked at, under Tornado's names.
 #[derive(Clone, Copy)]
@@ -73,65 +75,59 @@ impl Field {
 /// The values of attributes in one version of a stream's dict, which owns them as long as it has
 /// that version.
 pub struct Cache {
-    version: u64,
+    // GIL: who is attached has all of it alone. Without one there are no versions of dicts.
+    version: Cell<u64>,
     /// A bit for each field that was looked up.
-    known: u32,
+    known: Cell<u32>,
     /// Null: there is no such attribute.
-    values: [*mut ffi::PyObject; FIELDS],
+    values: [Cell<*mut ffi::PyObject>; FIELDS],
 }
 
-// SAFETY: the values are used by threads that are attached.
+// SAFETY: it is used by threads that are attached, one after the other.
 unsafe impl Send for Cache {}
+// SAFETY: the same.
+unsafe impl Sync for Cache {}
 
 impl Default for Cache {
     fn default() -> Cache {
         Cache {
-            version: 0,
-            known: 0,
-            values: [null_mut(); FIELDS],
+            version: Cell::new(0),
+            known: Cell::new(0),
+            values: [const { Cell::new(null_mut()) }; FIELDS],
         }
     }
 }
 
 impl Cache {
-    /// The value in this version of the dict; `None`: it is to be looked up.
-    ///
-    /// # Safety
-    /// It is the version that the stream's dict has.
+    /// The value that the stream's dict has, borrowed from it, or null; `None`: it is to be
+    /// looked up.
     #[inline]
-    pub unsafe fn get<'py>(
-        &self,
-        py: Python<'py>,
-        version: u64,
-        field: Field,
-    ) -> Option<Option<Bound<'py, PyAny>>> {
-        if self.version != version || self.known & 1 << field as u32 == 0 {
+    pub fn get(&self, dict: &Bound<'_, PyDict>, field: Field) -> Option<*mut ffi::PyObject> {
+        let version = dict_version(dict)?;
+        if self.version.get() != version || self.known.get() & 1 << field as u32 == 0 {
             return None;
         }
-        let value = *self.values.get(field as usize)?;
-        // SAFETY: attached. A dict has no version that it, or another one, has had before. So
-        // this is the very dict in which the value was found, and it has the value still.
-        Some(unsafe { Bound::from_borrowed_ptr_or_opt(py, value) })
+        // A dict has no version that it, or another one, has had before. So this is the very
+        // dict in which the value was found, and it has the value still.
+        self.values.get(field as usize).map(Cell::get)
     }
 
     /// Notes what a dict has in this version.
-    #[inline]
-    pub fn note(&mut self, version: u64, field: Field, value: Option<&Bound<'_, PyAny>>) {
-        if self.version != version {
-            self.version = version;
-            self.known = 0;
+    pub fn note(&self, version: u64, field: Field, value: Option<&Bound<'_, PyAny>>) {
+        if self.version.get() != version {
+            self.version.set(version);
+            self.known.set(0);
         }
-        if let Some(place) = self.values.get_mut(field as usize) {
-            *place = value.map_or(null_mut(), Bound::as_ptr);
-            self.known |= 1 << field as u32;
+        if let Some(place) = self.values.get(field as usize) {
+            place.set(value.map_or(null_mut(), Bound::as_ptr));
+            self.known.set(self.known.get() | 1 << field as u32);
         }
     }
 
     /// Notes that a dict has changed from one version to another by this value alone.
-    #[inline]
-    pub fn change(&mut self, before: u64, after: u64, field: Field, value: &Bound<'_, PyAny>) {
-        if self.version == before {
-            self.version = after;
+    pub fn change(&self, before: u64, after: u64, field: Field, value: &Bound<'_, PyAny>) {
+        if self.version.get() == before {
+            self.version.set(after);
         }
         self.note(after, field, Some(value));
     }

@@ -5,7 +5,7 @@ use pyo3::BoundObject;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt};
 
 use super::Watch;
 use super::cache::Field;
@@ -21,17 +21,19 @@ impl<'py> Fields<'py> {
     /// An attribute; `None` if there is none.
     #[inline]
     pub fn get(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = self.dict.py();
-        if let Some(version) = dict_version(&self.dict) {
-            // SAFETY: it is.
-            let known = unsafe { self.watch.get().cache.lock(py).get(py, version, field) };
-            if let Some(value) = known {
-                return Ok(value);
-            }
+        match self.watch.get().cache.get(&self.dict, field) {
+            // SAFETY: attached; the dict has it.
+            Some(value) => Ok(unsafe { Bound::from_borrowed_ptr_or_opt(self.dict.py(), value) }),
+            None => self.find(field),
         }
-        let value = self.dict.get_item(field.name(py))?;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let value = self.dict.get_item(field.name(self.dict.py()))?;
         if let Some(version) = dict_version(&self.dict) {
-            let mut cache = self.watch.get().cache.lock(py);
+            let cache = &self.watch.get().cache;
             cache.note(version, field, value.as_ref());
         }
         Ok(value)
@@ -46,8 +48,17 @@ impl<'py> Fields<'py> {
     /// Whether an attribute is exactly True, or False; `None` if it is neither.
     #[inline]
     pub fn flag(&self, field: Field) -> PyResult<Option<bool>> {
-        let value = self.get(field)?;
-        Ok(value.and_then(|value| Some(value.cast_exact::<PyBool>().ok()?.is_true())))
+        let value = match self.watch.get().cache.get(&self.dict, field) {
+            Some(value) => value,
+            None => match self.find(field)? {
+                // The dict has it, and nobody changes that here.
+                Some(value) => value.as_ptr(),
+                None => return Ok(None),
+            },
+        };
+        // SAFETY: attached. The addresses are compared only.
+        let (yes, no) = unsafe { (ffi::Py_True(), ffi::Py_False()) };
+        Ok((value == yes || value == no).then_some(value == yes))
     }
 
     /// An attribute that is a number and no less than zero; `None` if it is anything else.
@@ -66,7 +77,7 @@ impl<'py> Fields<'py> {
         let before = dict_version(&self.dict);
         self.dict.set_item(field.name(py), &value)?;
         if let (Some(before), Some(after)) = (before, dict_version(&self.dict)) {
-            let mut cache = self.watch.get().cache.lock(py);
+            let cache = &self.watch.get().cache;
             cache.change(before, after, field, &value);
         }
         drop(replaced);

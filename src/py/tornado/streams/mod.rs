@@ -70,7 +70,7 @@ pub struct Watch {
     /// The TLS connection.
     secured: Guarded<Option<Secured>>,
     /// What the attributes were.
-    cache: Guarded<Cache>,
+    cache: Cache,
 }
 
 impl Watch {
@@ -80,7 +80,7 @@ impl Watch {
             kind: AtomicU8::new(Kind::STOCK),
             attributes: AtomicUsize::new(0),
             secured: Guarded::default(),
-            cache: Guarded::default(),
+            cache: Cache::default(),
         }
     }
 }
