@@ -5,8 +5,8 @@
 
 use std::os::fd::RawFd;
 
+use crate::py::support::make;
 use crate::py::support::names::intern;
-use crate::py::support::{attributes, make};
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -161,35 +161,6 @@ pub fn socket_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 pub fn file_class(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static FILE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     cached(py, &FILE, "io", "FileIO")
-}
-
-/// The descriptor of a socket object of Python's own class, or one derived from that; see
-/// `descriptor_of`.
-pub fn descriptor_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<RawFd> {
-    static FILENO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = socket.py();
-    let find = || -> PyResult<_> {
-        let class = py
-            .import(intern!(py, "_socket"))?
-            .getattr(intern!(py, "socket"))?;
-        Ok(class.getattr(intern!(py, "fileno"))?.unbind())
-    };
-    let fileno = FILENO.get_or_try_init(py, find)?;
-    fileno.bind(py).call1((socket,))?.extract()
-}
-
-/// The address family of such a socket object.
-pub fn family_of_socket(socket: &Bound<'_, PyAny>) -> PyResult<i32> {
-    static FAMILY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = socket.py();
-    let find = || -> PyResult<_> {
-        let class = py
-            .import(intern!(py, "_socket"))?
-            .getattr(intern!(py, "socket"))?;
-        Ok(class.getattr(intern!(py, "family"))?.unbind())
-    };
-    let family = FAMILY.get_or_try_init(py, find)?.bind(py);
-    attributes::of_descriptor(family, socket)?.extract()
 }
 
 /// The descriptor of a socket object. A socket of Python's isn't asked by a `fileno` of

@@ -17,4 +17,5 @@ pub mod panics;
 pub mod recursion;
 pub mod refcounts;
 pub mod reuse;
+pub mod socket_objects;
 pub mod trashcan;

@@ -87,7 +87,14 @@ impl<'py> Fields<'py> {
 
 /// A number that is exactly an `int`, and no less than zero.
 pub fn number(value: &Bound<'_, PyAny>) -> Option<usize> {
-    value.cast_exact::<PyInt>().ok()?.extract().ok()
+    let value = value.cast_exact::<PyInt>().ok()?;
+    // SAFETY: attached; an `int`.
+    let number = unsafe { ffi::PyLong_AsSsize_t(value.as_ptr()) };
+    if number == -1 {
+        // Perhaps it is too large, which is an exception.
+        drop(PyErr::take(value.py()));
+    }
+    number.try_into().ok()
 }
 
 /// Adds bytes at a `bytearray`'s end.

@@ -6,7 +6,7 @@ use pyo3::types::PyBool;
 use super::cache::Field;
 use super::{Entry, Kind, Streams};
 use crate::core::sys::sockets;
-use crate::py::support::imports;
+use crate::py::support::{imports, socket_objects};
 
 impl Streams {
     /// See `Streams::set_nodelay`.
@@ -30,13 +30,10 @@ impl Streams {
         if !is_plain {
             return Ok(false);
         }
-        if !matches!(
-            imports::family_of_socket(&socket)?,
-            libc::AF_INET | libc::AF_INET6
-        ) {
+        let (fd, family) = socket_objects::of(&socket)?;
+        if !matches!(family, libc::AF_INET | libc::AF_INET6) {
             return Ok(true);
         }
-        let fd = imports::descriptor_of_socket(&socket)?;
         // What the system refuses Tornado's method tries once more.
         Ok(fd >= 0 && sockets::set_nodelay(fd, value.is_true()).is_ok())
     }

@@ -13,7 +13,7 @@ use super::cache::Field;
 use super::{Entry, Kind};
 use crate::core::sys::{pipe, sockets};
 use crate::core::tls::Moved;
-use crate::py::support::imports;
+use crate::py::support::{imports, socket_objects};
 use crate::py::transport::read_buffer;
 use crate::py::transport::tls::Secured;
 
@@ -79,7 +79,7 @@ impl Entry<'_, '_> {
                 if !socket.get_type().is(imports::socket_class(py)?) {
                     return Ok(None);
                 }
-                let fd = imports::descriptor_of_socket(&socket)?;
+                let fd = socket_objects::of(&socket)?.0;
                 Ok((fd >= 0).then_some(Source::Socket(fd)))
             }
             Kind::Tls => self.secured(),
@@ -120,7 +120,7 @@ impl Entry<'_, '_> {
         if let Some(secured) = known
             && secured.is_behind(&socket)?
         {
-            let fd = imports::descriptor_of_socket(&socket)?;
+            let fd = socket_objects::of(&socket)?.0;
             return Ok((fd >= 0).then_some(Source::Tls(secured)));
         }
         let fd = imports::descriptor_of(&socket)?;
