@@ -312,6 +312,10 @@ def _set_nodelay(self: Any, value: bool) -> None:
         _STOCK["set_nodelay"](self, value)
 
 
+# Tornado's has that of the method which it overrides.
+_set_nodelay.__doc__ = stock.BaseIOStream.set_nodelay.__doc__
+
+
 @functools.wraps(_STOCK["_try_inline_read"])
 def _try_inline_read(self: Any) -> None:
     if not _native.try_inline_read(self):

@@ -1,9 +1,9 @@
 """Tornado's HTTP/1, with what it does for each message done natively.
 
-`install` replaces eight functions of Tornado's by native ones: ``HTTP1Connection``'s reading and
+`install` replaces ten functions of Tornado's by native ones: ``HTTP1Connection``'s reading and
 writing of heads, ``httputil.parse_request_start_line`` and ``parse_response_start_line``, the
-constructors of ``HTTPHeaders`` and ``HTTPServerRequest``, ``httputil.format_timestamp`` and
-``gen.with_timeout``. What they make are Tornado's own objects. `tornado4.install` does it
+constructors of ``HTTPHeaders`` and ``HTTPServerRequest``, ``HTTPHeaders.get``,
+``httputil.format_timestamp``, ``gen.with_timeout`` and ``gen.convert_yielded``. What they make are Tornado's own objects. `tornado4.install` does it
 together with the streams.
 
 A native function does a well-formed message of plain ASCII, and leaves all else to Tornado's
@@ -43,7 +43,7 @@ def uninstall() -> None:
 
 
 def is_native() -> bool:
-    """Tell whether all eight functions are native at the moment."""
+    """Tell whether all ten functions are native at the moment."""
     return not _http.stock_functions()
 
 
