@@ -49,6 +49,7 @@ __all__ = [
     "Watch",
     "WritePipe",
     "accept_connections",
+    "running_loop",
     "tls_engines",
 ]
 

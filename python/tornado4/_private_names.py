@@ -43,7 +43,7 @@ USED = {
         ),
         "asyncio.events:TimerHandle": "_scheduled _when",
         "asyncio.format_helpers": "_format_callback_source",
-        "asyncio.futures": "_set_result_unless_cancelled",
+        "asyncio.futures": "_asyncio _set_result_unless_cancelled",
         "asyncio.futures:Future": "_asyncio_future_blocking _exception",
         "asyncio.runners": "_cancel_all_tasks",
         "asyncio.selector_events": "_SelectorDatagramTransport _SelectorSocketTransport",
@@ -111,6 +111,7 @@ USED = {
         "threading": "_register_atexit",
     },
     "Tornado": {
+        "tornado.gen": "_wrap_awaitable",
         "tornado.http1connection:HTTP1Connection": (
             "_chunking_output _disconnect_on_finish _expected_content_remaining _format_chunk "
             "_on_write_complete _pending_write _request_headers "

@@ -3,8 +3,8 @@
 `install` replaces ten functions of Tornado's by native ones: ``HTTP1Connection``'s reading and
 writing of heads, ``httputil.parse_request_start_line`` and ``parse_response_start_line``, the
 constructors of ``HTTPHeaders`` and ``HTTPServerRequest``, ``HTTPHeaders.get``,
-``httputil.format_timestamp``, ``gen.with_timeout`` and ``gen.convert_yielded``. What they make are Tornado's own objects. `tornado4.install` does it
-together with the streams.
+``httputil.format_timestamp``, ``gen.with_timeout`` and ``gen.convert_yielded``. What they make are
+Tornado's own objects. `tornado4.install` does it together with the streams.
 
 A native function does a well-formed message of plain ASCII, and leaves all else to Tornado's
 own code: so what is refused, why, and what is logged of it, are Tornado's. It also leaves it

@@ -309,8 +309,8 @@ class Program:
         self.stream.max_buffer_size = self.random.choice([100, 10_000, 104_857_600])
 
     def step_nodelay(self):
-        value = self.random.choice([True, True, False, 1, None, "x"])
-        for value in (value, True):
+        odd = self.random.choice([True, True, False, 1, None, "x"])
+        for value in (odd, True):
             # Or the system may keep data back for a while.
             self.note("nodelay", lambda value=value: self.stream.set_nodelay(value))
             sock = self.stream.socket if self.kind == "tcp" else None

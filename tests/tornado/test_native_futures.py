@@ -29,8 +29,9 @@ def pair():
         return ends
 
     yield make
-    for end in sum(pairs, []):
-        end.close()
+    for ends in pairs:
+        for end in ends:
+            end.close()
 
 
 def run(factory, main):
