@@ -172,7 +172,6 @@ impl<T: Clone> Registrations<T> {
             Some(slot) => (slot.generation, slot.interest, slot.edge, slot.unasked),
             None => (0, None, Edge::default(), false),
         };
-        let rests = self.slot(fd).is_some_and(|slot| slot.rests);
         let mut edge = match before {
             Some(_) => known.joined(trigger),
             None => Edge::new(trigger),
@@ -194,8 +193,6 @@ impl<T: Clone> Registrations<T> {
                 outcome => outcome.map(|()| renewed)?,
             },
             Some(_) if unasked => generation,
-            // It never ceased to report what is wanted again.
-            Some(before) if rests && before == interest => generation,
             // Asked for even when the interest stays as it is: the answer
             // tells whether this still is the descriptor that was added.
             Some(before) => match backend.modify(watch(generation), before) {

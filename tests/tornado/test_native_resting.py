@@ -149,3 +149,23 @@ def test_one_that_rests_may_be_closed_and_its_number_be_anothers(loop):
                     assert await reading == b"line\n"
 
     loop.run_until_complete(asyncio.wait_for(main(), 20))
+
+
+def test_who_watches_the_number_of_one_that_was_closed_is_told(loop):
+    """Closed without the stream knowing, by whoever has its socket."""
+
+    async def main():
+        with stream() as (mine, peer):
+            await read_with_a_rest(mine, peer)
+            number = mine.socket.fileno()
+            mine.socket.close()
+            one, two = socket.socketpair()
+            with one, two:
+                assert one.fileno() == number
+                told = asyncio.Event()
+                loop.add_reader(one, told.set)
+                two.sendall(b"x")
+                await asyncio.wait_for(told.wait(), 10)
+                loop.remove_reader(one)
+
+    loop.run_until_complete(asyncio.wait_for(main(), 20))

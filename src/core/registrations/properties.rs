@@ -127,6 +127,7 @@ enum Watching {
     Watch(RawFd, u8, u8, u8, bool),
     Unwatch(RawFd, u8),
     Rest(RawFd),
+    Resume(RawFd),
     Settle(Option<RawFd>),
     Reopen(RawFd),
     Refuse(RawFd, bool),
@@ -144,6 +145,7 @@ fn watching() -> impl Strategy<Value = Vec<Watching>> {
             .prop_map(|(fd, who, at, clear, edge)| Watching::Watch(fd, who, at, clear, edge)),
         4 => (0..FDS, 1..8_u8).prop_map(|(fd, at)| Watching::Unwatch(fd, at)),
         3 => (0..FDS).prop_map(Watching::Rest),
+        2 => (0..FDS).prop_map(Watching::Resume),
         1 => prop_oneof![Just(None), (0..FDS).prop_map(Some)].prop_map(Watching::Settle),
         1 => (0..FDS).prop_map(Watching::Reopen),
         1 => (0..FDS, any::<bool>()).prop_map(|(fd, refuses)| Watching::Refuse(fd, refuses)),
@@ -183,6 +185,15 @@ impl Known {
                     entry.2 = true;
                 }
             }
+            Watching::Resume(fd) => {
+                let entry = self.0.entry(fd).or_default();
+                let who = entry.0.error;
+                let rests = std::mem::take(&mut entry.2);
+                assert_eq!(table.resume(fd, &who.unwrap_or_default()), rests);
+                if rests {
+                    entry.0.read = who;
+                }
+            }
             Watching::Settle(None) => {
                 table.settle_all(kernel);
                 assert!(!table.has_resting());
@@ -214,15 +225,9 @@ impl Known {
                 let outcome = table.watch(kernel, fd, &who, &at, &clear, trigger);
                 assert_eq!(outcome.is_err(), refused, "{outcome:?}");
                 let Ok(displaced) = outcome else { return };
-                let (before, closed, rests) = self.0.remove(&fd).unwrap_or_default();
-                let mut wanted = before.clone();
-                for role in clear.iter().chain(&at) {
-                    *wanted.place(*role) = at.contains(role).then_some(who);
-                }
-                // Nobody is asked about one that rests and is wanted again.
-                let unasked = rests && wanted.interest() == Some(Interest::READABLE);
+                let (before, closed, _) = self.0.remove(&fd).unwrap_or_default();
                 // Of a file that is closed nobody is left.
-                let stale = closed && !unasked && before != Watchers::default();
+                let stale = closed && before != Watchers::default();
                 let mut now = if stale {
                     Watchers::default()
                 } else {
@@ -238,7 +243,7 @@ impl Known {
                     *now.place(*role) = at.contains(role).then_some(who);
                 }
                 assert_eq!(displaced, expected);
-                self.0.insert(fd, (now, closed && unasked, false));
+                self.0.insert(fd, (now, false, false));
             }
         }
     }

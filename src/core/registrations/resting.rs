@@ -37,6 +37,21 @@ impl<T: Clone> Registrations<T> {
         Some(removed)
     }
 
+    /// Has who watches a descriptor that rests wait for input again, of which the kernel never
+    /// ceased to report. Whether it was so. Nobody but who was there before may ask for it: any
+    /// other one has to learn from the kernel whether this still is the same descriptor.
+    #[must_use = "one that doesn't rest has to be watched"]
+    pub fn resume(&mut self, fd: RawFd, watcher: &T) -> bool {
+        match self.slot_mut(fd) {
+            Some(slot) if slot.rests => {
+                slot.rests = false;
+                slot.watchers.read = Some(watcher.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the kernel reports input of the descriptor behind a token that nobody waits for.
     #[must_use]
     pub fn rests(&self, token: Token) -> bool {

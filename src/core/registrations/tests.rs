@@ -449,8 +449,8 @@ fn who_is_back_before_the_loop_waits_costs_no_call() {
         assert!(table.watchers(5).is_some_and(|all| all.read.is_none()));
         // A second time there is nobody.
         assert!(table.rest(5).is_none());
-        watch(&mut table, &notes, 5, "stream", Role::Read);
-        assert!(!table.rests(token));
+        assert!(table.resume(5, &Rc::from("stream")));
+        assert!(!table.rests(token) && !table.resume(5, &Rc::from("stream")));
         assert_eq!(name(table.rest(5).as_ref()), Some("stream"));
     }
     assert_eq!(table.resting, [5]);
@@ -515,6 +515,19 @@ fn what_rests_is_listed_once_whoever_has_the_number() {
 }
 
 #[test]
+fn of_anybody_else_the_kernel_is_asked_whether_it_is_that_descriptor_still() {
+    let (mut table, notes) = (Table::default(), Notes::default());
+    resting(&mut table, &notes, 5);
+    let token = notes.token(5);
+    notes.close(5);
+    let displaced = watch(&mut table, &notes, 5, "other", Role::Read);
+    assert_eq!(name(displaced.error.as_ref()), Some("stream"));
+    assert_eq!(notes.calls(), ["modify", "add"]);
+    assert_eq!(notes.interest(5), Some(Interest::READABLE));
+    assert!(!table.rests(token) && !table.resume(5, &Rc::from("stream")));
+}
+
+#[test]
 fn what_rests_is_not_watched_in_a_new_poll() {
     let (mut table, notes) = (Table::default(), Notes::default());
     resting(&mut table, &notes, 5);
@@ -550,6 +563,9 @@ fn input_that_nobody_reads_is_reported_once_at_most() {
     table.settle(&poller.backend(), event.token);
     assert!(poll().is_empty());
     watch_again(&mut table, &poller, fd);
+    assert_eq!(poll().len(), 1);
+    assert!(table.rest(fd).is_some());
+    assert!(table.resume(fd, &Rc::from("stream")));
     assert_eq!(poll().len(), 1);
     assert!(table.rest(fd).is_some());
     table.settle_all(&poller.backend());

@@ -69,6 +69,12 @@ impl EventLoop {
         })
     }
 
+    /// Has the watcher that has let its descriptor rest wait for input again. Whether it did so:
+    /// then the kernel needn't be told.
+    pub fn resume(&self, fd: RawFd, watcher: &Arc<Watcher>) -> bool {
+        self.is_here() && self.with_registrations(|all| all.resume(fd, watcher))
+    }
+
     /// Tells the kernel of a descriptor that nobody waits for any more, if it reports that.
     /// Whether it was so.
     pub fn settle(&self, token: Token) -> bool {

@@ -215,6 +215,9 @@ impl IOLoop {
             drop(resting);
             return Ok(());
         }
+        if roles == [Role::Error, Role::Read] && event_loop.resume(number, &watcher) {
+            return Ok(());
+        }
         let displaced = event_loop.watch(number, &watcher, &roles, &others, Trigger::Level)?;
         drop(displaced);
         Ok(())
