@@ -26,7 +26,17 @@ SETTLED = 12
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 DELIMITERS = (b"\n", b"\r\n", b"--end--", b"\x00", b"")
-REGEXES = (rb"\r?\n\r?\n", rb"\r?\n", rb"[\n\x00]", rb"a+b", rb"$", rb"", rb"(\n)(?=x)")
+#: The first is the one by which Tornado looks for the end of a head, the second the same to `re`.
+REGEXES = (
+    b"\r?\n\r?\n",
+    rb"\r?\n\r?\n",
+    rb"\r?\n",
+    rb"[\n\x00]",
+    rb"a+b",
+    rb"$",
+    rb"",
+    rb"(\n)(?=x)",
+)
 NUMBERS = re.compile(r"(?:fd=|\('127\.0\.0\.1', |0x)\w+")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import re
 import socket
 import ssl
 import struct
@@ -16,6 +17,8 @@ from unittest import mock
 
 import pytest
 from tornado import iostream as stock
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPMessageDelegate
 from tornado.tcpserver import TCPServer
 
 import tornado4.iostream as native
@@ -580,3 +583,24 @@ def test_install_in_the_middle_of_everything_loses_nothing():
         run(main)
     finally:
         native.uninstall()
+
+
+def test_the_end_of_tornados_heads_is_known_without_compiling_its_pattern():
+    async def main():
+        known = []
+        for _ in range(2):
+            with pair() as (one, _):
+                connection = HTTP1Connection(one, is_client=False)
+                reading = asyncio.ensure_future(connection.read_response(HTTPMessageDelegate()))
+                while one._read_regex is None:
+                    await asyncio.sleep(0)
+                known.append(one._read_regex)
+                one.close()
+                with pytest.raises(stock.StreamClosedError):
+                    await reading
+            # Whoever compiles it would find the same one again.
+            re.purge()
+        assert known[0] is known[1]
+        assert known[0] == re.compile(b"\r?\n\r?\n")
+
+    run(main)

@@ -46,8 +46,9 @@ impl<'a, 'b> Head<'a, 'b> {
     }
 }
 
-/// The pattern by which Tornado looks for the end of a head.
-pub const END: &[u8] = br"\r?\n\r?\n";
+/// The pattern by which Tornado looks for the end of a head: with the bytes themselves, not
+/// with their escapes, which is the same to a regex but another text.
+pub const END: &[u8] = b"\r?\n\r?\n";
 
 /// Where a match of `END` ends, of the first one in these bytes.
 pub fn end_of_head(data: &[u8]) -> Option<usize> {
