@@ -130,6 +130,7 @@ _LEFT_OUT: dict[str, tuple[str, ...]] = {
         "concurrent:Future",
         "concurrent:is_future",
         "gen:Future",
+        "gen:_wrap_awaitable",
         "gen:is_future",
         "gen:isawaitable",
     ),
@@ -309,6 +310,7 @@ _ASKED = ("arguments", "headers", "host", "method", "query", "uri", "version")
 
 #: What is left out of Python's own.
 _OTHERS: dict[str, list[tuple[Any, str, Any]]] = {
+    "convert_yielded": [(asyncio, "ensure_future", asyncio.ensure_future)],
     "format_timestamp": [(email.utils, "formatdate", email.utils.formatdate)],
     "get_header": [(httputil.HTTPHeaders, "__getattribute__", object.__getattribute__)],
     "new_request": [(copy, "deepcopy", copy.deepcopy)],

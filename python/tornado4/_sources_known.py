@@ -14,6 +14,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "escape:to_unicode": frozenset(("0c633e4eb24a", "a8ec1bf15d10")),
     "escape:utf8": frozenset(("ba24cc8c5384", "ffa4f213cfad")),
     "gen:_create_future": frozenset(("10957030af37", "eb8ae280a9a7")),
+    "gen:_wrap_awaitable": frozenset(("b9e75b098a7b",)),
     "gen:chain_future": frozenset(("4b6eb5f2dd84", "64b4808ee169", "fdcd73fba830")),
     "gen:convert_yielded": frozenset(("7e261e65e7a7", "872e96500cfc")),
     "gen:future_add_done_callback": frozenset(("2f439d071ed8", "64ab7e7947ce")),

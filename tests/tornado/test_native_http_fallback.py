@@ -117,6 +117,43 @@ asyncio.run(main())
 """)
 
 
+def test_coroutines_are_converted_by_what_makes_futures_of_them():
+    runs("""
+import asyncio
+from unittest import mock
+from tornado import gen
+import tornado4, tornado4.http
+tornado4.http.install()
+
+async def one():
+    return 1
+
+async def main():
+    for owner, name in [(asyncio, "ensure_future"), (gen, "_wrap_awaitable")]:
+        with mock.patch.object(owner, name, side_effect=getattr(owner, name)) as patched:
+            coroutine = one()
+            assert await gen.convert_yielded(coroutine) == 1
+            assert patched.call_args.args == (coroutine,)
+            assert "tornado.gen.convert_yielded" in tornado4.http.reasons()
+    assert "tornado.gen.convert_yielded" not in tornado4.http.reasons()
+
+    def refuse(loop, coroutine, **options):
+        raise RuntimeError("no tasks")
+
+    asyncio.get_running_loop().set_task_factory(refuse)
+    coroutine = one()
+    try:
+        gen.convert_yielded(coroutine)
+    except RuntimeError as error:
+        assert str(error) == "no tasks"
+    # As asyncio.ensure_future() leaves it, so that nobody is told that it was never awaited.
+    assert coroutine.cr_frame is None
+    asyncio.get_running_loop().set_task_factory(None)
+
+tornado4.run(main())
+""")
+
+
 def test_what_was_wrapped_before_is_called():
     runs("""
 import functools

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::py::support::names::intern;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -92,7 +93,14 @@ impl Http {
         let names = self.gen_names.bind(py).as_any();
         let wrap = names.get_item(intern!(py, "_wrap_awaitable"))?;
         // It has `asyncio.ensure_future` make this.
-        let task = event_loop.call_method1(intern!(py, "create_task"), (yielded,))?;
+        let create = intern!(py, "create_task");
+        let task = match event_loop.call_method1(create, (&yielded,)) {
+            Err(error) if error.is_instance_of::<PyRuntimeError>(py) => {
+                yielded.call_method0(intern!(py, "close"))?;
+                return Err(error);
+            }
+            task => task?,
+        };
         wrap.call1((task,)).map(Some)
     }
 }
