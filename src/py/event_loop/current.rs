@@ -210,9 +210,13 @@ impl<'a, 'py> Promise<'a, 'py> {
 
 impl Drop for Promise<'_, '_> {
     fn drop(&mut self) {
-        if let Some(futures) = self.futures.take() {
-            let before = RUN.with_borrow_mut(|run| run.as_mut()?.futures.replace(futures));
-            drop(before);
+        if self.futures.is_some() {
+            // What comes back is dropped when nobody looks at `RUN`.
+            RUN.with_borrow_mut(|run| {
+                if let Some(run) = run {
+                    std::mem::swap(&mut run.futures, &mut self.futures);
+                }
+            });
         }
     }
 }
