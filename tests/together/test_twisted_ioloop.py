@@ -1,5 +1,6 @@
 """TwistedIOLoop on reactors of every kind: what Tornado 4.5's documentation says."""
 
+import asyncio
 import datetime
 import os
 import signal
@@ -14,6 +15,7 @@ from twisted.python import log
 from helpers.programs import output_of
 from helpers.reactors import io_loop, reactor, run_all
 from helpers.scenarios import open_fds, pipe, run_reactor, socket_pair
+from tornado4 import _core
 from tornado4.ioloop import IOLoop
 from tornado4.platform.twisted import TornadoReactor, TwistedIOLoop
 
@@ -258,3 +260,20 @@ def test_what_ends_other_loops_is_logged_by_twisted(io_loop, reactor, error):
     run_reactor(reactor)
     log.removeObserver(observe)
     assert seen == [error, "a callback", "a timeout"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_in_a_child_that_it_forks_no_loop_runs(io_loop):
+    statuses = []
+
+    def fork():
+        assert IOLoop.current() is io_loop
+        child = os.fork()
+        if child == 0:
+            right = _core.running_loop() is asyncio._get_running_loop() is None
+            os._exit(0 if right else 1)
+        statuses.append(os.waitpid(child, 0)[1])
+
+    io_loop.add_callback(fork)
+    run_all(io_loop)
+    assert statuses == [0]

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
+use std::sync::atomic::Ordering;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -58,8 +59,8 @@ impl Drop for Current {
 }
 
 /// The loop of ours that asyncio has for the one that runs in this thread. None if it has
-/// another one, if this is a forked child, and in debug mode, where futures know where they
-/// were made.
+/// another one, if this is a forked child, of a guest, and in debug mode, where futures know
+/// where they were made.
 ///
 /// # Errors
 /// Those of asking asyncio.
@@ -79,7 +80,8 @@ pub fn current(py: Python<'_>) -> PyResult<Option<Bound<'_, EventLoop>>> {
         return Ok(None);
     };
     let this = event_loop.get();
-    if this.is_debug() || !this.is_here() {
+    // A guest isn't told of a fork: it does as its host does.
+    if this.is_debug() || !this.is_here() || this.is_guest.load(Ordering::Relaxed) {
         return Ok(None);
     }
     let is_this = match is_this {
