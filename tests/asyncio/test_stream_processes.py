@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from helpers.forks import before_3_14
 from helpers.scenarios import outcome
 from helpers.transports import Peer, Plain, connected, in_callback, on_transports
 
@@ -126,7 +127,7 @@ def test_a_number_far_beyond_all_that_are_open(factory):
 
 
 @on_both
-@pytest.mark.parametrize("end", ["sys.exit(0)", "os._exit(0)"])
+@pytest.mark.parametrize("end", [pytest.param("sys.exit(0)", marks=before_3_14), "os._exit(0)"])
 def test_what_was_written_before_a_fork_is_sent_once(factory, end):
     program = f"""
         transport = connect()

@@ -29,8 +29,12 @@ def told(error):
 def run_until(loop, condition):
     """Runs a loop until a condition holds, which is looked at after each turn."""
     deadline = time.monotonic() + LIMIT
+    is_over = False
 
     def look(count=0):
+        if is_over:
+            # Something else has ended the run.
+            return
         if condition() or time.monotonic() > deadline:
             loop.stop()
         elif count < HASTY:
@@ -40,7 +44,10 @@ def run_until(loop, condition):
 
     if not condition():
         loop.call_soon(look)
-        loop.run_forever()
+        try:
+            loop.run_forever()
+        finally:
+            is_over = True
     assert condition(), "it never came to that"
 
 

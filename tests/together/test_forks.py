@@ -7,14 +7,8 @@ import textwrap
 
 import pytest
 
-from helpers.forks import WORLDS, check
+from helpers.forks import WORLDS, before_3_14, check
 from helpers.forks_world import ACTIONS
-
-# There a forked child has no running loop, and on stock too the step of a task that has forked
-# can't end in it: "is not the running loop".
-before_3_14 = pytest.mark.skipif(
-    sys.version_info >= (3, 14), reason="Python 3.14 itself reports it in the child"
-)
 
 
 @pytest.mark.parametrize(
