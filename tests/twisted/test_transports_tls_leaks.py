@@ -79,6 +79,8 @@ def test_what_nobody_ends_is_collected():
     assert [ref() for ref in refs] == [None] * 3
 
 
+# pytest keeps each warning: pyOpenSSL's of its own objects, two for each connection.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_many_connections_leave_no_memory():
     def scenario(reactor, trace):
         def once():
