@@ -165,7 +165,7 @@ def test_mail_by_aiosmtpd(factory):
     kept = []
 
     def send(port, number):
-        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
             message = f"Subject: {number}\r\n\r\n" + "some words\r\n" * 5000
             client.sendmail("from@test", ["to@test"], message)
 

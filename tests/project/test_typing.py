@@ -61,7 +61,7 @@ def test_mypy(program_of_aliases: Path) -> None:
         [*command, *PROGRAMS, program_of_aliases],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         cwd=ROOT,
     )
     assert (done.stdout, done.stderr) == ("", "")
@@ -75,7 +75,7 @@ def test_pyright(program_of_aliases: Path, tmp_path: Path) -> None:
         [sys.executable, "-m", "basedpyright", "-p", settings, "--pythonpath", sys.executable],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         cwd=tmp_path,
     )
     assert done.stdout.strip() == "0 errors, 0 warnings, 0 notes"

@@ -105,10 +105,10 @@ def test_serve_answers_until_interrupted(python: str) -> None:
                     break
             else:
                 pytest.fail("no URL was printed")
-            with urllib.request.urlopen(relay[0].decode(), timeout=10) as answer:
+            with urllib.request.urlopen(relay[0].decode(), timeout=60) as answer:
                 assert answer.read().startswith(b"Twisted lines says HELLO on tornado4.")
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0

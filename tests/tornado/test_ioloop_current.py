@@ -34,7 +34,7 @@ def listen():
 def ask(stop):
     try:
         url = "http://127.0.0.1:%d/" % sockets[0].getsockname()[1]
-        print(urllib.request.urlopen(url, timeout=10).read().decode())
+        print(urllib.request.urlopen(url, timeout=50).read().decode())
     finally:
         stop()
 
@@ -118,7 +118,7 @@ def test_the_front_page() -> None:
 
         def client():
             url = "http://127.0.0.1:%d/" % sockets[0].getsockname()[1]
-            print(urllib.request.urlopen(url, timeout=10).read().decode())
+            print(urllib.request.urlopen(url, timeout=50).read().decode())
             loop.add_callback(loop.stop)
 
         threading.Thread(target=client).start()
