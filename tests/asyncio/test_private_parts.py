@@ -236,11 +236,11 @@ def test_run_once_by_hand_is_one_iteration(run):
     def scenario(loop, trace):
         loop.call_soon(trace.append, "soon")
         loop.call_soon(lambda: loop.call_soon(trace.append, "next"))
-        loop.call_later(0.01, trace.append, "later")
         loop._run_once()
         trace.append("once")
         loop._run_once()
         trace.append("twice")
+        loop.call_later(0.01, trace.append, "later")
         loop._run_once()
 
     assert run(scenario) == ["soon", "once", "next", "twice", "later"]
