@@ -19,9 +19,14 @@ OUT = ROOT / "python" / "tornado4" / "_sources_known.py"
 #: Run with each version's modules in front of the path.
 LOOK = """
 import json
-from tornado4._http import SOURCES, find
+from tornado4 import _http, _websocket
 from tornado4._sources import digest_of
-print(json.dumps({name: digest_of(find(name)) for name in SOURCES if find(name) is not None}))
+print(json.dumps({
+    name: digest_of(module.find(name))
+    for module in (_http, _websocket)
+    for name in module.SOURCES
+    if module.find(name) is not None
+}))
 """
 
 HEAD = '''"""Made by tools/tornado_sources.py of Tornado {first} to {last}."""

@@ -12,18 +12,18 @@ const MASKED: u8 = 0x80;
 const MASK: [u8; 4] = [0; 4];
 
 /// A client's message, and what a server says that sends it back.
-pub fn message_and_echo(payload: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
+pub fn message_and_echo(payload: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let length = match u16::try_from(payload.len()) {
         Ok(length @ 0..=125) => vec![length as u8],
         Ok(length) => [&[126], &length.to_be_bytes()[..]].concat(),
-        Err(_) => return Err("a message has at most 65,535 bytes".into()),
+        Err(_) => [&[127], &(payload.len() as u64).to_be_bytes()[..]].concat(),
     };
     let echo = [&[BINARY], &length[..], payload].concat();
     let mut masked = length;
     if let Some(first) = masked.first_mut() {
         *first |= MASKED;
     }
-    Ok(([&[BINARY], &masked[..], &MASK, payload].concat(), echo))
+    ([&[BINARY], &masked[..], &MASK, payload].concat(), echo)
 }
 
 /// Asks the server for WebSocket on this connection.

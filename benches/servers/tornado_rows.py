@@ -50,15 +50,19 @@ ROWS = [
         unit="requests",
         wanted={"uvloop": 1.5},
     ),
-    echo(
-        FACE,
-        "websocket",
-        "tornado-ws",
-        "tornado.websocket echo",
-        (50, 100),
-        LOOPS,
-        serve="ws",
-        mode="ws",
-        unit="messages",
+    *(
+        echo(
+            FACE,
+            "websocket",
+            "tornado-ws",
+            "tornado.websocket echo",
+            (50, size),
+            LOOPS,
+            serve="ws",
+            mode="ws",
+            unit="messages",
+            wanted={"uvloop": 1.5},
+        )
+        for size in (125, 65_536)
     ),
 ]

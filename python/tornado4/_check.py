@@ -83,7 +83,10 @@ def report() -> str:
     lines += _lines("IOLoop", [_marked(name) for name in sorted(_io_loops)])
     lines += _lines("reactor", _reactor())
     lines += _lines("streams", [_streams()])
-    lines += _lines("HTTP/1", _http())
+    lines += _lines("HTTP/1", _http("http1connection"))
+    websocket = _http("websocket")
+    if websocket:
+        lines += _lines("WebSocket", websocket)
     return "\n".join(lines)
 
 
@@ -122,12 +125,16 @@ def _streams() -> str:
     return "native" if _switch.streams_are_native() else "Tornado's own"
 
 
-def _http() -> list[str]:
-    if "tornado.http1connection" not in sys.modules:
+def _http(module: str) -> list[str]:
+    if f"tornado.{module}" not in sys.modules:
         return []
     if not _switch.http_is_native():
         return ["Tornado's own"]
-    stock = sys.modules["tornado4.http"].reasons()
+    stock = {
+        name: reason
+        for name, reason in sys.modules["tornado4.http"].reasons().items()
+        if name.startswith("tornado.websocket.") == (module == "websocket")
+    }
     return [
         "native, but for these:" if stock else "native",
         *(f"{name}: {reason}" for name, reason in stock.items()),

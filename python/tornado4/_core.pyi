@@ -38,6 +38,7 @@ __all__ = [
     "Passed",
     "Reactor",
     "ReadPipe",
+    "Receiving",
     "Replaceable",
     "SocketTransport",
     "StreamTransport",
@@ -47,7 +48,9 @@ __all__ = [
     "Timeout",
     "TimerHandle",
     "Watch",
+    "WebSocket",
     "WritePipe",
+    "Written",
     "accept_connections",
     "running_loop",
     "tls_engines",
@@ -576,7 +579,7 @@ class Http:
 class HttpFunction:
     """A function of Tornado's that asks the native code first."""
 
-    def __new__(cls, http: Http, step: str, stock: Any) -> Self: ...
+    def __new__(cls, native: Http | WebSocket, step: str, stock: Any) -> Self: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __get__(self, instance: Any, owner: Any = None, /) -> Any: ...
     def __reduce__(self) -> str: ...
@@ -592,6 +595,31 @@ class Expired:
 @final
 class Passed:
     """What ends `gen.with_timeout` when the future is done."""
+
+    def __call__(self, future: Any) -> None: ...
+
+@final
+class WebSocket:
+    """What Tornado does for each message of WebSocket, on its own objects."""
+
+    def __new__(
+        cls, streams: Streams, tornado: dict[str, Any], originals: dict[str, Any]
+    ) -> Self: ...
+    def does(self, step: str) -> bool: ...
+
+@final
+class Receiving:
+    """What is awaited for a frame."""
+
+    def __await__(self) -> Self: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, *args: Any) -> Any: ...
+    def close(self) -> None: ...
+
+@final
+class Written:
+    """What ends the future of a message that was sent."""
 
     def __call__(self, future: Any) -> None: ...
 

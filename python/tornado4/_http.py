@@ -17,31 +17,16 @@ import email.utils
 import inspect
 import operator
 import re
-import threading
+from collections.abc import Iterator
 from typing import Any
 
 from tornado import concurrent, escape, gen, http1connection, httputil
 from tornado.concurrent import Future, chain_future, future_add_done_callback
 
 from tornado4._core import Http, HttpFunction
-from tornado4._sources import digest_of
-from tornado4._sources_known import KNOWN
+from tornado4._functions import Functions
 
-__all__ = [
-    "FUNCTIONS",
-    "NATIVE",
-    "SOURCES",
-    "find",
-    "install",
-    "present",
-    "stock_functions",
-    "uninstall",
-]
-
-_MODULES = {
-    module.__name__.partition(".")[2]: module
-    for module in (concurrent, escape, gen, http1connection, httputil)
-}
+__all__ = ["FUNCTIONS", "SOURCES", "find", "install", "present", "stock_functions", "uninstall"]
 
 _HEADERS = (
     "httputil:HTTPHeaders.__init__",
@@ -149,58 +134,22 @@ _NO_CODE = {
     "httputil:email": email,
 }
 
-#: What of that has to be known, to the letter.
-SOURCES = tuple(
-    sorted(
-        {
-            *FUNCTIONS.values(),
-            *(name for names in _LEFT_OUT.values() for name in names),
-        }
-        - {"httputil:RequestStartLine", "httputil:ResponseStartLine", *_NO_CODE}
-    )
+_functions = Functions(
+    (concurrent, escape, gen, http1connection, httputil),
+    FUNCTIONS,
+    _LEFT_OUT,
+    _NO_CODE,
+    ("httputil:RequestStartLine", "httputil:ResponseStartLine"),
+    _FROM_BASE,
 )
-
-
-def find(name: str) -> Any:
-    """Return what has such a name in Tornado, as its class has it; None if nothing has."""
-    module, _, path = name.partition(":")
-    found: Any = _MODULES[module]
-    for part in path.split("."):
-        found = getattr(found, "__dict__", {}).get(part)
-    return found
-
-
-def present(name: str) -> Any:
-    """Return what has such a name in Tornado, if only by a class's base."""
-    found = find(name)
-    return _FROM_BASE.get(name) if found is None else found
+find = _functions.find
+present = _functions.present
+SOURCES = _functions.sources
 
 
 def _names_in(method: str) -> tuple[str, ...]:
     code = getattr(getattr(httputil.HTTPHeaders, method), "__code__", None)
     return getattr(code, "co_names", ())
-
-
-#: All of it, as it is in Tornado.
-_STOCK = {
-    name: found
-    for name in {*FUNCTIONS.values(), *(name for names in _LEFT_OUT.values() for name in names)}
-    if (found := present(name)) is not None
-}
-
-#: What is to be known, and isn't.
-_UNKNOWN = frozenset(
-    name
-    for name in (*SOURCES, *_NO_CODE)
-    if (
-        # Some versions haven't everything; but what is done natively has to be there.
-        name in FUNCTIONS.values()
-        if name not in _STOCK
-        else _STOCK[name] is not _NO_CODE[name]
-        if name in _NO_CODE
-        else digest_of(_STOCK[name]) not in KNOWN.get(name, ())
-    )
-)
 
 
 class Rare:
@@ -250,45 +199,24 @@ _QUERIES_ARE_LIMITED = "_DEFAULT_PARSE_BODY_CONFIG" in getattr(
 )
 
 
-def _originals(step: str) -> list[tuple[Any, dict[str, tuple[Any, ...]]]]:
-    """Return what has to be Tornado's own, as the native code wants it."""
-    names = (FUNCTIONS[step], *_LEFT_OUT[step])
-    if not _UNKNOWN.isdisjoint(names):
-        # Nothing is this.
-        return [(vars(httputil), {"HTTPHeaders": ()})]
-    found: dict[int, tuple[Any, dict[str, tuple[Any, ...]]]] = {}
-
-    def add(owner: Any, name: str, value: Any) -> None:
-        where = owner if isinstance(owner, type) else vars(owner)
-        found.setdefault(id(owner), (where, {}))[1][name] = (value,)
-
-    for name in _LEFT_OUT[step]:
-        if name not in _STOCK:
-            continue
-        module, _, path = name.partition(":")
-        owner: Any = _MODULES[module]
-        class_, _, method = path.rpartition(".")
-        if class_:
-            add(owner, class_, vars(owner)[class_])
-            owner = vars(owner)[class_]
-        add(owner, method, _STOCK[name])
-        if path == "_ABNF":
-            for pattern, value in _patterns(_STOCK[name]):
-                add(_STOCK[name], pattern, value)
+def _more(step: str) -> Iterator[tuple[Any, str, tuple[Any, ...]]]:
+    """Yield what has to be Tornado's own too: what is inherited, and what is asked for."""
+    abnf = vars(httputil).get("_ABNF")
+    if "httputil:_ABNF" in _LEFT_OUT[step] and abnf is not None:
+        for pattern, value in _patterns(abnf):
+            yield abnf, pattern, (value,)
     if set(_HEADERS) <= set(_LEFT_OUT[step]):
         for name, value in _INHERITED.items():
-            add(httputil.HTTPHeaders, name, value)
+            yield httputil.HTTPHeaders, name, (value,)
     if step == "new_request":
         request = httputil.HTTPServerRequest
         for special in ("__getattribute__", "__setattr__"):
-            add(request, special, vars(object)[special])
+            yield request, special, (vars(object)[special],)
         # What it asks itself for, after it was set: older versions have None there.
         for asked in _ASKED:
-            default = vars(request).get(asked, request)
-            found[id(request)][1][asked] = (None,) if default is None else ()
+            yield request, asked, (None,) if vars(request).get(asked, request) is None else ()
     for owner, name, value in _OTHERS.get(step, ()):
-        add(owner, name, value)
-    return list(found.values())
+        yield owner, name, (value,)
 
 
 def _patterns(class_: type) -> list[tuple[str, Any]]:
@@ -336,64 +264,18 @@ _http = Http(
         "last_key": "_last_key" in _names_in("__init__"),
         "rare": Rare,
     },
-    {step: _originals(step) for step in FUNCTIONS},
+    {step: _functions.originals(step, _more(step)) for step in FUNCTIONS},
 )
 
 # Not its own, but that of the function that it stands in for.
 HttpFunction.__doc__ = property(operator.attrgetter("__wrapped__.__doc__"))  # type: ignore[assignment]
 
-#: What stands in for Tornado's functions.
-NATIVE = {
-    step: HttpFunction(_http, step, _STOCK[name])
-    for step, name in FUNCTIONS.items()
-    if name not in _UNKNOWN
-}
+_functions.make(lambda step, stock: HttpFunction(_http, step, stock))
 
-_installing = threading.Lock()
-
-
-def install() -> None:
-    """See `tornado4.http.install`."""
-    with _installing:
-        for step, native in NATIVE.items():
-            _replace(FUNCTIONS[step], _STOCK[FUNCTIONS[step]], native)
-
-
-def uninstall() -> None:
-    """See `tornado4.http.uninstall`."""
-    with _installing:
-        for step, native in NATIVE.items():
-            _replace(FUNCTIONS[step], native, _STOCK[FUNCTIONS[step]])
-
-
-def _replace(name: str, old: Any, new: Any) -> None:
-    """Put another one in the place of a function, if it has that place."""
-    if present(name) is not old:
-        return
-    module, _, path = name.partition(":")
-    class_, _, last = path.rpartition(".")
-    owner: Any = _MODULES[module]
-    owner = getattr(owner, class_) if class_ else owner
-    if new is _FROM_BASE.get(name):
-        delattr(owner, last)
-    else:
-        setattr(owner, last, new)
+install = _functions.install
+uninstall = _functions.uninstall
 
 
 def stock_functions() -> dict[str, str]:
     """Return the functions that are Tornado's own at the moment, each with the reason."""
-    reasons = {}
-    for step, name in FUNCTIONS.items():
-        unknown = sorted(_UNKNOWN.intersection((name, *_LEFT_OUT[step])))
-        if unknown:
-            reasons[_spoken(name)] = f"the source of {_spoken(unknown[0])} isn't one that is known"
-        elif present(name) is not NATIVE[step]:
-            own = present(name) is _STOCK[name]
-            reasons[_spoken(name)] = "it isn't installed" if own else "it was replaced"
-        elif not _http.does(step):
-            reasons[_spoken(name)] = "something that it calls was replaced"
-    return reasons
-
-
-def _spoken(name: str) -> str:
-    return f"tornado.{name.replace(':', '.')}"
+    return _functions.reasons(_http.does)

@@ -139,7 +139,14 @@ USED = {
         ),
         "tornado.iostream:PipeIOStream": "_fio",
         "tornado.iostream:SSLIOStream": "_ssl_accepting",
+        "tornado.util": "_websocket_mask_python",
         "tornado.util:Configurable": "_restore_configuration _save_configuration",
+        "tornado.websocket": "_websocket_mask",
+        "tornado.websocket:WebSocketProtocol13": (
+            "_compressor _decompressor _fragmented_message_buffer _frame_compressed _frame_length "
+            "_frame_mask _handle_message _message_bytes_in _message_bytes_out _read_bytes "
+            "_run_callback _wire_bytes_in _wire_bytes_out _write_frame"
+        ),
     },
     "Twisted": {
         "twisted.application.app": "_exitWithSignal",

@@ -68,4 +68,12 @@ KNOWN: dict[str, frozenset[str]] = {
     "httputil:parse_request_start_line": frozenset(("2cbdaaa71f85", "4ce4211ed5a4")),
     "httputil:parse_response_start_line": frozenset(("a1eb577d2177", "ea180ea67959")),
     "httputil:split_host_and_port": frozenset(("f779f33b97ea", "f997f1bd42ba")),
+    "util:_websocket_mask_python": frozenset(("8b08fb62dcd4", "96b510d28810")),
+    "websocket:WebSocketProtocol13._handle_message": frozenset(
+        ("0237bf9d1308", "50cac98197e7", "c93da0454c85")
+    ),
+    "websocket:WebSocketProtocol13._read_bytes": frozenset(("66d40cb34d92",)),
+    "websocket:WebSocketProtocol13._receive_frame": frozenset(("ed8b59f9bde7",)),
+    "websocket:WebSocketProtocol13._write_frame": frozenset(("ef3ee578820d",)),
+    "websocket:WebSocketProtocol13.write_message": frozenset(("a78aa072dbd2", "c4caa5854ee6")),
 }

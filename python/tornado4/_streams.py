@@ -216,7 +216,7 @@ class Rare:
             raise
 
     @staticmethod
-    def write_waits(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> Any:
+    def write_waits(stream: Any, data: _Data, sent: int, future: Any) -> Any:
         """Keep what wasn't sent."""
         _keep(stream, data, sent, future)
         stream._add_io_state(IOLoop.WRITE)
@@ -224,7 +224,7 @@ class Rare:
         return future
 
     @staticmethod
-    def write_goes_on(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> Any:
+    def write_goes_on(stream: Any, data: _Data, sent: int, future: Any) -> Any:
         """Keep what wasn't sent, and find out why."""
         _keep(stream, data, sent, future)
         stream._handle_write()
@@ -234,9 +234,7 @@ class Rare:
         return future
 
     @staticmethod
-    def write_failed(
-        stream: Any, data: bytes | memoryview, sent: int, future: Any, error: OSError
-    ) -> Any:
+    def write_failed(stream: Any, data: _Data, sent: int, future: Any, error: OSError) -> Any:
         """Close a stream that can't be written to."""
         _keep(stream, data, sent, future)
         if not stream._is_connreset(error):
@@ -246,14 +244,19 @@ class Rare:
         return future
 
 
-def _keep(stream: Any, data: bytes | memoryview, sent: int, future: Any) -> None:
+#: What is written: at once, or in parts.
+_Data = bytes | memoryview | tuple[bytes, ...]
+
+
+def _keep(stream: Any, data: _Data, sent: int, future: Any) -> None:
     """Leave a stream as `write` does after so many bytes were sent."""
     if isinstance(data, memoryview):
         data = data.cast("B")
-    stream._write_buffer.append(data)
+    for part in data if isinstance(data, tuple) else (data,):
+        stream._write_buffer.append(part)
+        stream._total_write_index += len(part)
     if sent:
         stream._write_buffer.advance(sent)
-    stream._total_write_index += len(data)
     stream._total_write_done_index += sent
     future.add_done_callback(_look_at_error)
     stream._write_futures.append((stream._total_write_index, future))
@@ -271,6 +274,9 @@ def _look_at_error(future: Any) -> None:
 _TELLS_WHEN_FULL = "buffer_full_error" in stock.BaseIOStream._read_to_buffer.__code__.co_varnames
 
 _native = Streams(_kind, _LEFT_OUT.isdisjoint, Future, re.compile, Rare)
+
+#: For who reads natively what streams have received.
+native = _native
 
 #: Whether a stream's methods are native at the moment.
 drives = _native.drives

@@ -1,4 +1,4 @@
-"""Tornado's HTTP/1, with what it does for each message done natively.
+"""Tornado's HTTP/1 and WebSocket, with what they do for each message done natively.
 
 `install` replaces ten functions of Tornado's by native ones: ``HTTP1Connection``'s reading and
 writing of heads, ``httputil.parse_request_start_line`` and ``parse_response_start_line``, the
@@ -11,11 +11,20 @@ own code: so what is refused, why, and what is logged of it, are Tornado's. It a
 everything where something that it would leave out isn't Tornado's own: was replaced, or
 overridden in a subclass, before or after `install`; or has a source that is none of those of
 Tornado 6.4 to 6.6.1 (a distribution has patched it, or it is newer, or there is no source).
+
+So it is with WebSocket: `install` replaces two methods of ``WebSocketProtocol13``, as soon as
+``tornado.websocket`` is there: ``_receive_frame``, for whole messages and control frames on a
+native stream, and ``write_message``; with masks, and without compression. Fragments, what is
+compressed or too long, and whatever is wrong, are Tornado's own code's from a frame's first byte
+on.
 """
 
 from __future__ import annotations
 
-from tornado4 import _http
+import sys
+from typing import Any
+
+from tornado4 import _http, _imports
 
 __all__ = ["install", "is_native", "reasons", "uninstall"]
 
@@ -25,12 +34,20 @@ def __dir__() -> list[str]:
 
 
 def install() -> None:
-    """Have Tornado do HTTP/1 natively, all of it in this process, at once.
+    """Have Tornado do HTTP/1 and WebSocket natively, all of it in this process, at once.
 
     A function that somebody else has replaced before is left as it is. Calling it again does
     nothing. Any thread may call it.
     """
     _http.install()
+    _imports.forget(_take_websocket)
+    _imports.when_imported("tornado.websocket", _take_websocket)
+
+
+def _take_websocket(module: Any) -> None:
+    from tornado4 import _websocket
+
+    _websocket.install()
 
 
 def uninstall() -> None:
@@ -39,14 +56,27 @@ def uninstall() -> None:
     A function that somebody else has replaced since is left as it is. Calling it without
     `install` does nothing. Any thread may call it.
     """
+    _imports.forget(_take_websocket)
     _http.uninstall()
+    websocket = _websocket_if_there()
+    if websocket is not None:
+        websocket.uninstall()
+
+
+def _websocket_if_there() -> Any:
+    return sys.modules.get("tornado4._websocket")
 
 
 def is_native() -> bool:
-    """Tell whether all ten functions are native at the moment."""
-    return not _http.stock_functions()
+    """Tell whether all eight functions are native at the moment, and the two of WebSocket if
+    ``tornado.websocket`` was imported."""
+    return not reasons()
 
 
 def reasons() -> dict[str, str]:
     """Return the functions that are Tornado's own at the moment, each with the reason."""
-    return _http.stock_functions()
+    websocket = _websocket_if_there()
+    return {
+        **_http.stock_functions(),
+        **({} if websocket is None else websocket.stock_functions()),
+    }

@@ -27,3 +27,4 @@ pub mod sys;
 pub mod timers;
 pub mod tls;
 pub mod waiting;
+pub mod websocket;

@@ -9,7 +9,10 @@ use super::asyncio::{
 };
 use super::event_loop::current::running_loop;
 use super::support::{interpreters, names, panics, reuse, trashcan};
-use super::tornado::{Expired, Http, HttpFunction, IOLoop, Passed, Streams, Timeout, Watch};
+use super::tornado::{
+    Expired, Http, HttpFunction, IOLoop, Passed, Receiving, Streams, Timeout, Watch, WebSocket,
+    Written,
+};
 use super::transport::tls::{TLSProbe, tls_engines};
 use super::twisted::{
     DatagramTransport, DelayedCall, Lazy, Note, Reactor, Replaceable, StreamTransport, TLSLayer,
@@ -46,6 +49,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     );
     add!(module, IOLoop, Timeout, Streams, Watch);
     add!(module, Http, HttpFunction, Expired, Passed);
+    add!(module, WebSocket, Receiving, Written);
     add!(
         module,
         Reactor,
@@ -79,6 +83,7 @@ pub fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
         HttpFunction,
         Expired,
         Passed,
+        Receiving,
         Reactor,
         DelayedCall,
         Note,

@@ -276,6 +276,75 @@ def tornado_http() -> Callable[[Guard], None]:
     return once
 
 
+@scenario
+def tornado_websocket() -> Callable[[Guard], None]:
+    from tornado import websocket
+    from tornado.iostream import IOStream
+
+    import tornado4.http
+    import tornado4.iostream
+
+    class Handler:
+        def __init__(self) -> None:
+            self.got: list[Any] = []
+
+        def on_message(self, message: Any) -> Any:
+            self.got.append(message)
+            if message == "wait":
+                return asyncio.sleep(0)
+            return None
+
+        def on_ws_connection_close(self, *args: Any) -> None:
+            pass
+
+        def log_exception(self, *args: Any) -> None:
+            pass
+
+        on_ping = on_ws_connection_close
+
+    logging.disable()
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    tornado4.iostream.install()
+    tornado4.http.install()
+    assert tornado4.http.is_native()
+    first = b"\x81\x84abcd\x16\x03\x0a\x10\x82\x03abc\x81\x01a\x89\x01p\x82\x7e\x01\x00xyz"
+
+    def visit(guard: Guard, masks: bool) -> list[Any]:
+        one, other = socket.socketpair()
+        handler: Any = Handler()
+        protocol: Any = websocket.WebSocketProtocol13(handler, masks, websocket._WebSocketParams())
+        protocol.stream = IOStream(one)
+        receiving = loop.create_task(protocol._receive_frame_loop())
+        with guard():
+            turns(loop)
+        for data in (first, b"x" * 253 + b"\x82\0", b"\x81"):
+            with contextlib.suppress(OSError):
+                other.send(data)
+            with guard():
+                turns(loop)
+                with contextlib.suppress(websocket.WebSocketClosedError):
+                    protocol.write_message("text").add_done_callback(repr)
+                    protocol.write_message(b"x" * 200, binary=True).cancel()
+                turns(loop)
+            turns(loop)
+        other.close()
+        turns(loop)
+        protocol.stream.close()
+        turns(loop)
+        if receiving.done():
+            receiving.exception()
+        return handler.got
+
+    def once(guard: Guard) -> None:
+        visit(guard, False)
+        visit(guard, True)
+        got = visit(contextlib.nullcontext, False)
+        assert got == ["wait", b"abc", "a", b"xyz" + b"x" * 253, b""], got
+
+    return once
+
+
 def new_reactor() -> Any:
     from twisted.python import log
 

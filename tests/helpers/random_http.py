@@ -48,7 +48,7 @@ class Logged(logging.Handler):
 
     def emit(self, record):
         error = record.exc_info and repr(record.exc_info[1])
-        message = re.sub(r"\d+\.\d+ms|0x[0-9a-f]+", "", record.getMessage())
+        message = re.sub(r"\d+\.\d+ms|0x[0-9a-f]+|Task-\d+", "", record.getMessage())
         self.lines.append((record.name, record.levelname, message, error))
 
     def __enter__(self):

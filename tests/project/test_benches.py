@@ -167,7 +167,7 @@ def test_all_rows_are_listed():
 def test_servers(tmp_path):
     (tmp_path / "fakes.py").write_text(FAKES)
     file = tmp_path / "results.json"
-    words = ("echo-50x1000", "aio-tls-50x1000", "tornado-ws-50x100", "udp", "tornado-web")
+    words = ("echo-50x1000", "aio-tls-50x1000", "tornado-ws-50x125", "udp", "tornado-web")
     run(
         *("--only", *words, "--peers", "C", "epoll", "asyncio", "fakes:hanging", "fakes:crashing"),
         *("--rounds", 2, "--seconds", 0.1, "--patience", 10, "--json", file),

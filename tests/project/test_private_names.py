@@ -27,7 +27,7 @@ LISTED = {name for homes in USED.values() for names in homes.values() for name i
 OURS = {
     *("_T", "_accept", "_close", "_done", "_fail", "_host", "_key", "_installed", "_log", "_owner"),
     *("_release", "_resolver", "_running", "_start", "_step", "_thread", "_timeout", "_tls"),
-    *("_sentinel", "_wakeup", "_tornado4", "_children", "_finished"),
+    *("_sentinel", "_wakeup", "_tornado4", "_children", "_finished", "_open"),
 }
 # Asked for by name, by code that does without. They are the interpreter's.
 MAY_BE_ABSENT = {"_pthread_cleanup_push", "_Py_IsFinalizing", "_is_gil_enabled"}

@@ -18,7 +18,7 @@ from helpers.no_memory import SCENARIOS
 # CPython 3.12 and later crash where there is no memory for a function, and Tornado's code makes
 # many; and PyO3 panics for the tuple of call_soon's arguments, which 3.11 has in a free list.
 FAIL_THEMSELVES = dict.fromkeys(
-    {"tornado_http", "tornado_tls"} if sys.version_info >= (3, 12) else (),
+    {"tornado_http", "tornado_tls", "tornado_websocket"} if sys.version_info >= (3, 12) else (),
     "Python itself fails there",
 )
 if sys.version_info[:2] == (3, 12):

@@ -24,7 +24,7 @@ from tornado.iostream import StreamClosedError
 
 import tornado4.http
 from helpers.loops import tornado4_asyncio
-from tornado4 import _http
+from tornado4 import _http, _websocket
 from tornado4._sources import block, digest_of
 
 HEAD = b"GET /a?b=c HTTP/1.1\r\nHost: Here:80\r\nx-y: z\r\nX-Y: 2\r\n\r\n"
@@ -361,11 +361,13 @@ def test_functions_look_like_tornados(native):
 
 def test_each_source_is_known():
     assert {
-        name for name in _http.SOURCES if _http.find(name) and not digest_of(_http.find(name))
+        name
+        for module in (_http, _websocket)
+        for name in module.SOURCES
+        if module.find(name) and not digest_of(module.find(name))
     } == set()
-    assert tornado4.http.reasons().keys() == {
-        f"tornado.{name.replace(':', '.')}" for name in _http.FUNCTIONS.values()
-    }
+    names = (*_http.FUNCTIONS.values(), *_websocket.FUNCTIONS.values())
+    assert tornado4.http.reasons().keys() == {f"tornado.{it.replace(':', '.')}" for it in names}
 
 
 def test_a_definition_ends_where_the_next_begins():

@@ -21,6 +21,7 @@ use crate::core::lock::{lock, try_lock};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::make;
 use crate::py::support::recursion::Deeper;
+use crate::py::support::stepping::{Step, send};
 
 /// The class Deferred, and what makes the future for one.
 pub type Deferreds = (Py<PyType>, Py<PyAny>);
@@ -36,12 +37,6 @@ pub fn serve(py: Python<'_>, deferreds: Deferreds) {
 /// Whether `serve` was called.
 pub fn serves(py: Python<'_>) -> bool {
     DEFERREDS.get(py).is_some()
-}
-
-/// Where a coroutine got to.
-enum Step<'py> {
-    Yielded(Bound<'py, PyAny>),
-    Returned(Bound<'py, PyAny>),
 }
 
 /// A coroutine that may await Deferreds: Coroutine(coro, deferreds = None).
@@ -116,22 +111,6 @@ impl Coroutine {
             waiting.call_method0(intern!(py, "leave"))?;
         }
         Ok(())
-    }
-}
-
-/// `coroutine.send(value)`, without an exception for a return.
-fn send<'py>(coroutine: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<Step<'py>> {
-    let py = coroutine.py();
-    let mut result = std::ptr::null_mut();
-    // SAFETY: attached; both objects are alive, and `result` is a place for one. It
-    // takes any object, whether or not that is a coroutine.
-    let status = unsafe { ffi::PyIter_Send(coroutine.as_ptr(), value.as_ptr(), &mut result) };
-    // SAFETY: `result` is null, with an exception set, or a new reference.
-    let object = unsafe { Bound::from_owned_ptr_or_err(py, result)? };
-    if status == ffi::PySendResult::PYGEN_RETURN {
-        Ok(Step::Returned(object))
-    } else {
-        Ok(Step::Yielded(object))
     }
 }
 

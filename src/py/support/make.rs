@@ -31,6 +31,33 @@ pub fn bytes_with(
     })
 }
 
+/// `bytes` with all of these, one after the other, as `change` leaves them.
+///
+/// # Errors
+/// `MemoryError`.
+pub fn bytes_changed<'py, const N: usize>(
+    py: Python<'py>,
+    parts: [&[u8]; N],
+    change: impl FnOnce(&mut [u8]),
+) -> PyResult<Bound<'py, PyBytes>> {
+    let size: usize = parts.iter().map(|part| part.len()).sum();
+    // SAFETY: attached. A null pointer asks for bytes of this size that aren't initialized, and
+    // that nobody else has, unless there are none of them. All of them are copied there before
+    // they are looked at; nobody else sees them before this returns.
+    unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size.cast_signed());
+        let made: Bound<'_, PyBytes> = made(py, object)?;
+        let start = ffi::PyBytes_AsString(made.as_ptr()).cast::<u8>();
+        let mut at = start;
+        for part in parts {
+            std::ptr::copy_nonoverlapping(part.as_ptr(), at, part.len());
+            at = at.add(part.len());
+        }
+        change(std::slice::from_raw_parts_mut(start, size));
+        Ok(made)
+    }
+}
+
 /// `bytes` with these.
 ///
 /// # Errors

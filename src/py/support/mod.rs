@@ -18,4 +18,5 @@ pub mod recursion;
 pub mod refcounts;
 pub mod reuse;
 pub mod socket_objects;
+pub mod stepping;
 pub mod trashcan;

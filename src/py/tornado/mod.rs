@@ -1,4 +1,4 @@
-//! The Tornado face: callbacks, timeouts, descriptor handlers, streams, HTTP/1.
+//! The Tornado face: callbacks, timeouts, descriptor handlers, streams, HTTP/1, WebSocket.
 
 mod callback;
 mod deadlines;
@@ -7,6 +7,7 @@ mod http;
 mod io_loop;
 mod streams;
 mod timeout;
+mod websocket;
 
 pub use callback::Callback;
 pub use handler::Handler;
@@ -14,3 +15,4 @@ pub use http::{Expired, Http, HttpFunction, Passed};
 pub use io_loop::IOLoop;
 pub use streams::{Streams, Watch};
 pub use timeout::Timeout;
+pub use websocket::{Receiving, WebSocket, Written};

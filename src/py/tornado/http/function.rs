@@ -1,4 +1,4 @@
-//! A function or method of Tornado's that stands in for Tornado's own.
+//! A function or method that stands in for one of Tornado's HTTP/1 or WebSocket.
 //!
 //! It is no function in Python, so it has no frame: tracebacks, and where a warning points to,
 //! are what they are without it. What it hasn't itself it has of Tornado's function.
@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::super::websocket::{self, WebSocket};
 use super::{Http, Step};
 use crate::py::support::finalization::hang_rather_than_unwind;
 use crate::py::support::make;
@@ -17,9 +18,14 @@ use crate::py::support::names::intern;
 /// See the module's documentation.
 #[pyclass(frozen, module = "tornado4._core")]
 pub struct HttpFunction {
-    http: Py<Http>,
-    step: Step,
+    does: Does,
     stock: Py<PyAny>,
+}
+
+/// Who does what it does.
+enum Does {
+    Http(Py<Http>, Step),
+    WebSocket(Py<WebSocket>, websocket::Step),
 }
 
 impl HttpFunction {
@@ -32,9 +38,17 @@ impl HttpFunction {
 #[pymethods]
 impl HttpFunction {
     #[new]
-    fn new(http: Py<Http>, step: &str, stock: Py<PyAny>) -> PyResult<HttpFunction> {
-        let step = Step::named(step).ok_or_else(|| PyValueError::new_err("no such step"))?;
-        Ok(HttpFunction { http, step, stock })
+    fn new(native: &Bound<'_, PyAny>, step: &str, stock: Py<PyAny>) -> PyResult<HttpFunction> {
+        let does = match native.cast::<WebSocket>() {
+            Ok(native) => websocket::Step::named(step)
+                .map(|step| Does::WebSocket(native.clone().unbind(), step)),
+            Err(_) => {
+                let native = native.cast::<Http>()?.clone().unbind();
+                Step::named(step).map(|step| Does::Http(native, step))
+            }
+        };
+        let does = does.ok_or_else(|| PyValueError::new_err("no such step"))?;
+        Ok(HttpFunction { does, stock })
     }
 
     #[pyo3(signature = (*args, **kwargs))]
@@ -45,7 +59,13 @@ impl HttpFunction {
     ) -> PyResult<Bound<'py, PyAny>> {
         hang_rather_than_unwind();
         let py = args.py();
-        match self.http.bind(py).get().take(self.step, args, kwargs)? {
+        let done = match &self.does {
+            Does::Http(http, step) => http.bind(py).get().take(*step, args, kwargs)?,
+            Does::WebSocket(websocket, step) => {
+                WebSocket::take(websocket.bind(py), *step, &self.stock, args, kwargs)?
+            }
+        };
+        match done {
             Some(result) => Ok(result),
             None => self.stock.bind(py).call(args, kwargs),
         }
@@ -94,7 +114,10 @@ impl HttpFunction {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.http)?;
+        match &self.does {
+            Does::Http(http, _) => visit.call(http)?,
+            Does::WebSocket(websocket, _) => visit.call(websocket)?,
+        }
         visit.call(&self.stock)
     }
 }

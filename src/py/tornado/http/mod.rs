@@ -23,7 +23,8 @@ mod writing;
 use conversions::Conversions;
 pub use function::HttpFunction;
 use headers::Headers;
-use originals::Originals;
+pub use originals::Originals;
+pub use text::count;
 pub use timeout::{Expired, Passed};
 
 /// Which of Tornado's functions.

@@ -1,5 +1,7 @@
 //! What follows when a stream's descriptor is ready: Tornado's `_handle_events`.
 
+use std::sync::atomic::Ordering;
+
 use crate::py::support::make::Said;
 use crate::py::support::names::intern;
 use pyo3::exceptions::PyAssertionError;
@@ -16,10 +18,14 @@ use crate::py::support::error;
 impl Streams {
     /// `_handle_events`, where there may be something to read; false: nothing was done.
     pub(super) fn handle(&self, entry: &Entry<'_, '_>, events: u32) -> PyResult<bool> {
-        let (py, fields) = (entry.stream.py(), &entry.fields);
+        let fields = &entry.fields;
         if events & READ == 0 || !entry.is_open()? || fields.flag(Field::Connecting)? != Some(false)
         {
             return Ok(false);
+        }
+        if entry.listens_in_vain()? {
+            let outcome = Self::after_reading(entry, events & !READ, false);
+            return self.concluded(entry, outcome.map_err(|error| (error, false)));
         }
         let outcome = if Self::fills(entry)? {
             let Some(filling) = Filling::of(self, entry)? else {
@@ -40,6 +46,7 @@ impl Streams {
             let (Some(buffer), Some(source)) = (entry.buffer()?, entry.source(false)?) else {
                 return Ok(false);
             };
+            let buffer = buffer.for_read(&wanted);
             let first = buffer.read(&source);
             match self.read_event(entry, &wanted, &buffer, first) {
                 Err(error) => Err((error, true)),
@@ -49,8 +56,19 @@ impl Streams {
                     .map_err(|error| (error, false)),
             }
         };
-        let outcome = outcome
-            .and_then(|()| Self::after_reading(entry, events).map_err(|error| (error, false)));
+        let outcome = outcome.and_then(|()| {
+            Self::after_reading(entry, events, true).map_err(|error| (error, false))
+        });
+        self.concluded(entry, outcome)
+    }
+
+    /// Ends `_handle_events`, with an error perhaps, and whether that was one of reading.
+    fn concluded(
+        &self,
+        entry: &Entry<'_, '_>,
+        outcome: Result<(), (PyErr, bool)>,
+    ) -> PyResult<bool> {
+        let py = entry.stream.py();
         if let Err((error, reading)) = outcome {
             let error = error::value(py, error);
             let failed = intern!(py, "event_failed");
@@ -60,8 +78,9 @@ impl Streams {
         Ok(true)
     }
 
-    /// What follows `_handle_read` in `_handle_events`.
-    fn after_reading(entry: &Entry<'_, '_>, events: u32) -> PyResult<()> {
+    /// What follows `_handle_read` in `_handle_events`. `reads`: whether it may listen for what
+    /// nobody waits for.
+    fn after_reading(entry: &Entry<'_, '_>, events: u32, reads: bool) -> PyResult<()> {
         let (py, stream) = (entry.stream.py(), entry.stream);
         if events & WRITE != 0 {
             if !entry.is_open()? {
@@ -80,13 +99,24 @@ impl Streams {
             io_loop.call_method1(intern!(py, "add_callback"), (close,))?;
             return Ok(());
         }
-        entry.listen_on()
+        entry.listen_on(reads)
     }
 }
 
 impl Entry<'_, '_> {
+    /// Whether nobody reads, and a native reader has taken all that came when somebody last did:
+    /// Tornado would have had a rest then, and not listen any more.
+    fn listens_in_vain(&self) -> PyResult<bool> {
+        let fields = &self.fields;
+        let still = &fields.watch.get().listens_still;
+        Ok(still.swap(false, Ordering::Relaxed)
+            && fields.some(Field::ReadFuture)?.is_none()
+            && (fields.some(Field::CloseCallback)?.is_none()
+                || fields.number(Field::ReadBufferSize)? != Some(0)))
+    }
+
     /// Listens for what the stream waits for now.
-    fn listen_on(&self) -> PyResult<()> {
+    fn listen_on(&self, reads: bool) -> PyResult<()> {
         let (py, fields, stream) = (self.stream.py(), &self.fields, self.stream);
         let mut state = ERROR;
         if fields.some(Field::ReadFuture)?.is_some() {
@@ -95,7 +125,7 @@ impl Entry<'_, '_> {
         if self.is_writing()? {
             state |= WRITE;
         }
-        if state == ERROR && fields.number(Field::ReadBufferSize)? == Some(0) {
+        if reads && state == ERROR && fields.number(Field::ReadBufferSize)? == Some(0) {
             state |= READ;
         }
         let name = Field::State;

@@ -107,15 +107,22 @@ pub fn append(buffer: &Bound<'_, PyByteArray>, data: &[u8]) -> PyResult<()> {
         .checked_add(data.len())
         .ok_or_else(|| PyMemoryError::new_err(()))?;
     buffer.resize(after)?;
+    change(buffer, |bytes| {
+        if let Some(room) = bytes.get_mut(before..) {
+            room.copy_from_slice(data);
+        }
+    });
+    Ok(())
+}
+
+/// Changes a `bytearray`'s content, of which nobody has a view: it was resized just now. `change`
+/// runs no Python code.
+pub fn change(buffer: &Bound<'_, PyByteArray>, change: impl FnOnce(&mut [u8])) {
     // GIL: no other thread looks at it, or changes it, meanwhile.
     //
     // SAFETY: no Python code runs while this is borrowed, and nobody else has a view, or it
     // couldn't have been resized.
-    let room = unsafe { buffer.as_bytes_mut() };
-    if let Some(room) = room.get_mut(before..) {
-        room.copy_from_slice(data);
-    }
-    Ok(())
+    change(unsafe { buffer.as_bytes_mut() });
 }
 
 /// Takes bytes from a `bytearray`'s start.
@@ -132,14 +139,21 @@ pub fn take<'py>(buffer: &Bound<'py, PyByteArray>, count: usize) -> PyResult<Bou
         room.copy_from_slice(bytes.get(..room.len()).unwrap_or_default());
         Ok(())
     })?;
-    // SAFETY: attached; the bytearray is alive.
-    let outcome = unsafe {
-        ffi::PySequence_DelSlice(buffer.as_ptr(), 0, taken.as_bytes().len().cast_signed())
-    };
-    if outcome < 0 {
-        return Err(PyErr::fetch(py));
-    }
+    discard(buffer, taken.as_bytes().len())?;
     Ok(taken)
+}
+
+/// Drops bytes at a `bytearray`'s start.
+///
+/// # Errors
+/// `BufferError` if somebody has a view of it.
+pub fn discard(buffer: &Bound<'_, PyByteArray>, count: usize) -> PyResult<()> {
+    // SAFETY: attached; the bytearray is alive.
+    let outcome = unsafe { ffi::PySequence_DelSlice(buffer.as_ptr(), 0, count.cast_signed()) };
+    if outcome < 0 {
+        return Err(PyErr::fetch(buffer.py()));
+    }
+    Ok(())
 }
 
 /// Looks at a `bytearray`'s content. `look` runs no Python code.

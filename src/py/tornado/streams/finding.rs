@@ -8,6 +8,7 @@ use pyo3::types::{PyByteArray, PyBytes};
 
 use super::cache::Field;
 use super::fields::{Fields, look};
+use super::received::{ALL, LEAST};
 use super::{Entry, Streams};
 use crate::core::http;
 
@@ -86,7 +87,8 @@ impl<'py> Wanted<'py> {
     pub fn end(&self, data: &[u8]) -> Option<usize> {
         match &self.what {
             What::Bytes { count, partial } => {
-                let enough = data.len() >= *count || (*partial && !data.is_empty());
+                let least = if *count == ALL { LEAST } else { 1 };
+                let enough = data.len() >= *count || (*partial && data.len() >= least);
                 enough.then(|| data.len().min(*count))
             }
             What::Until(delimiter) if !data.is_empty() => {

@@ -5,7 +5,7 @@
 //! function here does all of what the method of its name does, or nothing, and then the
 //! caller calls Tornado's.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use crate::py::support::names::intern;
 use pyo3::PyTraverseError;
@@ -30,12 +30,15 @@ mod filling;
 mod finding;
 mod nodelay;
 mod reading;
+mod received;
 mod source;
 mod state;
 mod writing;
 
 use cache::{Cache, Field};
 use fields::Fields;
+pub use fields::number;
+pub use received::{ALL, LEAST, Received};
 
 /// What a stream is over, by the number that Tornado's half gives a class.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Watch {
     kind: AtomicU8,
     /// How many attributes the stream had when none of them stood for a method.
     attributes: AtomicUsize,
+    /// Whether it listens still, where Tornado wouldn't: a native reader took all that had come.
+    listens_still: AtomicBool,
     /// The TLS connection.
     secured: Guarded<Option<Secured>>,
     /// What the attributes were.
@@ -79,6 +84,7 @@ impl Watch {
             class: ClassVersion::new(),
             kind: AtomicU8::new(Kind::STOCK),
             attributes: AtomicUsize::new(0),
+            listens_still: AtomicBool::new(false),
             secured: Guarded::default(),
             cache: Cache::default(),
         }

@@ -124,6 +124,7 @@ impl Streams {
         let Some(buffer) = entry.buffer()? else {
             return Ok(None);
         };
+        let buffer = buffer.for_read(wanted);
         let Some(source) = entry.source(false)? else {
             return Ok(None);
         };

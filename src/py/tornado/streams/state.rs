@@ -1,6 +1,8 @@
 //! Where a read stands, in the stream's own attributes: its buffer, what of that is consumed,
 //! and what Tornado's methods note.
 
+use std::sync::atomic::Ordering;
+
 use crate::py::support::make;
 use crate::py::support::names::intern;
 use pyo3::prelude::*;
@@ -10,6 +12,7 @@ use super::Entry;
 use super::cache::Field;
 use super::fields::{append, number, take};
 use super::finding::{Wanted, What};
+use super::received::ALL;
 use super::source::{Came, Source};
 use crate::py::transport::read_buffer::READ_SIZE;
 
@@ -20,6 +23,9 @@ pub const WRITE: u32 = 0x004;
 /// `IOLoop.ERROR`.
 pub const ERROR: u32 = 0x018;
 
+/// `read_chunk_size`, where nobody has chosen another one.
+const DEFAULT_CHUNK: usize = 65_536;
+
 /// The stream's buffer, and how much may be in it.
 pub struct Buffer<'py> {
     pub buffer: Bound<'py, PyByteArray>,
@@ -29,6 +35,21 @@ pub struct Buffer<'py> {
 }
 
 impl<'py> Buffer<'py> {
+    /// As much is read at once as a native reader takes, if that is what waits.
+    pub fn for_read(mut self, wanted: &Wanted<'py>) -> Buffer<'py> {
+        if matches!(
+            wanted.what,
+            What::Bytes {
+                count: ALL,
+                partial: true
+            }
+        ) && self.chunk == DEFAULT_CHUNK
+        {
+            self.chunk = READ_SIZE.min(self.most / 2).max(self.chunk);
+        }
+        self
+    }
+
     /// Reads once.
     pub fn read(&self, source: &Source) -> Came<'py> {
         source.read(self.buffer.py(), self.chunk)
@@ -145,6 +166,11 @@ impl<'py> Entry<'_, 'py> {
 
     /// `_add_io_state(READ)`.
     pub fn listen(&self) -> PyResult<()> {
+        self.fields
+            .watch
+            .get()
+            .listens_still
+            .store(false, Ordering::Relaxed);
         let state = self.fields.number(Field::State)?;
         if state.is_some_and(|state| state & READ as usize != 0) {
             return Ok(());

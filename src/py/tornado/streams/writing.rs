@@ -81,23 +81,10 @@ impl Streams {
         whole: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
         send: impl FnOnce(&Source) -> (usize, Sent),
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, fields) = (entry.stream.py(), &entry.fields);
-        let Some(waiting) = fields.some(Field::WriteFutures)? else {
+        let py = entry.stream.py();
+        let Some(waiting) = entry.may_write(length)? else {
             return Ok(None);
         };
-        if length == 0
-            || (entry.kind == Kind::Tls && length > LONG)
-            // Whatever waits to be written, somebody waits for that.
-            || waiting.len()? > 0
-            || fields.flag(Field::Connecting)? != Some(false)
-        {
-            return Ok(None);
-        }
-        if let Some(most) = fields.some(Field::MaxWriteBufferSize)?
-            && number(&most).is_none_or(|most| length > most)
-        {
-            return Ok(None);
-        }
         // Before anything is sent: without a loop there is none. It asks that, by what may be
         // Python code that closes the stream, or writes: before anybody looks where to.
         let Ok(promise) = Promise::of(self.future.bind(py)) else {
@@ -135,6 +122,52 @@ impl Streams {
         }
     }
 
+    /// `write`, of what stands in two places, where that is one system call: whether all is sent.
+    /// If not, `future` will be done when it is, or can't be. `None`: nothing was done.
+    ///
+    /// # Errors
+    /// Those of Tornado's own methods.
+    pub fn write_both<'py>(
+        &self,
+        stream: &Bound<'py, PyAny>,
+        parts: (&Bound<'py, PyBytes>, &Bound<'py, PyBytes>),
+        future: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<bool>> {
+        let Some(entry) = self.enter(stream)? else {
+            return Ok(None);
+        };
+        let py = stream.py();
+        let (first, second) = (parts.0.as_bytes(), parts.1.as_bytes());
+        let length = first.len().saturating_add(second.len());
+        if entry.kind != Kind::Socket || entry.may_write(length)?.is_none() || !entry.is_open()? {
+            return Ok(None);
+        }
+        let Some(source) = entry.source(true)? else {
+            return Ok(None);
+        };
+        let (sent, outcome) = send_both(&source, first, second);
+        if sent == length {
+            entry.listen_for_the_end()?;
+            return Ok(Some(true));
+        }
+        match outcome {
+            Sent::Bytes(_) => {
+                let waits = intern!(py, "write_waits");
+                self.rare_write(waits, (stream, parts, sent, future))?;
+            }
+            Sent::Refused(refused) => {
+                let refused = error::value(py, error::os_error(refused));
+                let failed = intern!(py, "write_failed");
+                self.rare_write(failed, (stream, parts, sent, future, refused))?;
+            }
+            Sent::Unclear => {
+                let goes_on = intern!(py, "write_goes_on");
+                self.rare_write(goes_on, (stream, parts, sent, future))?;
+            }
+        }
+        Ok(Some(false))
+    }
+
     fn rare_write<'py>(
         &self,
         name: &Bound<'py, pyo3::types::PyString>,
@@ -169,6 +202,47 @@ impl Source {
         }
         (sent, Sent::Bytes(sent))
     }
+}
+
+impl<'py> Entry<'_, 'py> {
+    /// What waits to be written, if that is nothing and so many bytes may be; `None` if Tornado's
+    /// method must see to it.
+    fn may_write(&self, length: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let fields = &self.fields;
+        let Some(waiting) = fields.some(Field::WriteFutures)? else {
+            return Ok(None);
+        };
+        if length == 0
+            || (self.kind == Kind::Tls && length > LONG)
+            // Whatever waits to be written, somebody waits for that.
+            || waiting.len()? > 0
+            || fields.flag(Field::Connecting)? != Some(false)
+        {
+            return Ok(None);
+        }
+        let most = fields.some(Field::MaxWriteBufferSize)?;
+        let too_long = most.is_some_and(|most| number(&most).is_none_or(|most| length > most));
+        Ok((!too_long).then_some(waiting))
+    }
+}
+
+/// `send`, of what stands in two places.
+fn send_both(source: &Source, first: &[u8], second: &[u8]) -> (usize, Sent) {
+    let mut sent = 0;
+    loop {
+        let rest = first.get(sent..).unwrap_or_default();
+        let after = sent.saturating_sub(first.len());
+        let more = second.get(after..).unwrap_or_default();
+        if rest.is_empty() && more.is_empty() {
+            break;
+        }
+        match source.write_both(rest, more) {
+            Sent::Bytes(0) => break,
+            Sent::Bytes(count) => sent += count,
+            other => return (sent, other),
+        }
+    }
+    (sent, Sent::Bytes(sent))
 }
 
 /// Sends until everything is sent or no more is taken. How much was sent before what the last
