@@ -66,8 +66,9 @@ def test_a_loop_that_waits_follows_a_fast_clock(run, way):
     def scenario(loop, trace):
         start = time.monotonic()
         give_clock(loop, way, lambda: (time.monotonic() - start) * 10)
-        loop.call_later(0.3, trace.append, "30")
-        loop.call_later(0.2, trace.append, "20")
+        now = loop.time()
+        loop.call_at(now + 0.3, trace.append, "30")
+        loop.call_at(now + 0.2, trace.append, "20")
         loop.call_later(0.5, loop.stop)
         loop.run_forever()
 
