@@ -95,6 +95,7 @@ WRONG = [
 @pytest.mark.parametrize("arguments", WRONG, ids=str)
 def test_what_cannot_be(run, arguments):
     def scenario(loop, trace):
+        gc.collect()  # what earlier tests have left
         before = open_fds()
         result = loop.run_until_complete(outcome_of(loop.create_server(Plain, **arguments)))
         trace.append(result if isinstance(result, tuple) else "made")

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 import os
 import signal
 import threading
@@ -211,6 +212,7 @@ def test_close_closes_descriptors_if_asked(reactor, all_fds):
 
 
 def test_close_leaves_nothing_in_the_reactor(reactor):
+    gc.collect()  # what earlier tests have left isn't to go meanwhile
     before = reactor.getReaders(), reactor.getWriters(), reactor.getDelayedCalls()
     fds, current = open_fds(), IOLoop.current(instance=False)
     ran = []

@@ -24,6 +24,7 @@ __all__ = ["reactor"]
 
 @pytest.mark.parametrize("bad", [3, "reactor", object(), EPollReactor, Clock()])
 def test_what_is_no_reactor_is_refused(bad):
+    gc.collect()  # what earlier tests have left
     fds, current = open_fds(), IOLoop.current(instance=False)
     for make in [lambda: TwistedIOLoop(bad), lambda: TwistedIOLoop(reactor=bad)]:
         with pytest.raises(TypeError, match="not a reactor"):
