@@ -134,7 +134,7 @@ def test_its_end_is_seen_by_whom_it_concerns(loop, waits, late):
     loop.run_until_complete(asyncio.wait_for(main(), 20))
 
 
-def test_one_that_rests_may_be_closed_and_its_number_be_anothers(loop):
+def test_one_that_rests_may_be_closed_and_another_one_gets_its_number(loop):
     async def main():
         for _ in range(20):
             with stream() as (mine, peer):
