@@ -68,7 +68,7 @@ def _websocket_if_there() -> Any:
 
 
 def is_native() -> bool:
-    """Tell whether all eight functions are native at the moment, and the two of WebSocket if
+    """Tell whether all ten functions are native at the moment, and the two of WebSocket if
     ``tornado.websocket`` was imported."""
     return not reasons()
 
