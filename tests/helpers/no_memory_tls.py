@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -68,12 +69,22 @@ class Client:
 
 
 def visits(loop: Any, address: Any) -> Callable[[Guard], None]:
+    # How far a connection gets, while an allocation fails, is up to how often the loop turns.
+    chance = random.Random(9)
+
     def turn() -> None:
         turns(loop, 1)
 
+    def some_turns() -> None:
+        turns(loop, chance.choice([1, 2, 3, 6, 8]))
+
     def once(guard: Guard) -> None:
+        def sometimes() -> contextlib.AbstractContextManager[None]:
+            # The first that fails may end the connection, before the others.
+            return guard() if chance.random() < 0.5 else contextlib.nullcontext()
+
         with running(loop):
-            visit(guard)
+            visit(sometimes)
 
     def visit(guard: Guard) -> None:
         client = Client(address, turn)
@@ -82,10 +93,10 @@ def visits(loop: Any, address: Any) -> Callable[[Guard], None]:
                 with contextlib.suppress(OSError):
                     client.end.send(SENT[:16384][:size])
                     with guard():
-                        turns(loop)
+                        some_turns()
                     client.send(SENT[16384:size])
                     with guard():
-                        turns(loop)
+                        some_turns()
                 came = client.came(size)
                 assert SENT[:size].startswith(came), (size, len(came))
                 if len(came) < size:
@@ -93,7 +104,7 @@ def visits(loop: Any, address: Any) -> Callable[[Guard], None]:
                     assert client.came(1) == b""
                     break
         with guard():
-            turns(loop)
+            some_turns()
         turns(loop)
         again = Client(address, turn)
         with contextlib.closing(again.end):

@@ -61,7 +61,7 @@ on_engines = pytest.mark.parametrize("engine", ["direct", "fallback"])
 @on_engines
 @pytest.mark.parametrize("scenario", TLS)
 def test_each_allocation_fails_once_with_tls(scenario, engine):
-    ends_well(scenario, 40, engine)
+    ends_well(scenario, 70, engine)
 
 
 @pytest.mark.slow

@@ -17,7 +17,8 @@ pub fn failed(protocol: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
     }
 }
 
-/// Has the protocol end the connection because of an error of any kind.
+/// Has the protocol end the connection because of an error of OpenSSL's, or another that leaves
+/// nobody knowing what was sent.
 ///
 /// # Errors
 /// The same, if Twisted's own classes aren't known; those of the protocol.
@@ -26,11 +27,30 @@ pub fn finished(protocol: &Bound<'_, PyAny>, error: PyErr) -> PyResult<()> {
     let Some(stock) = stock(py)? else {
         return Err(error);
     };
+    let is_openssls = error.is_instance(py, stock.error.bind(py));
     let (value, class) = (error.value(py), error.get_type(py));
     let failure = stock
         .failure
         .bind(py)
-        .call1((value, class, error.traceback(py)))?;
-    protocol.call_method1(intern!(py, "_tlsShutdownFinished"), (failure,))?;
-    Ok(())
+        .call1((value, class, error.traceback(py)));
+    let finish = intern!(py, "_tlsShutdownFinished");
+    if is_openssls {
+        return protocol.call_method1(finish, (failure?,)).map(drop);
+    }
+    // It would look for OpenSSL's reasons in any failure, and end nothing if there are none.
+    let noted = failure.and_then(|failure| {
+        let name = intern!(py, "_reason");
+        match protocol.getattr(name)?.is_none() {
+            true => protocol.setattr(name, failure),
+            false => Ok(()),
+        }
+    });
+    let finished = protocol.call_method1(finish, (py.None(),));
+    if finished.is_err() {
+        // Memory is short still. Nothing may follow what is missing.
+        protocol
+            .getattr(intern!(py, "transport"))?
+            .call_method0(intern!(py, "abortConnection"))?;
+    }
+    noted.and(finished.map(drop))
 }
