@@ -37,8 +37,8 @@ async def main():
     globalLogBeginner.beginLoggingTo([twisteds], redirectStandardIO=False)
     loop.call_soon(fail, "asyncio's")
     IOLoop.current().add_callback(fail, "Tornado's")
-    reactor.callLater(0.01, fail, "Twisted's")
-    await asyncio.sleep(0.05)
+    reactor.callLater(0.1, fail, "Twisted's")
+    await asyncio.sleep(0.2)
 
 
 tornado4.run(main())
