@@ -197,7 +197,7 @@ USED = {
         "twisted.protocols.tls:TLSMemoryBIOFactory since 26.4": "_creatorCallable",
         "twisted.protocols.tls:TLSMemoryBIOProtocol": (
             "_aborted _appSendBuffer _bufferedWrite _checkHandshakeStatus _connectWrapped "
-            "_flushReceiveBIO _flushSendBIO _handshakeDone _lostTLSConnection _producer "
+            "_flushReceiveBIO _flushSendBIO _handshakeDone _lostTLSConnection _producer _reason "
             "_shutdownTLS _tlsConnection _tlsShutdownFinished _unbufferPendingWrites _write"
         ),
         "twisted.protocols.tls:_AggregateSmallWrites since 24.3": "_bufferLeft",
