@@ -16,6 +16,7 @@ import time
 import zlib
 
 from helpers.certificates import ssl_contexts
+from helpers.tls_errors import forget_errors
 
 STEPS = 25
 KINDS = ("unix", "tcp", "tls", "pipe")
@@ -362,6 +363,9 @@ class Program:
             # What comes after the end of TLS is still encrypted.
             return
         came = b""
+        if self.kind == "tls":
+            # What the stream's failure has left is none of its peer's.
+            forget_errors()
         while len(came) < most:
             try:
                 part = os.read(self.peer, most) if self.kind == "pipe" else self.peer.recv(most)
