@@ -69,6 +69,8 @@ _FIELDS = (
     "_read_regex",
     "_ssl_accepting",
     "_state",
+    "_total_write_done_index",
+    "_total_write_index",
     "_user_read_buffer",
     "_write_futures",
     "fd",

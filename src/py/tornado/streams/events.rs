@@ -145,12 +145,10 @@ impl Entry<'_, '_> {
         Ok(())
     }
 
-    /// `writing()`. Whatever waits to be written, somebody waits for that.
+    /// `writing()`.
     fn is_writing(&self) -> PyResult<bool> {
         let py = self.stream.py();
-        if let Some(waiting) = self.fields.some(Field::WriteFutures)?
-            && waiting.len()? == 0
-        {
+        if self.nothing_waits()? {
             return Ok(false);
         }
         self.stream

@@ -5,10 +5,10 @@ use pyo3::BoundObject;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyInt};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyInt};
 
 use super::Watch;
-use super::cache::Field;
+use super::cache::{Field, Known};
 use crate::py::support::dict_version::dict_version;
 
 /// A stream's `__dict__`, and what is known of it.
@@ -18,53 +18,70 @@ pub struct Fields<'py> {
 }
 
 impl<'py> Fields<'py> {
-    /// An attribute; `None` if there is none.
+    /// What is known of an attribute.
     #[inline]
-    pub fn get(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.watch.get().cache.get(&self.dict, field) {
-            // SAFETY: attached; the dict has it.
-            Some(value) => Ok(unsafe { Bound::from_borrowed_ptr_or_opt(self.dict.py(), value) }),
-            None => self.find(field),
-        }
+    fn known(&self, field: Field) -> Option<Known> {
+        self.watch.get().cache.get(&self.dict, field)
     }
 
-    #[cold]
+    /// Looks an attribute up.
     #[inline(never)]
     fn find(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
         let value = self.dict.get_item(field.name(self.dict.py()))?;
-        if let Some(version) = dict_version(&self.dict) {
+        if let Some(known) = kind(value.as_ref())
+            && let Some(version) = dict_version(&self.dict)
+        {
             let cache = &self.watch.get().cache;
-            cache.note(version, field, value.as_ref());
+            cache.note(version, field, Some(known));
         }
         Ok(value)
+    }
+
+    /// An attribute; `None` if there is none.
+    #[inline]
+    pub fn get(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = self.dict.py();
+        match self.known(field) {
+            Some(Known::Missing) => Ok(None),
+            Some(Known::None) => Ok(Some(py.None().into_bound(py))),
+            Some(Known::Flag(flag)) => Ok(Some(PyBool::new(py, flag).to_owned().into_any())),
+            Some(Known::Number(_)) | None => self.find(field),
+        }
     }
 
     /// An attribute that is neither missing nor None.
     #[inline]
     pub fn some(&self, field: Field) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.get(field)?.filter(|value| !value.is_none()))
+        match self.known(field) {
+            Some(Known::Missing | Known::None) => Ok(None),
+            _ => Ok(self.get(field)?.filter(|value| !value.is_none())),
+        }
     }
 
     /// Whether an attribute is exactly True, or False; `None` if it is neither.
     #[inline]
     pub fn flag(&self, field: Field) -> PyResult<Option<bool>> {
-        let value = match self.watch.get().cache.get(&self.dict, field) {
-            Some(value) => value,
-            None => match self.find(field)? {
-                // The dict has it, and nobody changes that here.
-                Some(value) => value.as_ptr(),
-                None => return Ok(None),
-            },
+        let known = match self.known(field) {
+            None => kind(self.find(field)?.as_ref()),
+            known => known,
         };
-        // SAFETY: attached. The addresses are compared only.
-        let (yes, no) = unsafe { (ffi::Py_True(), ffi::Py_False()) };
-        Ok((value == yes || value == no).then_some(value == yes))
+        Ok(match known {
+            Some(Known::Flag(flag)) => Some(flag),
+            _ => None,
+        })
     }
 
     /// An attribute that is a number and no less than zero; `None` if it is anything else.
     #[inline]
     pub fn number(&self, field: Field) -> PyResult<Option<usize>> {
-        Ok(self.get(field)?.as_ref().and_then(number))
+        let known = match self.known(field) {
+            None => kind(self.find(field)?.as_ref()),
+            known => known,
+        };
+        Ok(match known {
+            Some(Known::Number(number)) => Some(number),
+            _ => None,
+        })
     }
 
     /// Sets an attribute.
@@ -73,16 +90,34 @@ impl<'py> Fields<'py> {
         let value = value.into_pyobject(py).map_err(Into::into)?;
         let value = value.into_any().into_bound();
         // Kept, so that what frees it runs when the new version is noted.
-        let replaced = self.get(field)?;
+        let replaced = match self.known(field) {
+            Some(_) => None,
+            None => self.dict.get_item(field.name(py))?,
+        };
         let before = dict_version(&self.dict);
         self.dict.set_item(field.name(py), &value)?;
         if let (Some(before), Some(after)) = (before, dict_version(&self.dict)) {
             let cache = &self.watch.get().cache;
-            cache.change(before, after, field, &value);
+            cache.change(before, after, field, kind(Some(&value)));
         }
         drop(replaced);
         Ok(())
     }
+}
+
+/// What an attribute is, if it is of a kind that is kept.
+#[inline]
+fn kind(value: Option<&Bound<'_, PyAny>>) -> Option<Known> {
+    let Some(value) = value else {
+        return Some(Known::Missing);
+    };
+    if value.is_none() {
+        return Some(Known::None);
+    }
+    if let Ok(flag) = value.cast_exact::<PyBool>() {
+        return Some(Known::Flag(flag.is_true()));
+    }
+    number(value).map(Known::Number)
 }
 
 /// A number that is exactly an `int`, and no less than zero.

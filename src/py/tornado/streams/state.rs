@@ -101,6 +101,20 @@ impl<'py> Entry<'_, 'py> {
         Ok(closed == Some(false))
     }
 
+    /// Whether nothing waits to be written. Somebody waits for what does, unless `write` has
+    /// failed after it had kept its bytes, which only the counts tell.
+    pub fn nothing_waits(&self) -> PyResult<bool> {
+        let fields = &self.fields;
+        let Some(futures) = fields.some(Field::WriteFutures)? else {
+            return Ok(false);
+        };
+        if futures.len()? > 0 {
+            return Ok(false);
+        }
+        let all = fields.number(Field::TotalWriteIndex)?;
+        Ok(all.is_some() && all == fields.number(Field::TotalWriteDoneIndex)?)
+    }
+
     pub fn note_size(&self, buffer: &Bound<'py, PyByteArray>) -> PyResult<()> {
         self.fields
             .set(Field::ReadBufferSize, make::Unsigned(buffer.len()))

@@ -82,15 +82,15 @@ impl Streams {
         send: impl FnOnce(&Source) -> (usize, Sent),
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = entry.stream.py();
-        let Some(waiting) = entry.may_write(length)? else {
+        if !entry.may_write(length)? {
             return Ok(None);
-        };
+        }
         // Before anything is sent: without a loop there is none. It asks that, by what may be
         // Python code that closes the stream, or writes: before anybody looks where to.
         let Ok(promise) = Promise::of(self.future.bind(py)) else {
             return Ok(None);
         };
-        if waiting.len()? > 0 || !entry.is_open()? {
+        if !entry.nothing_waits()? || !entry.is_open()? {
             return Ok(None);
         }
         let Some(source) = entry.source(true)? else {
@@ -139,7 +139,7 @@ impl Streams {
         let py = stream.py();
         let (first, second) = (parts.0.as_bytes(), parts.1.as_bytes());
         let length = first.len().saturating_add(second.len());
-        if entry.kind != Kind::Socket || entry.may_write(length)?.is_none() || !entry.is_open()? {
+        if entry.kind != Kind::Socket || !entry.may_write(length)? || !entry.is_open()? {
             return Ok(None);
         }
         let Some(source) = entry.source(true)? else {
@@ -205,24 +205,18 @@ impl Source {
 }
 
 impl<'py> Entry<'_, 'py> {
-    /// What waits to be written, if that is nothing and so many bytes may be; `None` if Tornado's
-    /// method must see to it.
-    fn may_write(&self, length: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
+    /// Whether so many bytes may be written at once; if not, Tornado's method must see to it.
+    fn may_write(&self, length: usize) -> PyResult<bool> {
         let fields = &self.fields;
-        let Some(waiting) = fields.some(Field::WriteFutures)? else {
-            return Ok(None);
-        };
         if length == 0
             || (self.kind == Kind::Tls && length > LONG)
-            // Whatever waits to be written, somebody waits for that.
-            || waiting.len()? > 0
+            || !self.nothing_waits()?
             || fields.flag(Field::Connecting)? != Some(false)
         {
-            return Ok(None);
+            return Ok(false);
         }
         let most = fields.some(Field::MaxWriteBufferSize)?;
-        let too_long = most.is_some_and(|most| number(&most).is_none_or(|most| length > most));
-        Ok((!too_long).then_some(waiting))
+        Ok(most.is_none_or(|most| number(&most).is_some_and(|most| length <= most)))
     }
 }
 
