@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use super::attributes;
+use super::{attributes, imports};
 
 /// The fields are known up to this minor version of Python.
 const LAST_KNOWN: u8 = 14;
@@ -67,6 +67,29 @@ fn look(socket: &Bound<'_, PyAny>) -> (RawFd, i32) {
     // than these two numbers.
     let first = unsafe { &*socket.as_ptr().cast::<First>() };
     (first.descriptor, first.family)
+}
+
+/// Whether a socket object is of Python's own class itself. Nothing is, if another class stood in
+/// the place of that one when it was looked for: its methods may be anything.
+///
+/// # Errors
+/// Those of looking for the class.
+pub fn is_plain(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static REPLACED: PyOnceLock<bool> = PyOnceLock::new();
+    let py = socket.py();
+    let class = imports::socket_class(py)?;
+    if !socket.get_type().is(class) {
+        return Ok(false);
+    }
+    let replaced = REPLACED.get_or_try_init(py, || -> PyResult<bool> {
+        let native = py
+            .import(intern!(py, "_socket"))?
+            .getattr(intern!(py, "socket"))?;
+        let base = class.getattr(intern!(py, "__base__"))?;
+        let module = class.getattr(intern!(py, "__module__"))?;
+        Ok(!base.is(&native) || !module.eq(intern!(py, "socket"))?)
+    })?;
+    Ok(!replaced)
 }
 
 /// The descriptor and the address family of a socket object of Python's own class, or one derived

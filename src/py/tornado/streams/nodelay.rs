@@ -6,12 +6,11 @@ use pyo3::types::PyBool;
 use super::cache::Field;
 use super::{Entry, Kind, Streams};
 use crate::core::sys::sockets;
-use crate::py::support::{imports, socket_objects};
+use crate::py::support::socket_objects;
 
 impl Streams {
     /// See `Streams::set_nodelay`.
     pub(super) fn set_option(entry: &Entry<'_, '_>, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = value.py();
         let Ok(value) = value.cast_exact::<PyBool>() else {
             return Ok(false);
         };
@@ -23,7 +22,7 @@ impl Streams {
             return Ok(true);
         }
         let is_plain = match entry.kind {
-            Kind::Socket => socket.get_type().is(imports::socket_class(py)?),
+            Kind::Socket => socket_objects::is_plain(&socket)?,
             Kind::Tls => entry.source(true)?.is_some(),
             Kind::Pipe => false,
         };

@@ -72,11 +72,10 @@ impl Entry<'_, '_> {
         match self.kind {
             Kind::Pipe => self.pipe(for_writing),
             Kind::Socket => {
-                let py = self.stream.py();
                 let Some(socket) = self.fields.some(Field::Socket)? else {
                     return Ok(None);
                 };
-                if !socket.get_type().is(imports::socket_class(py)?) {
+                if !socket_objects::is_plain(&socket)? {
                     return Ok(None);
                 }
                 let fd = socket_objects::of(&socket)?.0;
