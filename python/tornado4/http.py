@@ -41,13 +41,17 @@ def install() -> None:
     """
     _http.install()
     _imports.forget(_take_websocket)
-    _imports.when_imported("tornado.websocket", _take_websocket)
+    _imports.when_packages_are_complete({"tornado"}, _take_websocket)
 
 
-def _take_websocket(module: Any) -> None:
-    from tornado4 import _websocket
+def _take_websocket() -> None:
+    # Not while it is being imported: another thread may be importing what this imports, and
+    # wait for it.
+    if "tornado.websocket" in sys.modules:
+        from tornado4 import _websocket
 
-    _websocket.install()
+        _imports.forget(_take_websocket)
+        _websocket.install()
 
 
 def uninstall() -> None:

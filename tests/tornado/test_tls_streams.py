@@ -23,6 +23,7 @@ import tornado4.iostream
 from helpers import authorities
 from helpers.authorities import CERTIFICATES, VERSIONS
 from helpers.loops import LIMIT, on_io_loops
+from helpers.tls_ends import DIRECT
 from helpers.tls_errors import forget_errors
 from tornado4.ioloop import IOLoop
 
@@ -279,6 +280,7 @@ def leave_an_error():
     library.ERR_set_error(2, errno.ECONNRESET, None)
 
 
+@pytest.mark.skipif(not DIRECT, reason="the methods take a stale error for their own")
 @pytest.mark.parametrize("size", [100_000, 5_000_000], ids=["natively", "by Tornado's method"])
 def test_what_other_connections_leave_in_openssl_s_queue(size):
     """Each call of OpenSSL's that has to wait would be taken for a failure."""
