@@ -18,6 +18,7 @@ from twisted.logger import (
     globalLogBeginner,
     textFileLogObserver,
 )
+from twisted.web.http import HTTPFactory
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -148,6 +149,13 @@ def secured() -> Any:
     return PrivateCertificate.loadPEM(Path(sys.argv[-1], NAME).read_bytes()).options()
 
 
+class Logged(Site):
+    """With a log that nobody reads."""
+
+    # Site's own is a file that is renamed when it is large: the null device, if root does it.
+    _openLogFile = HTTPFactory._openLogFile
+
+
 def listen(reactor: Any, work: str) -> Any:
     """Open the port for that work."""
     if work == "udp":
@@ -158,7 +166,7 @@ def listen(reactor: Any, work: str) -> Any:
     if work == "http":
         factory: Any = Quiet(Hello())
     elif work == "http-log":
-        factory = Site(Hello(), logPath=os.devnull)
+        factory = Logged(Hello(), logPath=os.devnull)
     elif work == "ws":
         factory = websocket()
     else:
