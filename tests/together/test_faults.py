@@ -81,11 +81,23 @@ def assert_the_same_are_told(face: str, errors: set[int], library: Path) -> None
     """The same errors in the same places as on stock, where the same call fails."""
     calls = RECEIVES + SENDS
     faults = [fault for fault in HARD if fault.call in calls and fault.error in errors]
-    ours = told_of_a_failure(face, "ours", faults, library)
-    stock = told_of_a_failure(face, "stock", faults, library)
-    both = ours.keys() & stock.keys()
-    assert len(both) > 8
-    different = {key: (ours[key], stock[key]) for key in both if ours[key] != stock[key]}
+    seen: dict[str, dict[tuple[str, str, int], list[list[str]]]] = {"ours": {}, "stock": {}}
+    for _ in range(5):
+        for kind, all_told in seen.items():
+            for key, told in told_of_a_failure(face, kind, faults, library).items():
+                all_told.setdefault(key, []).append(told)
+        ours, stock = seen.values()
+        both = ours.keys() & stock.keys()
+        assert len(both) > 8
+        # Whether the fifth read is made at once or when the loop says that something has come,
+        # and so who is told, is a matter of time on both: then it is done again.
+        different = {
+            key: (ours[key], stock[key])
+            for key in both
+            if not any(told in stock[key] for told in ours[key])
+        }
+        if not different:
+            break
     assert different == {}
 
 
