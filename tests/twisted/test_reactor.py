@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from twisted.internet import base, interfaces
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface.verify import verifyClass, verifyObject
 
@@ -182,3 +183,11 @@ def test_a_short_life_leaves_nothing_behind() -> None:
     gc.collect()
     assert [reference() for reference in gone] == [None] * 3
     assert (open_fds(), threading.active_count()) == before
+
+
+def test_another_class_is_put_on_it(reactor: Any) -> None:
+    """As Twisted's own tests of TLS do."""
+    reactor.__class__ = AsyncioSelectorReactor
+    assert type(reactor) is AsyncioSelectorReactor
+    reactor.__class__ = TornadoReactor
+    assert type(reactor) is TornadoReactor

@@ -125,11 +125,12 @@ class TornadoReactor(Transports, WatchesDescriptors, AsyncioSelectorReactor, Pro
 
     def __setattr__(self, name: str, value: object) -> None:
         super().__setattr__(name, value)
-        self._noteOwn(name)
+        # Of its own class, which may be another by now: Twisted's tests change `__class__`.
+        TornadoReactor._noteOwn(self, name)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        self._noteOwn(name)
+        TornadoReactor._noteOwn(self, name)
 
     def _noteOwn(self, name: str) -> None:
         """Let the native half know that a method of this name was put on, or taken off."""
