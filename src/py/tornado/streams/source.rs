@@ -1,7 +1,7 @@
 //! Where a stream's bytes come from and go to: its socket, TLS connection, or pipe.
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
@@ -171,18 +171,6 @@ impl Source {
             Ok(count) => Got::Bytes(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
             Err(error) => Got::Refused(error),
-        }
-    }
-
-    /// Writes once to a socket from both, one after the other; to another, from one of them.
-    pub fn write_both(&self, first: &[u8], second: &[u8]) -> Sent {
-        match self {
-            Source::Socket(fd) => {
-                let both = [IoSlice::new(first), IoSlice::new(second)];
-                Sent::from(sockets::send_vectored(*fd, &both))
-            }
-            _ if first.is_empty() => self.write(second),
-            _ => self.write(first),
         }
     }
 

@@ -145,7 +145,7 @@ impl Streams {
         let Some(source) = entry.source(true)? else {
             return Ok(None);
         };
-        let (sent, outcome) = send_both(&source, first, second);
+        let (sent, outcome) = source.write_parts(&[first, second]);
         if sent == length {
             entry.listen_for_the_end()?;
             return Ok(Some(true));
@@ -218,25 +218,6 @@ impl<'py> Entry<'_, 'py> {
         let most = fields.some(Field::MaxWriteBufferSize)?;
         Ok(most.is_none_or(|most| number(&most).is_some_and(|most| length <= most)))
     }
-}
-
-/// `send`, of what stands in two places.
-fn send_both(source: &Source, first: &[u8], second: &[u8]) -> (usize, Sent) {
-    let mut sent = 0;
-    loop {
-        let rest = first.get(sent..).unwrap_or_default();
-        let after = sent.saturating_sub(first.len());
-        let more = second.get(after..).unwrap_or_default();
-        if rest.is_empty() && more.is_empty() {
-            break;
-        }
-        match source.write_both(rest, more) {
-            Sent::Bytes(0) => break,
-            Sent::Bytes(count) => sent += count,
-            other => return (sent, other),
-        }
-    }
-    (sent, Sent::Bytes(sent))
 }
 
 /// Sends until everything is sent or no more is taken. How much was sent before what the last
